@@ -1,0 +1,70 @@
+# `make demo` and `make test` do all the set-up they need.
+PYTHON ?= python3
+VENV := .venv
+PCLUSTER_VENV := .venv-pcluster
+BIN := $(VENV)/bin
+MODULES := $(sort $(notdir $(wildcard modules/*)))
+
+.DEFAULT_GOAL := help
+.PHONY: help setup setup-pcluster demo test test-unit lint format lock schemas clean
+
+help: ## Show the targets
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
+
+setup: $(VENV)/.ready ## Make .venv, install locked dependencies, find Terraform and the AWS provider
+	@$(BIN)/provisioner setup
+
+$(VENV)/.ready: requirements/dev.txt pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "Python 3.11 or newer is needed; '$(PYTHON)' is older. Try: make PYTHON=python3.12 setup"; exit 1; }
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV) || \
+	  { echo "No virtual environment could be made. On Debian and Ubuntu: apt-get install python3-venv"; exit 1; }
+	@echo "Installing locked dependencies into $(VENV) ..."
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.txt || \
+	  { echo "Dependencies could not be installed: a Python package index must be reachable once."; exit 1; }
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@
+
+setup-pcluster: $(PCLUSTER_VENV)/.ready ## Make .venv-pcluster with AWS's own ParallelCluster code, for the tests
+
+$(PCLUSTER_VENV)/.ready: requirements/pcluster.txt
+	@test -x $(PCLUSTER_VENV)/bin/python || $(PYTHON) -m venv $(PCLUSTER_VENV)
+	@echo "Installing AWS ParallelCluster into $(PCLUSTER_VENV) (its dependencies clash with cdktf's) ..."
+	@$(PCLUSTER_VENV)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/pcluster.txt
+	@touch $@
+
+demo: setup ## Watch the main job run for real on the local cloud
+	@$(BIN)/provisioner demo
+
+test: setup setup-pcluster ## Run every test (real Terraform on the local cloud)
+	$(BIN)/python -m pytest -n 2 --dist loadgroup $(PYTEST_ARGS)
+
+test-unit: setup ## Run the tests that start nothing
+	$(BIN)/python -m pytest tests/unit tests/golden $(PYTEST_ARGS)
+
+lint: setup ## Check style, types and Terraform formatting
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/provisioner setup --print terraform | xargs -I{} {} fmt -check -recursive modules
+
+format: setup ## Rewrite Python and Terraform files in their usual format
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+	$(BIN)/provisioner setup --print terraform | xargs -I{} {} fmt -recursive modules
+
+schemas: $(VENV)/.ready ## Write the generated pages anew
+	$(BIN)/python -m engine.model.reference spec.schema.json > docs/spec.schema.json
+	$(BIN)/python -m engine.model.reference settings.md > docs/settings.md
+
+lock: $(VENV)/.ready ## Resolve the dependencies anew
+	$(PYTHON) -m pip install --quiet uv
+	for set in "--extra local --group dev pyproject.toml -o requirements/dev.txt" \
+	           "requirements/pcluster.in -o requirements/pcluster.txt"; do \
+	  uv pip compile --quiet --python-version 3.11 --universal --generate-hashes --no-emit-index-url \
+	    --no-emit-find-links --no-header --no-annotate $$set; \
+	done
+
+clean: ## Remove what setup, demo and tests have made
+	-@test -x $(BIN)/provisioner && $(BIN)/provisioner local down >/dev/null 2>&1
+	rm -rf $(VENV) $(PCLUSTER_VENV) .provisioner workspaces/projects

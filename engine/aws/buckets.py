@@ -1,0 +1,221 @@
+"""Buckets as the engine looks at them: where one stands, what is in it, and emptying it for good."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from botocore.exceptions import ClientError
+
+from engine.aws.failures import aws_errors, error_code
+from engine.aws.session import Cloud
+from engine.aws.tables import table_errors
+from engine.errors import AccessDenied, BackendError, StateLocked
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3.type_defs import ObjectIdentifierTypeDef
+
+# S3 API, DeleteObjects: at most this many keys a request.
+_DELETE_BATCH = 1000
+
+
+@dataclass(frozen=True)
+class BucketLocation:
+    name: str
+    region: str
+
+
+@dataclass(frozen=True)
+class Emptied:
+    """What emptying a bucket removed. All zero when there was nothing, or no bucket."""
+
+    versions: int = 0
+    delete_markers: int = 0
+    uploads: int = 0
+
+
+def locate_bucket(cloud: Cloud, name: str, *, account_id: str | None = None) -> BucketLocation | None:
+    """Where the bucket stands, also when that is another region; None when there is no such bucket.
+
+    account_id  when given, a bucket of another account is refused
+    Raises      AccessDenied when it exists and isn't ours (or the credentials may not see it)
+    """
+    with aws_errors(f"looking for the bucket {name}"):
+        try:
+            if account_id is None:
+                found = cloud.s3.head_bucket(Bucket=name)
+            else:
+                found = cloud.s3.head_bucket(Bucket=name, ExpectedBucketOwner=account_id)
+        except ClientError as error:
+            code = error_code(error)
+            headers = error.response.get("ResponseMetadata", {}).get("HTTPHeaders", {})
+            elsewhere = headers.get("x-amz-bucket-region", "")
+            if code in {"404", "NoSuchBucket"}:
+                return None
+            if code in {"301", "400"} and elsewhere:
+                return BucketLocation(name, elsewhere)
+            if code in {"403", "AccessDenied"}:
+                raise AccessDenied(
+                    f"The bucket {name} exists, but these credentials may not use it: "
+                    "it belongs to another account, or a policy forbids it.",
+                    hint="Check the account you are signed in to, or name another bucket in the settings.",
+                    details={"bucket": name, "expected_owner": account_id},
+                ) from error
+            raise
+        return BucketLocation(name, found.get("BucketRegion") or _ask_location(cloud, name))
+
+
+def count_objects(cloud: Cloud, name: str, *, prefix: str = "", limit: int | None = None) -> int:
+    """Number of current objects under a prefix, counted up to `limit`; 0 when there is no bucket."""
+    count = 0
+    with aws_errors(f"counting the objects of the bucket {name}"):
+        try:
+            for page in cloud.s3.get_paginator("list_objects_v2").paginate(Bucket=name, Prefix=prefix):
+                count += len(page.get("Contents", []))
+                if limit is not None and count >= limit:
+                    return limit
+        except ClientError as error:
+            if error_code(error) != "NoSuchBucket":
+                raise
+    return count
+
+
+def is_empty(cloud: Cloud, name: str) -> bool:
+    """True when nothing at all is left: no object, no old version, no delete marker; or no bucket."""
+    with aws_errors(f"looking into the bucket {name}"):
+        try:
+            found = cloud.s3.list_object_versions(Bucket=name, MaxKeys=1)
+        except ClientError as error:
+            if error_code(error) == "NoSuchBucket":
+                return True
+            raise
+    return not found.get("Versions") and not found.get("DeleteMarkers")
+
+
+def find_object(cloud: Cloud, bucket: str, key: str) -> bytes | None:
+    """The current content of an object; None when it, or the bucket, is not there."""
+    with aws_errors(f"reading s3://{bucket}/{key}"):
+        try:
+            return cloud.s3.get_object(Bucket=bucket, Key=key)["Body"].read()
+        except ClientError as error:
+            if error_code(error) in {"NoSuchKey", "NoSuchBucket"}:
+                return None
+            raise
+
+
+def empty_bucket(
+    cloud: Cloud,
+    name: str,
+    *,
+    account_id: str | None = None,
+    on_progress: Callable[[Emptied], None] | None = None,
+) -> Emptied:
+    """Remove every version, delete marker and unfinished upload. There is no way back.
+
+    Repeating it is safe, also after a failure in the middle; a bucket that isn't there counts as empty.
+
+    account_id   when given, a bucket of another account is refused before anything is removed
+    on_progress  told the running totals after each batch
+    Raises       BackendError naming the first objects that S3 would not delete; AccessDenied
+    """
+    if locate_bucket(cloud, name, account_id=account_id) is None:
+        return Emptied()
+    done = Emptied()
+    with aws_errors(f"emptying the bucket {name}"):
+        # The listing is made anew for each batch: a page marker may point at a version just removed.
+        while (batch := _next_batch(cloud, name)).size:
+            _delete(cloud, name, batch.identifiers)
+            done = Emptied(done.versions + batch.versions, done.delete_markers + batch.delete_markers)
+            if on_progress:
+                on_progress(done)
+        for key, upload_id in list(_uploads(cloud, name)):
+            try:
+                cloud.s3.abort_multipart_upload(Bucket=name, Key=key, UploadId=upload_id)
+            except ClientError as error:
+                if error_code(error) != "NoSuchUpload":
+                    raise
+            done = replace(done, uploads=done.uploads + 1)
+    return done
+
+
+def delete_state(cloud: Cloud, *, bucket: str, key: str, lock_table: str) -> None:
+    """Take a project's state away, and its digest with it; repeating it is safe.
+
+    The bucket is versioned: earlier versions stay for as long as its lifecycle rule keeps them.
+
+    Raises   StateLocked when somebody holds the state's lock (nothing was removed); NotBootstrapped
+    Source   Terraform's S3 backend: lock item "<bucket>/<key>", digest item "<bucket>/<key>-md5"
+    """
+    lock_id = f"{bucket}/{key}"
+    with table_errors(f"looking for a lock on the state {lock_id}", table=lock_table):
+        lock = cloud.dynamodb.get_item(
+            TableName=lock_table, Key={"LockID": {"S": lock_id}}, ConsistentRead=True
+        )
+    if "Item" in lock:
+        raise StateLocked(
+            f"The state {lock_id} is locked: {_holder(lock['Item'].get('Info', {}).get('S', ''))}.",
+            hint="Wait until that command has ended, then run this again.",
+            details={"state": lock_id},
+        )
+    # The digest goes first: Terraform takes a state without digest, but not a digest without state.
+    with table_errors(f"removing the digest of the state {lock_id}", table=lock_table):
+        cloud.dynamodb.delete_item(TableName=lock_table, Key={"LockID": {"S": f"{lock_id}-md5"}})
+    with aws_errors(f"deleting the state {lock_id}"):
+        cloud.s3.delete_object(Bucket=bucket, Key=key)
+
+
+def _holder(info: str) -> str:
+    """Terraform's lock information in words: "OperationTypeApply by ada@host since 2026-..."."""
+    try:
+        found = json.loads(info)
+        return f"{found['Operation']} by {found['Who']} since {found['Created']}"
+    except (ValueError, KeyError, TypeError):
+        return "by whom is not said"
+
+
+def _ask_location(cloud: Cloud, name: str) -> str:
+    found: str | None = cloud.s3.get_bucket_location(Bucket=name).get("LocationConstraint")
+    # S3 API, GetBucketLocation: null means us-east-1, "EU" is the old name of eu-west-1.
+    return "eu-west-1" if found == "EU" else found or "us-east-1"
+
+
+@dataclass(frozen=True)
+class _Batch:
+    identifiers: list[ObjectIdentifierTypeDef]
+    versions: int
+    delete_markers: int
+
+    @property
+    def size(self) -> int:
+        return len(self.identifiers)
+
+
+def _next_batch(cloud: Cloud, name: str) -> _Batch:
+    found = cloud.s3.list_object_versions(Bucket=name, MaxKeys=_DELETE_BATCH)
+    versions = found.get("Versions", [])
+    markers = found.get("DeleteMarkers", [])
+    return _Batch(
+        [{"Key": item["Key"], "VersionId": item["VersionId"]} for item in [*versions, *markers]],
+        len(versions),
+        len(markers),
+    )
+
+
+def _delete(cloud: Cloud, name: str, objects: list[ObjectIdentifierTypeDef]) -> None:
+    answer = cloud.s3.delete_objects(Bucket=name, Delete={"Objects": objects, "Quiet": True})
+    refused = answer.get("Errors", [])
+    if refused:
+        first = ", ".join(f"{item.get('Key')} ({item.get('Code')})" for item in refused[:3])
+        raise BackendError(
+            f"S3 would not delete {len(refused)} of {len(objects)} objects of the bucket {name}: {first}.",
+            hint="Look for an object lock, a bucket policy or a missing s3:DeleteObjectVersion permission.",
+            details={"bucket": name, "refused": [dict(item) for item in refused[:20]]},
+        )
+
+
+def _uploads(cloud: Cloud, name: str) -> Iterator[tuple[str, str]]:
+    for page in cloud.s3.get_paginator("list_multipart_uploads").paginate(Bucket=name):
+        for upload in page.get("Uploads", []):
+            yield upload["Key"], upload["UploadId"]

@@ -1,0 +1,217 @@
+"""A ParallelCluster as AWS sees it: its two stacks, its head node, and why it failed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from engine.aws.failures import aws_errors
+from engine.aws.session import Cloud
+from engine.aws.stacks import StackFailure, find_deleted_stack, find_stack, stack_failures
+
+if TYPE_CHECKING:
+    from mypy_boto3_cloudformation.type_defs import StackTypeDef
+    from mypy_boto3_ec2.type_defs import InstanceTypeDef
+
+# aws-parallelcluster 3.16.1 maps these statuses of its cluster stack; the others keep their name.
+_CLUSTER_STATUS = {
+    "ROLLBACK_IN_PROGRESS": "CREATE_FAILED",
+    "ROLLBACK_FAILED": "CREATE_FAILED",
+    "ROLLBACK_COMPLETE": "CREATE_FAILED",
+    "UPDATE_COMPLETE_CLEANUP_IN_PROGRESS": "UPDATE_IN_PROGRESS",
+    "UPDATE_ROLLBACK_IN_PROGRESS": "UPDATE_IN_PROGRESS",
+    "UPDATE_ROLLBACK_COMPLETE_CLEANUP_IN_PROGRESS": "UPDATE_IN_PROGRESS",
+    "UPDATE_ROLLBACK_FAILED": "UPDATE_FAILED",
+    "UPDATE_ROLLBACK_COMPLETE": "UPDATE_FAILED",
+}
+_COMPLETE = frozenset({"CREATE_COMPLETE", "UPDATE_COMPLETE"})
+
+
+@dataclass(frozen=True)
+class HeadNode:
+    """state as EC2 says it: pending, running, stopping, stopped."""
+
+    instance_id: str
+    instance_type: str
+    private_ip: str | None
+    state: str
+
+
+@dataclass(frozen=True)
+class ClusterFailure:
+    """One cause, and where to read on; hint may be empty."""
+
+    stack: str
+    resource: str
+    reason: str
+    hint: str
+    at: datetime
+
+    def __str__(self) -> str:
+        return f"{self.resource}: {self.reason}" + (f" ({self.hint})" if self.hint else "")
+
+
+@dataclass(frozen=True)
+class ClusterStatus:
+    """What AWS says about one cluster at one moment.
+
+    status                ParallelCluster's term, {CREATE,UPDATE,DELETE}_{IN_PROGRESS,COMPLETE,FAILED};
+                          None: no such cluster
+    stack_status          of the stack around it, which Terraform made; CloudFormation's term, or None
+    cluster_stack_status  of ParallelCluster's own stack; CloudFormation's term, or None
+    created_at            UTC, aware; None when there is no cluster
+    failures              the cause first, ParallelCluster's own stack before the one around it;
+                          empty unless something failed
+    """
+
+    cluster_name: str
+    status: str | None
+    stack_status: str | None
+    cluster_stack_status: str | None
+    head_node: HeadNode | None
+    created_at: datetime | None
+    failures: tuple[ClusterFailure, ...] = ()
+
+    @property
+    def failure_reasons(self) -> tuple[str, ...]:
+        """The failures as one line each: "HeadNode: ... (what to do)"."""
+        return tuple(str(failure) for failure in self.failures)
+
+    @property
+    def head_node_private_ip(self) -> str | None:
+        return self.head_node.private_ip if self.head_node else None
+
+    @property
+    def head_node_state(self) -> str | None:
+        return self.head_node.state if self.head_node else None
+
+    @property
+    def exists(self) -> bool:
+        """True while either stack is there."""
+        return self.stack_status is not None or self.cluster_stack_status is not None
+
+    @property
+    def in_progress(self) -> bool:
+        """True while AWS is at work on either stack."""
+        return any(
+            status is not None and status.endswith("_IN_PROGRESS")
+            for status in (self.stack_status, self.cluster_stack_status)
+        )
+
+    @property
+    def ready(self) -> bool:
+        """True only when both stacks are complete: nothing under way, nothing failed."""
+        return self.status in _COMPLETE and self.stack_status in _COMPLETE
+
+
+def describe_cluster(cloud: Cloud, *, cluster_name: str, stack_name: str) -> ClusterStatus:
+    """Ask CloudFormation and EC2 about a cluster; one moment, no waiting.
+
+    A cluster stack that is not there yet (its creation is being prepared) or no longer there takes its
+    status from the stack around it, unless that one is complete: then the cluster was removed behind
+    its back and the status is None.
+
+    Raises  AccessDenied, Unreachable, BackendError
+    """
+    outer = find_stack(cloud, stack_name)
+    inner = find_stack(cloud, cluster_name)
+    outer_status = str(outer["StackStatus"]) if outer else None
+    inner_status = str(inner["StackStatus"]) if inner else None
+    deciding = inner_status or (None if outer_status in _COMPLETE else outer_status)
+    found = inner or outer
+    return ClusterStatus(
+        cluster_name=cluster_name,
+        status=_CLUSTER_STATUS.get(deciding, deciding) if deciding else None,
+        stack_status=outer_status,
+        cluster_stack_status=inner_status,
+        head_node=_find_head_node(cloud, cluster_name),
+        created_at=found["CreationTime"].astimezone(UTC) if found else None,
+        failures=_find_failures(cloud, cluster_name, inner, outer),
+    )
+
+
+def cluster_statuses(cloud: Cloud) -> dict[str, str]:
+    """Status in ParallelCluster's terms of every cluster of the region, by cluster name.
+
+    One listing for all of them; clusters that are gone are not in it.
+    Source   ParallelCluster tags the stack of a cluster with parallelcluster:cluster-name
+             (parallelcluster-policies.yaml of 3.12 makes that a condition of CreateStack)
+    """
+    with aws_errors("listing the clusters"):
+        pages = cloud.cloudformation.get_paginator("describe_stacks").paginate()
+        stacks = [stack for page in pages for stack in page["Stacks"]]
+    return {
+        stack["StackName"]: _CLUSTER_STATUS.get(stack["StackStatus"], str(stack["StackStatus"]))
+        for stack in stacks
+        if {"Key": "parallelcluster:cluster-name", "Value": stack["StackName"]} in stack.get("Tags", [])
+    }
+
+
+def _find_head_node(cloud: Cloud, cluster_name: str) -> HeadNode | None:
+    with aws_errors(f"looking for the head node of {cluster_name}"):
+        pages = cloud.ec2.get_paginator("describe_instances").paginate(
+            Filters=[
+                {"Name": "tag:parallelcluster:cluster-name", "Values": [cluster_name]},
+                {"Name": "tag:parallelcluster:node-type", "Values": ["HeadNode"]},
+                {"Name": "instance-state-name", "Values": ["pending", "running", "stopping", "stopped"]},
+            ]
+        )
+        found = [
+            instance
+            for page in pages
+            for reservation in page["Reservations"]
+            for instance in reservation["Instances"]
+        ]
+    if not found:
+        return None
+    # While a cluster is replaced there may be two for a moment; the newer one is meant.
+    newest: InstanceTypeDef = max(found, key=lambda instance: instance["LaunchTime"])
+    return HeadNode(
+        instance_id=newest["InstanceId"],
+        instance_type=newest["InstanceType"],
+        private_ip=newest.get("PrivateIpAddress"),
+        state=newest["State"]["Name"],
+    )
+
+
+def _find_failures(
+    cloud: Cloud, cluster_name: str, inner: StackTypeDef | None, outer: StackTypeDef | None
+) -> tuple[ClusterFailure, ...]:
+    outer_failed = outer is not None and _is_failing(outer["StackStatus"])
+    inner_failed = inner is not None and _is_failing(inner["StackStatus"])
+    if not outer_failed and not inner_failed:
+        return ()
+    causes: list[StackFailure] = []
+    if inner is not None:
+        causes += stack_failures(cloud, inner.get("StackId", cluster_name))
+    elif outer is not None:
+        # The rollback of the outer stack has deleted the cluster; its events outlive it.
+        deleted = find_deleted_stack(cloud, cluster_name, since=outer["CreationTime"])
+        if deleted:
+            causes += stack_failures(cloud, deleted)
+    if outer_failed and outer is not None:
+        causes += stack_failures(cloud, outer.get("StackId", outer["StackName"]))
+    return tuple(
+        ClusterFailure(cause.stack, cause.resource, cause.reason, _hint(cause, cluster_name), cause.at)
+        for cause in causes
+    )
+
+
+def _is_failing(status: str) -> bool:
+    return status.endswith("_FAILED") or "ROLLBACK" in status
+
+
+def _hint(cause: StackFailure, cluster_name: str) -> str:
+    logs = f"the log group /aws/parallelcluster/{cluster_name}-<date>"
+    waited = cause.resource_type == "AWS::CloudFormation::WaitCondition"
+    if waited or "HeadNodeBootstrapFailure" in cause.reason:
+        return (
+            "The head node did not finish its set-up. Read its streams bootstrap_error_msg, chef-client "
+            f"and cfn-init in {logs}."
+        )
+    if "InsufficientInstanceCapacity" in cause.reason:
+        return "AWS has no such instance at the moment: choose another type or availability zone, or wait."
+    if "ResourceCreationFailure" in cause.reason:
+        return f"This says only that some resource failed. See the causes before it, and {logs}."
+    return ""

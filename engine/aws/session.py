@@ -1,0 +1,212 @@
+"""The way to AWS: one `Cloud`, built at the top of a command and passed down."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol
+
+import boto3
+from botocore.config import Config
+
+from engine.aws.failures import aws_errors
+from engine.errors import FieldProblem, InvalidSettings
+from engine.model.secret import Secret
+
+if TYPE_CHECKING:
+    from mypy_boto3_cloudformation import CloudFormationClient
+    from mypy_boto3_dynamodb import DynamoDBClient
+    from mypy_boto3_ec2 import EC2Client
+    from mypy_boto3_efs import EFSClient
+    from mypy_boto3_fsx import FSxClient
+    from mypy_boto3_rds import RDSClient
+    from mypy_boto3_s3 import S3Client
+    from mypy_boto3_secretsmanager import SecretsManagerClient
+    from mypy_boto3_sts import STSClient
+
+
+@dataclass(frozen=True)
+class Credentials:
+    """Fixed credentials, for those who don't use the usual chain (profile, environment, role)."""
+
+    access_key_id: str
+    secret_access_key: Secret
+    session_token: Secret | None = None
+
+
+# What a local cloud gets when nobody names credentials: real ones from a profile must not be sent to it.
+_LOCAL_CREDENTIALS = Credentials("local", Secret("local"))
+
+
+@dataclass(frozen=True)
+class Patience:
+    """How long one call may take before it counts as unanswered."""
+
+    connect_timeout_s: float
+    read_timeout_s: float
+    attempts: int
+
+
+_WORK = Patience(connect_timeout_s=5, read_timeout_s=60, attempts=5)
+_LOCAL = Patience(connect_timeout_s=2, read_timeout_s=60, attempts=3)
+_PREFLIGHT = Patience(connect_timeout_s=3, read_timeout_s=10, attempts=2)
+
+
+class LogsClient(Protocol):
+    """As much of boto3's CloudWatch Logs client as the engine uses."""
+
+    def get_paginator(self, operation_name: str) -> Any: ...
+
+    def delete_log_group(self, *, logGroupName: str) -> Any: ...
+
+
+class Cloud:
+    """Typed boto3 clients of one region, made when first used and then kept; safe to share by threads.
+
+    region              "us-east-1"
+    endpoint_url        None: the public AWS endpoints (or those that the AWS configuration names)
+    credentials         None: the usual chain of boto3
+    local               the endpoint is a local cloud: an endpoint is required, the credential chain and
+                        the instance metadata service are never asked, and few attempts are made
+    s3_use_path_style   bucket in the path, not in the host name; always so for a local cloud
+    Raises              InvalidSettings when a local cloud has no endpoint; AccessDenied for a broken profile
+    """
+
+    def __init__(
+        self,
+        *,
+        region: str,
+        endpoint_url: str | None = None,
+        credentials: Credentials | None = None,
+        local: bool = False,
+        s3_use_path_style: bool = False,
+        patience: Patience | None = None,
+        _maker: _ClientMaker | None = None,
+    ) -> None:
+        if local and not endpoint_url:
+            raise InvalidSettings(
+                "The local cloud has no endpoint.",
+                [FieldProblem("endpoint_url", "is not set", example="http://127.0.0.1:5000")],
+                hint="Start it with `provisioner local up`.",
+            )
+        self.region = region
+        self.endpoint_url = endpoint_url
+        self.local = local
+        self._credentials = credentials or (_LOCAL_CREDENTIALS if local else None)
+        self._path_style = s3_use_path_style or local
+        self._patience = patience or (_LOCAL if local else _WORK)
+        self._clients: dict[str, Any] = {}
+        self._maker = _maker or _ClientMaker(region)
+
+    def __repr__(self) -> str:
+        return f"Cloud(region={self.region!r}, endpoint_url={self.endpoint_url!r}, local={self.local})"
+
+    def impatient(self) -> Cloud:
+        """The same cloud with short time limits and two attempts, for checks a person waits for."""
+        return Cloud(
+            region=self.region,
+            endpoint_url=self.endpoint_url,
+            credentials=self._credentials,
+            local=self.local,
+            s3_use_path_style=self._path_style,
+            patience=_PREFLIGHT,
+            _maker=self._maker,
+        )
+
+    @property
+    def cloudformation(self) -> CloudFormationClient:
+        return self._client("cloudformation")  # type: ignore[no-any-return]
+
+    @property
+    def dynamodb(self) -> DynamoDBClient:
+        return self._client("dynamodb")  # type: ignore[no-any-return]
+
+    @property
+    def ec2(self) -> EC2Client:
+        return self._client("ec2")  # type: ignore[no-any-return]
+
+    @property
+    def efs(self) -> EFSClient:
+        return self._client("efs")  # type: ignore[no-any-return]
+
+    @property
+    def fsx(self) -> FSxClient:
+        return self._client("fsx")  # type: ignore[no-any-return]
+
+    @property
+    def logs(self) -> LogsClient:
+        return self._client("logs")  # type: ignore[no-any-return]
+
+    @property
+    def rds(self) -> RDSClient:
+        return self._client("rds")  # type: ignore[no-any-return]
+
+    @property
+    def s3(self) -> S3Client:
+        return self._client("s3")  # type: ignore[no-any-return]
+
+    @property
+    def secretsmanager(self) -> SecretsManagerClient:
+        return self._client("secretsmanager")  # type: ignore[no-any-return]
+
+    @property
+    def sts(self) -> STSClient:
+        return self._client("sts")  # type: ignore[no-any-return]
+
+    def _client(self, service: str) -> Any:
+        with self._maker.lock:
+            if service not in self._clients:
+                with aws_errors(f"signing in to use {service}"):
+                    self._clients[service] = self._make_client(service)
+            return self._clients[service]
+
+    def _make_client(self, service: str) -> Any:
+        keys: dict[str, str | None] = {}
+        if self._credentials is not None:
+            token = self._credentials.session_token
+            keys = {
+                "aws_access_key_id": self._credentials.access_key_id,
+                "aws_secret_access_key": self._credentials.secret_access_key.reveal(),
+                "aws_session_token": token.reveal() if token else None,
+            }
+        return self._maker.make(service, endpoint_url=self.endpoint_url, config=self._config(), **keys)
+
+    def _config(self) -> Config:
+        return Config(
+            connect_timeout=self._patience.connect_timeout_s,
+            read_timeout=self._patience.read_timeout_s,
+            retries={"mode": "standard", "total_max_attempts": self._patience.attempts},
+            s3={"addressing_style": "path"} if self._path_style else {},
+            max_pool_connections=32,
+            user_agent_extra="parallelcluster-provisioner",
+        )
+
+
+class _ClientMaker:
+    """One boto3 session, made when first needed. Clouds that differ in patience only share it, since it
+    holds the service models, which take a third of a second to read.
+
+    lock   hold it while making a client: sessions are not safe for threads, clients are
+    """
+
+    def __init__(self, region: str) -> None:
+        self.lock = threading.Lock()
+        self._region = region
+        self._session: boto3.session.Session | None = None
+
+    def make(self, service: str, **options: Any) -> Any:
+        if self._session is None:
+            _keep_bodies_out_of_logs()
+            self._session = boto3.session.Session(region_name=self._region)
+        # The service is a variable here; boto3-stubs knows clients by literal names only.
+        client: Any = self._session.client
+        return client(service, region_name=self._region, **options)
+
+
+def _keep_bodies_out_of_logs() -> None:
+    """Hold botocore's own logging at INFO: at DEBUG it writes request and response bodies, and among
+    those are private keys. A level set on purpose on that logger is left alone."""
+    botocore_logger = logging.getLogger("botocore")
+    if botocore_logger.level == logging.NOTSET:
+        botocore_logger.setLevel(logging.INFO)

@@ -1,0 +1,317 @@
+"""The shared ground projects stand on: VPC, security groups, accounting database, provider stack, data.
+
+The engine finds it and never makes it. The generated workspace finds the same things with data sources;
+looking here first turns a Terraform error in the middle of a plan into a list of what is missing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from botocore.exceptions import ClientError
+
+from engine.aws.buckets import locate_bucket
+from engine.aws.checks import Check, Probe, run_probes
+from engine.aws.failures import aws_errors, error_code
+from engine.aws.session import Cloud
+from engine.aws.stacks import find_stack
+from engine.errors import SharedGroundMissing, WrongRegion
+from engine.model import tags
+
+if TYPE_CHECKING:
+    from mypy_boto3_ec2.type_defs import FilterTypeDef
+    from mypy_boto3_rds.type_defs import DBInstanceTypeDef
+
+# RDS user guide, "Viewing DB instance status": in these the database takes connections as usual.
+_DATABASE_SERVES = frozenset(
+    {
+        "available",
+        "backing-up",
+        "configuring-enhanced-monitoring",
+        "configuring-iam-database-auth",
+        "configuring-log-exports",
+        "storage-optimization",
+    }
+)
+_STACK_STANDS = frozenset({"CREATE_COMPLETE", "UPDATE_COMPLETE", "UPDATE_ROLLBACK_COMPLETE"})
+
+
+@dataclass(frozen=True)
+class SharedGround:
+    """Ids and addresses of the shared ground. No password: only where it is kept."""
+
+    vpc_id: str
+    vpc_cidr: str
+    route_table_id: str
+    endpoint_security_group_id: str
+    accounting_security_group_id: str
+    accounting_host: str
+    accounting_port: int
+    accounting_secret_arn: str
+    service_token: str
+    public_bucket: str
+
+
+def find_shared_ground(
+    cloud: Cloud,
+    *,
+    accounting_database: str,
+    accounting_secret: str,
+    pcluster_provider_stack: str,
+    public_bucket: str,
+) -> SharedGround:
+    """Find everything, each exactly once and fit for use. The password is never read.
+
+    accounting_database      RDS instance identifier
+    accounting_secret        name in Secrets Manager of the database's password
+    pcluster_provider_stack  name of the stack with ParallelCluster's custom resource
+    public_bucket            bucket with the data all projects share
+    Raises  SharedGroundMissing listing each thing that is missing, doubtful or not ready, and what to do
+            about it; Unreachable and AccessDenied when AWS could not be asked at all
+    """
+    survey = _Survey(cloud, accounting_database, accounting_secret, pcluster_provider_stack, public_bucket)
+    problems: list[Check] = []
+    for probe in survey.probes():
+        try:
+            probe.look()
+        except _NotLookedFor:
+            # The missing VPC is in the list already; what should be inside it adds nothing.
+            continue
+        except (SharedGroundMissing, WrongRegion) as error:
+            problems.append(Check(probe.name, False, error.message, error.hint, error.code))
+    if problems:
+        raise SharedGroundMissing(
+            f"The shared ground in {cloud.region} is not complete:"
+            + "".join(f"\n  - {problem.found} {problem.hint}".rstrip() for problem in problems),
+            hint="Set up what is listed, then run `provisioner doctor`. "
+            "For the local cloud: `provisioner local down`, then `provisioner local up`.",
+            details={"missing": [problem.to_dict() for problem in problems]},
+        )
+    return survey.result()
+
+
+def examine_shared_ground(
+    cloud: Cloud,
+    *,
+    accounting_database: str,
+    accounting_secret: str,
+    pcluster_provider_stack: str,
+    public_bucket: str,
+) -> list[Check]:
+    """The same looks for `doctor`: one Check each, never an error."""
+    survey = _Survey(
+        cloud.impatient(), accounting_database, accounting_secret, pcluster_provider_stack, public_bucket
+    )
+    return run_probes(survey.probes())
+
+
+class _NotLookedFor(SharedGroundMissing):
+    """A look that makes no sense since an earlier one failed."""
+
+
+class _Survey:
+    """The looks, each made once; later ones use what earlier ones found."""
+
+    def __init__(self, cloud: Cloud, database: str, secret: str, stack: str, bucket: str) -> None:
+        self._cloud = cloud
+        self._database_name = database
+        self._secret_name = secret
+        self._stack_name = stack
+        self._bucket_name = bucket
+
+    def probes(self) -> list[Probe]:
+        looks: list[tuple[str, Callable[[], str]]] = [
+            ("shared VPC", lambda: "{} {}".format(*self.vpc)),
+            ("VPC DNS", self.look_at_dns),
+            ("route table of projects", lambda: self.route_table),
+            ("security group endpoint-access", lambda: self.endpoint_group),
+            ("security group accounting-access", lambda: self.accounting_group),
+            (
+                f"accounting database {self._database_name}",
+                lambda: "{}:{}".format(*self.database),
+            ),
+            (f"accounting secret {self._secret_name}", lambda: self.secret),
+            (f"provider stack {self._stack_name}", lambda: self.service_token),
+            (f"public bucket {self._bucket_name}", lambda: self.bucket),
+        ]
+        return [Probe(name, look) for name, look in looks]
+
+    def result(self) -> SharedGround:
+        vpc_id, vpc_cidr = self.vpc
+        host, port = self.database
+        return SharedGround(
+            vpc_id=vpc_id,
+            vpc_cidr=vpc_cidr,
+            route_table_id=self.route_table,
+            endpoint_security_group_id=self.endpoint_group,
+            accounting_security_group_id=self.accounting_group,
+            accounting_host=host,
+            accounting_port=port,
+            accounting_secret_arn=self.secret,
+            service_token=self.service_token,
+            public_bucket=self.bucket,
+        )
+
+    @cached_property
+    def vpc(self) -> tuple[str, str]:
+        with aws_errors("looking for the shared VPC"):
+            pages = self._cloud.ec2.get_paginator("describe_vpcs").paginate(Filters=_tagged(tags.SHARED_VPC))
+            found = {vpc["VpcId"]: vpc["CidrBlock"] for page in pages for vpc in page["Vpcs"]}
+        vpc_id = _only(list(found), what="VPC", value=tags.SHARED_VPC)
+        return vpc_id, found[vpc_id]
+
+    def look_at_dns(self) -> str:
+        # Without both, nodes cannot find the endpoints and ParallelCluster refuses the configuration.
+        vpc_id = self._in_vpc()[0]["Values"][0]
+        with aws_errors(f"looking at the DNS settings of {vpc_id}"):
+            ec2 = self._cloud.ec2
+            support = ec2.describe_vpc_attribute(VpcId=vpc_id, Attribute="enableDnsSupport")
+            hostnames = ec2.describe_vpc_attribute(VpcId=vpc_id, Attribute="enableDnsHostnames")
+        off = []
+        if not support["EnableDnsSupport"].get("Value"):
+            off.append("DNS resolution")
+        if not hostnames["EnableDnsHostnames"].get("Value"):
+            off.append("DNS hostnames")
+        if off:
+            raise SharedGroundMissing(
+                f"The shared VPC {vpc_id} has {' and '.join(off)} switched off.",
+                hint=f"Switch on {' and '.join(off)} in the VPC's settings.",
+            )
+        return "resolution and hostnames are on"
+
+    @cached_property
+    def route_table(self) -> str:
+        filters: list[FilterTypeDef] = [*_tagged(tags.SHARED_ROUTE_TABLE), *self._in_vpc()]
+        with aws_errors("looking for the route table of projects"):
+            pages = self._cloud.ec2.get_paginator("describe_route_tables").paginate(Filters=filters)
+            found = [table["RouteTableId"] for page in pages for table in page["RouteTables"]]
+        return _only(found, what="route table", value=tags.SHARED_ROUTE_TABLE)
+
+    @cached_property
+    def endpoint_group(self) -> str:
+        return self._security_group(tags.SHARED_ENDPOINT_ACCESS)
+
+    @cached_property
+    def accounting_group(self) -> str:
+        return self._security_group(tags.SHARED_ACCOUNTING_ACCESS)
+
+    @cached_property
+    def database(self) -> tuple[str, int]:
+        name = self._database_name
+        instance = self._describe_database(name)
+        status = instance.get("DBInstanceStatus", "unknown")
+        endpoint = instance.get("Endpoint", {})
+        if status not in _DATABASE_SERVES or "Address" not in endpoint:
+            raise SharedGroundMissing(
+                f"The accounting database {name} is {status}.",
+                hint="Wait until it is available, or start it.",
+            )
+        return endpoint["Address"], endpoint.get("Port", 3306)
+
+    @cached_property
+    def secret(self) -> str:
+        name = self._secret_name
+        absent = SharedGroundMissing(
+            f"There is no secret {name} with the password of the accounting database.",
+            hint="Create it as plain text, holding the password alone.",
+        )
+        with aws_errors(f"looking for the secret {name}", secret=True):
+            try:
+                found = self._cloud.secretsmanager.describe_secret(SecretId=name)
+            except ClientError as error:
+                if error_code(error) == "ResourceNotFoundException":
+                    raise absent from error
+                raise
+        # A name that ends like a partial ARN can be answered with another secret.
+        if found["Name"] != name:
+            raise absent
+        if "DeletedDate" in found:
+            raise SharedGroundMissing(f"The secret {name} is scheduled for deletion.", hint="Restore it.")
+        return found["ARN"]
+
+    @cached_property
+    def service_token(self) -> str:
+        name = self._stack_name
+        stack = find_stack(self._cloud, name)
+        if stack is None:
+            raise SharedGroundMissing(
+                f"There is no ParallelCluster provider stack {name}.",
+                hint="Deploy AWS's custom_resource/cluster.yaml of the version in the settings "
+                "(pcluster_version) under that name.",
+            )
+        if stack["StackStatus"] not in _STACK_STANDS:
+            raise SharedGroundMissing(
+                f"The ParallelCluster provider stack {name} is {stack['StackStatus']}.",
+                hint="Wait for it, or repair it in CloudFormation.",
+            )
+        outputs = {output.get("OutputKey"): output.get("OutputValue") for output in stack.get("Outputs", [])}
+        token = outputs.get("ServiceToken")
+        if not token:
+            raise SharedGroundMissing(
+                f"The stack {name} has no output ServiceToken: it is not a ParallelCluster provider stack.",
+                hint="Name the right stack in the settings (pcluster_provider_stack).",
+            )
+        return token
+
+    @cached_property
+    def bucket(self) -> str:
+        name = self._bucket_name
+        found = locate_bucket(self._cloud, name)
+        if found is None:
+            raise SharedGroundMissing(
+                f"There is no bucket {name} with the public data.",
+                hint="Create it, or name another in the settings (public_bucket).",
+            )
+        if found.region != self._cloud.region:
+            raise WrongRegion(
+                f"The public bucket {name} stands in {found.region}, not in {self._cloud.region}: "
+                "projects can reach buckets of their own region only.",
+                hint="Name a bucket of this region in the settings (public_bucket).",
+            )
+        return name
+
+    def _security_group(self, value: str) -> str:
+        filters: list[FilterTypeDef] = [*_tagged(value), *self._in_vpc()]
+        with aws_errors(f"looking for the security group {value}"):
+            pages = self._cloud.ec2.get_paginator("describe_security_groups").paginate(Filters=filters)
+            found = [group["GroupId"] for page in pages for group in page["SecurityGroups"]]
+        return _only(found, what="security group", value=value)
+
+    def _in_vpc(self) -> list[FilterTypeDef]:
+        try:
+            return [{"Name": "vpc-id", "Values": [self.vpc[0]]}]
+        except SharedGroundMissing as error:
+            raise _NotLookedFor("It can only be looked for in the shared VPC.") from error
+
+    def _describe_database(self, name: str) -> DBInstanceTypeDef:
+        with aws_errors(f"looking for the accounting database {name}"):
+            try:
+                return self._cloud.rds.describe_db_instances(DBInstanceIdentifier=name)["DBInstances"][0]
+            except ClientError as error:
+                if error_code(error) not in {"DBInstanceNotFound", "DBInstanceNotFoundFault"}:
+                    raise
+                raise SharedGroundMissing(
+                    f"There is no accounting database {name}.",
+                    hint="Create the RDS instance, or name another in the settings (accounting_database).",
+                ) from error
+
+
+def _tagged(value: str) -> list[FilterTypeDef]:
+    return [{"Name": f"tag:{tags.SHARED}", "Values": [value]}]
+
+
+def _only(found: list[str], *, what: str, value: str) -> str:
+    if len(found) == 1:
+        return found[0]
+    tag = f"{tags.SHARED} = {value}"
+    if not found:
+        raise SharedGroundMissing(
+            f"There is no {what} with the tag {tag}.", hint=f"Tag the {what} that projects use."
+        )
+    raise SharedGroundMissing(
+        f"There is more than one {what} with the tag {tag}: {', '.join(sorted(found))}.",
+        hint="Take the tag off all but one.",
+    )

@@ -1,0 +1,55 @@
+"""Arguments and options that several commands share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from engine.cli.invocation import Invocation, read_spec
+from engine.model.names import split_project
+
+if TYPE_CHECKING:
+    from engine.model.spec import ProjectSpec
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON instead of text.")
+yes_option = click.option("-y", "--yes", is_flag=True, help="Do not ask.")
+spec_argument = click.argument("spec", type=click.Path(dir_okay=False, path_type=Path))
+project_argument = click.argument("project", metavar="VLAB/PROJECT")
+pass_invocation = click.make_pass_decorator(Invocation)
+
+
+def named_values(ctx: click.Context, param: click.Parameter, values: Sequence[str]) -> dict[str, str]:
+    """Repeated NAME=VALUE as a dictionary; a name may be written with dashes."""
+    named = {}
+    for value in values:
+        name, equals, text = value.partition("=")
+        if not equals:
+            raise click.BadParameter(f"'{value}' is not NAME=VALUE.", ctx=ctx, param=param)
+        named[name.replace("-", "_")] = text
+    return named
+
+
+def spec_from(path: Path) -> ProjectSpec:
+    """The spec in a file, its tier checked against the catalogue.
+
+    Raises   InvalidSpec
+    """
+    from engine.model.tiers import load_catalogue
+
+    return read_spec(path, known_tiers=tuple(tier.name for tier in load_catalogue()))
+
+
+def ids_from(project: str) -> tuple[str, str]:
+    """(vlab, project) from `VLAB/PROJECT`, or from a spec file of that name.
+
+    Raises   InvalidSpec
+    """
+    if Path(project).is_file():
+        spec = spec_from(Path(project))
+        return spec.vlab_id, spec.project_id
+    return split_project(project)

@@ -1,0 +1,252 @@
+"""Commands that plan or change a project: render, plan, apply, release, destroy."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from engine.cli.arguments import (
+    ids_from,
+    json_option,
+    pass_invocation,
+    project_argument,
+    spec_argument,
+    spec_from,
+    yes_option,
+)
+from engine.cli.console import confirm, confirm_by_name, note, print_json
+from engine.cli.invocation import Invocation
+from engine.cli.progress import Progress
+from engine.errors import AccessDenied, NotBootstrapped, Unreachable
+
+if TYPE_CHECKING:
+    from engine.operations.planning import Planned
+    from engine.operations.provision import Approve
+    from engine.review.model import Review
+
+CHANGES_WAITING_EXIT = 2
+
+
+@click.command(short_help="Write a project's Terraform workspace.")
+@spec_argument
+@click.option(
+    "--out", "folder", required=True, type=click.Path(file_okay=False, path_type=Path), help="Folder."
+)
+@click.option("--parked", is_flag=True, help="Write it parked: data only.")
+@click.option("--subnet-cidr", metavar="CIDR", help="Use this address block instead of asking the registry.")
+@click.option("--offline", is_flag=True, help="Ask nobody; the address block is left open.")
+@pass_invocation
+def render(
+    invocation: Invocation, spec: Path, folder: Path, parked: bool, subnet_cidr: str | None, offline: bool
+) -> None:
+    """Write the complete Terraform workspace of SPEC into a folder.
+
+    The result is plain Terraform: `terraform init && terraform plan` works there without the engine.
+    The project's address block is taken from the registry (and reserved if it is new); where the
+    registry can't be reached, the block is left open and a note says so.
+
+    \b
+    Examples:
+      provisioner render examples/lustre.yaml --out /tmp/lab-1
+      provisioner render examples/efs.yaml --out /tmp/lab-2 --subnet-cidr 10.42.64.0/24
+    """
+    from engine.model.names import names_for
+    from engine.model.tiers import find_tier, load_catalogue
+    from engine.operations.folders import write_workspace
+    from engine.workspace.render import module_names, render_workspace
+    from engine.workspace.stack import Presence
+
+    wanted = spec_from(spec)
+    settings = invocation.settings
+    presence = Presence.PARKED if parked else Presence.RUNNING
+    if subnet_cidr is None and not offline and not parked:
+        subnet_cidr = _reserved_block(invocation, wanted.vlab_id, wanted.project_id)
+    files = render_workspace(
+        wanted, settings, find_tier(load_catalogue(), wanted.tier), subnet_cidr=subnet_cidr, presence=presence
+    )
+    write_workspace(folder, files, module_names(wanted, presence))
+    names = names_for(wanted.vlab_id, wanted.project_id, account_id=settings.require_account())
+    note(f"{wanted.project} ({names.cluster}) written to {folder}")
+    click.echo(str(folder))
+
+
+def _reserved_block(invocation: Invocation, vlab_id: str, project_id: str) -> str | None:
+    from datetime import UTC, datetime
+
+    from engine.operations.engine import connect
+    from engine.operations.planning import reserve_block
+
+    try:
+        cloud, settings = connect(invocation.reachable_settings())
+        return reserve_block(cloud.impatient(), settings, f"{vlab_id}/{project_id}", now=datetime.now(UTC))
+    except (Unreachable, AccessDenied, NotBootstrapped) as error:
+        note(f"No address block is reserved ({error.message.splitlines()[0]}): subnet_cidr is left open.")
+        return None
+
+
+@click.command(short_help="Show what applying a spec would change.")
+@spec_argument
+@json_option
+@click.option("--detailed-exitcode", is_flag=True, help="Exit with 2 when there are changes.")
+@pass_invocation
+def plan(invocation: Invocation, spec: Path, as_json: bool, detailed_exitcode: bool) -> int:
+    """Plan SPEC and show the plan as a person reviews it. Changes nothing at AWS but a reservation.
+
+    \b
+    Examples:
+      provisioner plan examples/lustre.yaml
+      provisioner plan examples/lustre.yaml --json | jq .counts
+    """
+    from engine.operations import provision as operations
+    from engine.review.document import review_json
+
+    wanted = spec_from(spec)
+    with Progress(wanted.project) as progress:
+        planned = operations.plan(invocation.engine(progress), wanted)
+    if as_json:
+        print_json(review_json(planned.review))
+    else:
+        show_review(planned.review)
+        _show_reports(planned)
+    return CHANGES_WAITING_EXIT if detailed_exitcode and planned.has_changes else 0
+
+
+@click.command(short_help="Make a project what its spec says.")
+@spec_argument
+@yes_option
+@pass_invocation
+def apply(invocation: Invocation, spec: Path, yes: bool) -> None:
+    """Plan SPEC, show the plan, ask, and apply exactly that plan. Repeating it changes nothing.
+
+    Ctrl-C stops Terraform gracefully; the same command goes on from there.
+
+    \b
+    Examples:
+      provisioner apply examples/lustre.yaml
+      provisioner apply examples/lustre.yaml --yes
+    """
+    from engine.operations.provision import provision
+
+    wanted = spec_from(spec)
+    with Progress(wanted.project) as progress:
+        done = provision(
+            invocation.engine(progress), wanted, approve=_approval(progress, "Apply this plan?", yes)
+        )
+    cluster = done.cluster
+    click.echo(
+        f"{wanted.project} is ready: cluster {cluster.cluster_name}, "
+        f"head node {cluster.head_node_private_ip}."
+        if done.changed
+        else f"{wanted.project} is as its spec says; nothing to do."
+    )
+    if done.changed:
+        note(f"Key: provisioner ssh-key {wanted.project} --out KEYFILE")
+
+
+@click.command(short_help="Park a project: give the cluster back, keep the data.")
+@project_argument
+@yes_option
+@click.option("--skip-export", metavar="REASON", help="Let Lustre go without exporting it; say why.")
+@pass_invocation
+def release(invocation: Invocation, project: str, yes: bool, skip_export: str | None) -> None:
+    """Remove all of VLAB/PROJECT that costs by the hour; its bucket and EFS home stay.
+
+    The cluster goes first, then /project/private on Lustre is exported to the bucket and the export
+    is checked, then the file system goes. Files in /scratch are not kept. `apply` brings it back.
+
+    \b
+    Examples:
+      provisioner release lab-1/proj-1
+      provisioner release lab-1/proj-1 --yes
+    """
+    from engine.operations.release import release as operation
+
+    vlab_id, project_id = ids_from(project)
+    with Progress(f"{vlab_id}/{project_id}") as progress:
+        done = operation(
+            invocation.engine(progress),
+            vlab_id,
+            project_id,
+            approve=_approval(progress, "Release the cluster?", yes),
+            skip_export=skip_export,
+        )
+    if done.export.task_id:
+        click.echo(f"{done.export.files} files exported from Lustre (task {done.export.task_id}).")
+    names = done.planned.names
+    click.echo(f"{names.project} is parked. Kept: bucket {names.bucket}, EFS home {names.efs}.")
+
+
+@click.command(short_help="Give a project up; with --purge-data its data too.")
+@project_argument
+@click.option("--purge-data", is_flag=True, help="Delete the bucket, the home and the state as well.")
+@click.option(
+    "--confirm", "confirmed", metavar="VLAB/PROJECT", help="The project's name, instead of typing it."
+)
+@click.option("--skip-export", metavar="REASON", help="Let Lustre go without exporting it; say why.")
+@pass_invocation
+def destroy(
+    invocation: Invocation, project: str, purge_data: bool, confirmed: str | None, skip_export: str | None
+) -> None:
+    """Remove VLAB/PROJECT. Asks for the project's name to be typed.
+
+    Without --purge-data the bucket and the EFS home stay, as after `release`.
+
+    \b
+    Examples:
+      provisioner destroy lab-1/proj-1
+      provisioner destroy lab-1/proj-1 --purge-data
+      provisioner destroy lab-1/proj-1 --purge-data --confirm lab-1/proj-1
+    """
+    from engine.operations.destroy import destroy as operation
+    from engine.operations.records import record_of
+
+    vlab_id, project_id = ids_from(project)
+    name = f"{vlab_id}/{project_id}"
+    with Progress(name) as progress:
+        engine = invocation.engine(progress)
+        record_of(engine, vlab_id, project_id)
+        consequence = (
+            f"Destroying {name} for good, with every file in its bucket and its home,"
+            if purge_data
+            else f"Destroying {name} (its bucket and home stay)"
+        )
+        with progress.paused():
+            confirm_by_name(name, consequence, given=confirmed)
+        done = operation(
+            engine,
+            vlab_id,
+            project_id,
+            purge_data=purge_data,
+            approve=_approval(progress, "", assume_yes=True),
+            skip_export=skip_export,
+        )
+    if done.kept:
+        click.echo(f"{name} is destroyed. Kept: {', '.join(done.kept)}; --purge-data deletes them.")
+    else:
+        click.echo(f"{name} is gone, its data too ({done.objects_deleted} object versions).")
+
+
+def show_review(review: Review) -> None:
+    """The review on stdout, coloured on a terminal only."""
+    import shutil
+    import sys
+
+    from engine.review.text import render_text
+
+    width = min(max(shutil.get_terminal_size((100, 24)).columns, 80), 120)
+    click.echo(render_text(review, width=width, colour=sys.stdout.isatty()))
+
+
+def _show_reports(planned: Planned) -> None:
+    note("Reports: " + ", ".join(str(path) for path in planned.reports()))
+
+
+def _approval(progress: Progress, question: str, assume_yes: bool) -> Approve:
+    def approve(review: Review) -> None:
+        with progress.paused():
+            show_review(review)
+            confirm(question, assume_yes=assume_yes)
+
+    return approve

@@ -1,0 +1,87 @@
+"""What a person sees: tables, errors, confirmations. Results go to stdout, everything else to stderr."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import click
+
+from engine.errors import EngineError, NotConfirmed
+
+
+def print_json(value: Any) -> None:
+    """One JSON document on stdout."""
+    click.echo(json.dumps(value, indent=2, ensure_ascii=False, default=str))
+
+
+def print_table(columns: Sequence[str], rows: Iterable[Sequence[str]], *, empty: str) -> None:
+    """An aligned table on stdout; the sentence `empty` when there are no rows."""
+    cells = [list(row) for row in rows]
+    if not cells:
+        click.echo(empty)
+        return
+    widths = [max(len(row[i]) for row in [list(columns), *cells]) for i in range(len(columns))]
+    header = "  ".join(name.upper().ljust(width) for name, width in zip(columns, widths, strict=True))
+    click.secho(header.rstrip(), bold=True)
+    for row in cells:
+        click.echo("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+
+
+def print_facts(facts: Iterable[tuple[str, Any]]) -> None:
+    """`name   value` lines on stdout; facts without a value are left out."""
+    shown = [(name, value) for name, value in facts if value not in (None, "")]
+    width = max((len(name) for name, _ in shown), default=0)
+    for name, value in shown:
+        click.echo(f"{click.style(name.ljust(width), dim=True)}  {value}")
+
+
+def print_error(error: EngineError, *, as_json: bool) -> None:
+    """An error on stderr: what happened, what to do next, and its code."""
+    if as_json:
+        click.echo(json.dumps({"error": error.to_dict()}, indent=2, ensure_ascii=False), err=True)
+        return
+    click.echo(f"{click.style('Error:', fg='red', bold=True)} {error.message}", err=True)
+    if error.hint:
+        click.echo(f"{click.style('Next:', bold=True)}  {error.hint}", err=True)
+    click.secho(f"[{error.code}]", dim=True, err=True)
+
+
+def note(text: str) -> None:
+    """One line for the person, on stderr."""
+    click.echo(text, err=True)
+
+
+def confirm(question: str, *, assume_yes: bool) -> None:
+    """Ask yes or no on a terminal; without one, --yes is needed.
+
+    Raises   NotConfirmed
+    """
+    if assume_yes:
+        return
+    if not sys.stdin.isatty():
+        raise NotConfirmed("Nothing was changed: nobody is here to confirm.", hint="Add --yes.")
+    if not click.confirm(question, default=False, err=True):
+        raise NotConfirmed("Nothing was changed: not confirmed.")
+
+
+def confirm_by_name(project: str, consequence: str, *, given: str | None) -> None:
+    """Ask for the project's name, letter by letter; `given` answers without a terminal.
+
+    Raises   NotConfirmed
+    """
+    if given is None:
+        if not sys.stdin.isatty():
+            raise NotConfirmed(
+                f"Nothing was changed: {consequence} needs the project's name typed.",
+                hint=f"Add --confirm {project}.",
+            )
+        note(consequence)
+        given = click.prompt(f"Type {project} to go on", err=True, default="", show_default=False)
+    if given != project:
+        raise NotConfirmed(
+            f"Nothing was changed: '{given}' is not '{project}'.",
+            hint=f"Type the project as {project}.",
+        )

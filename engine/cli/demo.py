@@ -1,0 +1,221 @@
+"""`provisioner demo`: the main job from beginning to end, for real, on a local cloud of its own."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from engine.cli.arguments import pass_invocation
+from engine.cli.change import show_review
+from engine.cli.console import print_facts, print_table
+from engine.cli.invocation import Invocation, base_folder
+from engine.cli.progress import Lines
+from engine.errors import EngineError
+
+if TYPE_CHECKING:
+    from engine.model.spec import ProjectSpec
+    from engine.operations.engine import Engine
+    from engine.operations.provision import Provisioned
+    from engine.review.model import Review
+
+_LUSTRE = "vlab_id: neuro\nproject_id: cortex\ntier: debug\nstorage: {kind: lustre}\nowner: ada@example.org\n"
+_EFS = "vlab_id: neuro\nproject_id: spine\ntier: debug\nstorage: {kind: efs}\nowner: ada@example.org\n"
+_LARGER = _LUSTRE + "compute: {max_nodes: 16}\n"
+_RESULT = ("project/private/results/spikes.txt", b"a night of simulation\n")
+
+
+@dataclass
+class Story:
+    """The demo's own clock and chapter counter."""
+
+    started: float
+    chapter: int = 0
+
+    def tell(self, title: str, command: str = "") -> None:
+        self.chapter += 1
+        took = f"{time.monotonic() - self.started:5.0f} s"
+        click.echo()
+        click.secho(f"{self.chapter}. {title}", bold=True, nl=False)
+        click.secho(f"  ({took.strip()})", dim=True)
+        if command:
+            click.secho(f"   $ {command}", fg="cyan")
+
+
+@click.command(short_help="Watch the main job run for real on a local cloud.")
+@pass_invocation
+def demo(invocation: Invocation) -> None:
+    """Bootstrap, plan, apply, update and release two projects on a local cloud, then show their data.
+
+    Runs real Terraform with the real AWS provider. Needs no account, changes none, leaves nothing
+    running; its workspaces and plan reports stay to be looked at.
+    """
+    folder = base_folder() / invocation.settings.home / "demo"
+    story = Story(time.monotonic())
+    with _local_cloud(invocation, folder, story) as engine:
+        _tell(engine, story)
+    click.echo()
+    click.secho("Done.", bold=True, nl=False)
+    click.echo(f" {time.monotonic() - story.started:.0f} s. Everything is stopped; nothing is left running.")
+    workspaces = sorted((folder / "workspaces").iterdir())
+    print_facts(
+        [
+            ("Two projects", "planned, reviewed, applied side by side"),
+            ("One update", "a larger queue, in place, the cluster kept"),
+            ("One release", "Lustre exported, the cluster gone, bucket and home still there"),
+            *(("Workspace", f"{path}  (main.tf.json, cluster-config.yaml)") for path in workspaces),
+            *(("Plan report", path / "plan.txt") for path in workspaces),
+            ("Terraform logs", folder / "logs"),
+        ]
+    )
+
+
+def _tell(engine: Engine, story: Story) -> None:
+    from engine.model.spec import load_spec
+    from engine.operations import ground
+    from engine.operations.provision import plan, provision
+
+    lustre, efs, larger = (load_spec(text, source="demo") for text in (_LUSTRE, _EFS, _LARGER))
+
+    story.tell("The backend: state bucket, lock table, registry", "provisioner bootstrap")
+    print_table(
+        ["what", "outcome"], [[step.name, str(step.outcome)] for step in ground.bootstrap(engine)], empty=""
+    )
+
+    story.tell("A spec becomes a plan that a person reviews", "provisioner plan cortex.yaml")
+    click.secho("".join(f"   {line}\n" for line in _LUSTRE.splitlines()), dim=True)
+    show_review(plan(engine.reporting_to(Lines(lustre.project)), lustre).review)
+
+    story.tell("Two projects applied side by side, one with Lustre, one without", "provisioner apply …")
+    lock = threading.Lock()
+    _side_by_side(
+        [
+            lambda: provision(engine.reporting_to(Lines(lustre.project, lock)), lustre, approve=_agree),
+            lambda: provision(engine.reporting_to(Lines(efs.project, lock)), efs, approve=_agree),
+        ]
+    )
+    _show_list(engine, story)
+
+    story.tell("A job writes results to Lustre")
+    _write_result(engine, lustre)
+
+    story.tell("A larger queue: 8 nodes become 16", "provisioner apply cortex-larger.yaml")
+    before = _cluster_made_at(engine, lustre)
+    provision(engine.reporting_to(Lines(lustre.project)), larger, approve=show_review)
+    if _cluster_made_at(engine, lustre) != before:
+        raise EngineError("The demo's update replaced the cluster; it must change it in place.")
+    click.echo("   The cluster is the same one, changed in place.")
+
+    story.tell("The cluster is given back, the data stays", "provisioner release neuro/cortex")
+    _release_and_prove(engine, lustre)
+    _show_list(engine, story)
+
+
+def _agree(_review: Review) -> None:
+    """In the demo nobody is asked."""
+
+
+def _side_by_side(tasks: list[Callable[[], Provisioned]]) -> None:
+    with ThreadPoolExecutor(len(tasks)) as pool:
+        for future in [pool.submit(task) for task in tasks]:
+            future.result()
+
+
+def _show_list(engine: Engine, story: Story) -> None:
+    from engine.operations.status import list_projects, project_status
+
+    story.tell("What the registry and AWS say", "provisioner list")
+    rows = []
+    for one in list_projects(engine):
+        full = project_status(engine, one.record.vlab_id, one.record.project_id)
+        rows.append(
+            [
+                one.record.project,
+                str(one.record.phase),
+                one.spec.storage.kind,
+                one.cluster_status or "-",
+                full.cluster.head_node_private_ip or "-",
+                full.lustre or "-",
+            ]
+        )
+    print_table(["project", "phase", "storage", "cluster", "head node", "lustre"], rows, empty="")
+
+
+def _cluster_made_at(engine: Engine, spec: ProjectSpec) -> object:
+    from engine.aws.clusters import describe_cluster
+
+    names = engine.names(spec.vlab_id, spec.project_id)
+    return describe_cluster(engine.cloud, cluster_name=names.cluster, stack_name=names.stack).created_at
+
+
+def _write_result(engine: Engine, spec: ProjectSpec) -> None:
+    from engine.aws.filesystems import find_lustre
+    from engine.local.control import write_to_lustre
+
+    path, content = _RESULT
+    lustre = find_lustre(engine.cloud, name=engine.names(spec.vlab_id, spec.project_id).lustre)
+    if lustre is None:
+        raise EngineError(f"{spec.project} has no Lustre file system, although it was applied.")
+    write_to_lustre(engine.settings.endpoint_url or "", lustre.id, path, content)
+    click.echo(f"   /data/{path}: {content.decode().strip()!r}")
+
+
+def _release_and_prove(engine: Engine, spec: ProjectSpec) -> None:
+    from engine.aws.buckets import find_object
+    from engine.aws.filesystems import find_efs
+    from engine.operations.release import release
+
+    released = release(
+        engine.reporting_to(Lines(spec.project)), spec.vlab_id, spec.project_id, approve=show_review
+    )
+    names = released.planned.names
+    path, content = _RESULT
+    key = path.removeprefix("project/")
+    found = find_object(engine.cloud, names.bucket, key)
+    home = find_efs(engine.cloud, name=names.efs)
+    if found != content or home is None:
+        raise EngineError(f"The data of {spec.project} is not where it should be after the release.")
+    click.echo(f"   Bucket s3://{names.bucket}/{key}: {content.decode().strip()!r}")
+    click.echo(f"   Home {home.id}: {home.lifecycle}")
+
+
+@contextmanager
+def _local_cloud(invocation: Invocation, folder: Path, story: Story) -> Iterator[Engine]:
+    from engine.local import control
+    from engine.local.durations import Durations
+    from engine.operations.engine import open_engine
+    from engine.operations.folders import remove_workspace
+    from engine.operations.reporting import Silent
+    from engine.terraform.toolchain import prepare
+
+    tools = prepare(invocation.home, explicit=invocation.settings.terraform, environ=invocation.environ)
+    story.tell("A local cloud: moto's server, FSx for Lustre, ParallelCluster", "provisioner local up")
+    control.down(folder)
+    remove_workspace(folder / "workspaces")
+    try:
+        control.up(folder, durations=Durations(cluster_create_s=4, cluster_update_s=3, cluster_delete_s=2))
+        endpoint = control.environment(control.status(folder))["AWS_ENDPOINT_URL"]
+        click.echo(f"   {endpoint}, on this machine only")
+        yield open_engine(
+            invocation.settings.model_copy(
+                update={
+                    "cloud": "local",
+                    "endpoint_url": endpoint,
+                    "terraform": str(tools.binary),
+                    "home": ".",
+                    "workspaces_dir": "workspaces",
+                }
+            ),
+            base=folder,
+            environ=invocation.environ,
+            reporter=Silent(),
+        )
+    finally:
+        control.down(folder)

@@ -1,0 +1,129 @@
+"""Commands about the ground: setup, settings, bootstrap, doctor."""
+
+from __future__ import annotations
+
+import click
+
+from engine.cli.arguments import json_option, pass_invocation
+from engine.cli.console import note, print_facts, print_json, print_table
+from engine.cli.invocation import Invocation
+from engine.errors import BackendError
+from engine.operations.reporting import Silent
+
+
+@click.command(short_help="Find Terraform and the AWS provider, or fetch them.")
+@click.option("--print", "wanted", type=click.Choice(["terraform", "config"]), help="Print only that path.")
+@pass_invocation
+def setup(invocation: Invocation, wanted: str | None) -> None:
+    """Find Terraform (>= 1.11, < 2) and a mirror of the AWS provider; download Terraform if there is none.
+
+    \b
+    Examples:
+      provisioner setup
+      provisioner setup --print terraform
+    """
+    from engine.terraform.toolchain import prepare
+
+    found = prepare(
+        invocation.home,
+        explicit=invocation.settings.terraform,
+        environ=invocation.environ,
+        download_missing=True,
+    )
+    if wanted:
+        click.echo(str(found.binary if wanted == "terraform" else found.cli_config))
+        return
+    print_facts(
+        [
+            ("Terraform", f"{found.product} {found.version} at {found.binary}"),
+            ("AWS provider", found.provider_mirror or "from the registry, cached, when first needed"),
+            ("CLI configuration", found.cli_config),
+        ]
+    )
+
+
+@click.command(short_help="Show the effective settings and where each came from.")
+@json_option
+@pass_invocation
+def settings(invocation: Invocation, as_json: bool) -> None:
+    """Show every setting, its value and its source: default, file, environment or flag.
+
+    \b
+    Examples:
+      provisioner settings
+      PROVISIONER_REGION=eu-central-1 provisioner settings --json
+    """
+    effective = invocation.effective
+    values = effective.settings.values()
+    if as_json:
+        print_json(
+            {name: {"value": value, "source": effective.sources[name]} for name, value in values.items()}
+        )
+        return
+    print_table(
+        ["setting", "value", "source"],
+        [[name, _shown(value), effective.sources[name]] for name, value in values.items()],
+        empty="",
+    )
+
+
+def _shown(value: object) -> str:
+    if isinstance(value, (list, tuple)):
+        return ", ".join(str(one) for one in value) or "-"
+    return "-" if value is None else str(value)
+
+
+@click.command(short_help="Make the state bucket, the lock table and the registry.")
+@pass_invocation
+def bootstrap(invocation: Invocation) -> None:
+    """Make what must exist once per account and region; safe to repeat.
+
+    \b
+    Examples:
+      provisioner bootstrap
+      provisioner --cloud aws --region eu-central-1 bootstrap
+    """
+    from engine.operations.ground import bootstrap as operation
+
+    steps = operation(invocation.engine(Silent()))
+    print_table(["what", "outcome"], [[step.name, str(step.outcome)] for step in steps], empty="")
+
+
+@click.command(short_help="Check that everything a project needs is there.")
+@json_option
+@pass_invocation
+def doctor(invocation: Invocation, as_json: bool) -> None:
+    """Check tools, backend and shared infrastructure, each with what to do. Exits with 7 if one fails.
+
+    \b
+    Examples:
+      provisioner doctor
+      provisioner --cloud aws doctor --json
+    """
+    from engine.operations.ground import examine
+
+    checks = examine(invocation.engine(Silent()))
+    failed = [check for check in checks if not check.ok]
+    if as_json:
+        print_json(
+            {
+                "ok": not failed,
+                "checks": [
+                    {"name": one.name, "ok": one.ok, "found": one.found, "hint": one.hint} for one in checks
+                ],
+            }
+        )
+    else:
+        for check in checks:
+            mark = click.style("ok", fg="green") if check.ok else click.style("no", fg="red", bold=True)
+            click.echo(f"{mark}  {check.name}: {check.found}")
+            if not check.ok and check.hint:
+                click.echo(f"    {check.hint}")
+    if failed:
+        if as_json:
+            raise click.exceptions.Exit(BackendError.exit_code)
+        raise BackendError(
+            f"{len(failed)} of {len(checks)} checks failed.",
+            hint="Mend them from the top: later ones may follow.",
+        )
+    note("Everything is in place.")

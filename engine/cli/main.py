@@ -1,0 +1,141 @@
+"""The `provisioner` command: the group, its global options, and how every error ends.
+
+Exit codes (docs/cli.md): 0 done · 1 a bug · 2 changes are waiting (`plan --detailed-exitcode`) ·
+3 the request is wrong, nothing was changed · 4 somebody else is at work on it · 5 no capacity ·
+6 Terraform failed · 7 AWS or the set-up did not answer as it must · 8 the cluster failed ·
+130 interrupted.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+import click
+
+import engine
+from engine.cli.arguments import named_values
+from engine.cli.console import print_error
+from engine.cli.invocation import Invocation
+from engine.errors import EngineError
+
+USAGE_EXIT = 3
+INTERRUPTED_EXIT = 130
+
+# command -> module that defines it; imported when it is used, so that --help and status stay quick.
+_COMMANDS = {
+    "apply": "engine.cli.change",
+    "bootstrap": "engine.cli.ground",
+    "demo": "engine.cli.demo",
+    "destroy": "engine.cli.change",
+    "doctor": "engine.cli.ground",
+    "list": "engine.cli.read",
+    "local": "engine.cli.local",
+    "outputs": "engine.cli.read",
+    "plan": "engine.cli.change",
+    "release": "engine.cli.change",
+    "render": "engine.cli.change",
+    "settings": "engine.cli.ground",
+    "setup": "engine.cli.ground",
+    "ssh-key": "engine.cli.read",
+    "status": "engine.cli.read",
+}
+
+
+class LazyGroup(click.Group):
+    """A group whose commands are imported when they are asked for."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 (click's signature)
+        return sorted(_COMMANDS)
+
+    def get_command(
+        self,
+        ctx: click.Context,  # noqa: ARG002 (click's signature)
+        cmd_name: str,
+    ) -> click.Command | None:
+        if cmd_name not in _COMMANDS:
+            return None
+        # `list` is taken by Python; its function is called list_.
+        name = "list_" if cmd_name == "list" else cmd_name.replace("-", "_")
+        command: click.Command = getattr(importlib.import_module(_COMMANDS[cmd_name]), name)
+        return command
+
+
+@click.group(
+    cls=LazyGroup,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    epilog="Every command takes --help, with examples. Shell completion: "
+    'eval "$(_PROVISIONER_COMPLETE=bash_source provisioner)" (or zsh_source, fish_source).',
+)
+@click.version_option(engine.__version__, prog_name="provisioner")
+@click.option(
+    "--settings",
+    "settings_file",
+    metavar="FILE",
+    type=click.Path(dir_okay=False),
+    help="Settings file [default: provisioner.yaml where there is one].",
+)
+@click.option("--cloud", type=click.Choice(["local", "aws"]), help="Where to work [default: local].")
+@click.option("--region", metavar="REGION", help="AWS region.")
+@click.option(
+    "-s",
+    "--set",
+    "named",
+    metavar="NAME=VALUE",
+    multiple=True,
+    callback=named_values,
+    help="Any other setting, repeatable; see `provisioner settings`.",
+)
+@click.pass_context
+def cli(
+    ctx: click.Context,
+    settings_file: str | None,
+    cloud: str | None,
+    region: str | None,
+    named: dict[str, str],
+) -> None:
+    """A private AWS ParallelCluster for every project, by Terraform, with its data kept.
+
+    \b
+    First steps on this machine, without an AWS account:
+      provisioner local up
+      provisioner bootstrap
+      provisioner plan examples/lustre.yaml
+      provisioner apply examples/lustre.yaml
+    """
+    flags: dict[str, Any] = {**named}
+    if cloud:
+        flags["cloud"] = cloud
+    if region:
+        flags["region"] = region
+    ctx.obj = Invocation(settings_file=settings_file, flags=flags, environ=dict(os.environ))
+
+
+def run(arguments: Sequence[str] | None = None) -> int:
+    """Run one command line and give its exit code; every error has been printed."""
+    arguments = list(sys.argv[1:] if arguments is None else arguments)
+    as_json = "--json" in arguments
+    try:
+        result = cli.main(args=arguments, prog_name="provisioner", standalone_mode=False)
+        return result if isinstance(result, int) else 0
+    except EngineError as error:
+        print_error(error, as_json=as_json)
+        return error.exit_code
+    except click.ClickException as error:
+        error.show()
+        return USAGE_EXIT
+    except (KeyboardInterrupt, click.Abort):
+        click.echo("\nInterrupted.", err=True)
+        return INTERRUPTED_EXIT
+    except BrokenPipeError:
+        # The reader of our output (head, less) has gone; that is no error of ours.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+
+
+def main() -> None:
+    """The console script."""
+    sys.exit(run())

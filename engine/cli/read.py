@@ -1,0 +1,164 @@
+"""Commands that only read: status, list, outputs, ssh-key."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from engine.cli.arguments import ids_from, json_option, pass_invocation, project_argument
+from engine.cli.console import note, print_facts, print_json, print_table
+from engine.cli.invocation import Invocation
+from engine.errors import RequestError
+from engine.operations.reporting import Silent
+
+if TYPE_CHECKING:
+    from engine.aws.clusters import HeadNode
+
+
+@click.command(short_help="What was asked of a project, and what there is.")
+@project_argument
+@json_option
+@pass_invocation
+def status(invocation: Invocation, project: str, as_json: bool) -> None:
+    """Show VLAB/PROJECT: the registry's record together with what AWS says.
+
+    \b
+    Examples:
+      provisioner status lab-1/proj-1
+      provisioner status lab-1/proj-1 --json
+    """
+    from engine.operations.status import project_status
+
+    found = project_status(invocation.engine(Silent()), *ids_from(project))
+    if as_json:
+        print_json(found.to_dict())
+        return
+    record, cluster = found.record, found.cluster
+    print_facts(
+        [
+            ("Project", record.project),
+            ("Phase", str(record.phase)),
+            ("Message", record.message),
+            ("Tier", found.spec.tier),
+            ("Cluster", f"{record.cluster}: {cluster.status or 'none'}"),
+            ("Head node", _head_node(cluster.head_node)),
+            ("Why", "; ".join(cluster.failure_reasons)),
+            ("Lustre", found.lustre),
+            ("Bucket", found.bucket),
+            ("Address block", found.address),
+            ("SSH key secret", found.to_dict()["ssh_key_secret"]),
+            ("Updated", record.updated_at.strftime("%Y-%m-%d %H:%M:%S UTC")),
+        ]
+    )
+
+
+def _head_node(node: HeadNode | None) -> str:
+    return f"{node.private_ip} ({node.state})" if node else ""
+
+
+@click.command("list", short_help="Every project.")
+@json_option
+@pass_invocation
+def list_(invocation: Invocation, as_json: bool) -> None:
+    """List the projects of the registry with their clusters' status.
+
+    \b
+    Examples:
+      provisioner list
+      provisioner list --json | jq '.projects[].phase'
+    """
+    from engine.operations.status import list_projects
+
+    projects = list(list_projects(invocation.engine(Silent())))
+    if as_json:
+        print_json(
+            {
+                "projects": [
+                    {
+                        "vlab_id": one.record.vlab_id,
+                        "project_id": one.record.project_id,
+                        "phase": str(one.record.phase),
+                        "tier": one.spec.tier,
+                        "storage": one.spec.storage.kind,
+                        "cluster": one.record.cluster,
+                        "cluster_status": one.cluster_status,
+                        "updated_at": one.record.updated_at.isoformat(),
+                    }
+                    for one in projects
+                ]
+            }
+        )
+        return
+    print_table(
+        ["project", "phase", "tier", "storage", "cluster", "status", "updated"],
+        [
+            [
+                one.record.project,
+                str(one.record.phase),
+                one.spec.tier,
+                one.spec.storage.kind,
+                one.record.cluster,
+                one.cluster_status or "-",
+                one.record.updated_at.strftime("%Y-%m-%d %H:%M"),
+            ]
+            for one in projects
+        ],
+        empty="No projects yet. `provisioner apply SPEC` makes one.",
+    )
+
+
+@click.command(short_help="The Terraform outputs of a project.")
+@project_argument
+@json_option
+@pass_invocation
+def outputs(invocation: Invocation, project: str, as_json: bool) -> None:
+    """Show the Terraform outputs in the state of VLAB/PROJECT.
+
+    \b
+    Examples:
+      provisioner outputs lab-1/proj-1
+      provisioner outputs lab-1/proj-1 --json | jq -r .head_node_private_ip
+    """
+    from engine.operations.outputs import project_outputs
+
+    values = project_outputs(invocation.engine(Silent()), *ids_from(project))
+    if as_json:
+        print_json(values)
+    else:
+        print_facts(sorted(values.items()))
+
+
+@click.command("ssh-key", short_help="Fetch a project's private key into a file.")
+@project_argument
+@click.option(
+    "--out", "path", type=click.Path(dir_okay=False, path_type=Path), help="File to write, mode 0600."
+)
+@click.option("--force", is_flag=True, help="Overwrite the file.")
+@pass_invocation
+def ssh_key(invocation: Invocation, project: str, path: Path | None, force: bool) -> None:
+    """Write the private key of VLAB/PROJECT to a file that only you can read.
+
+    The key is never printed. Without --out the name of its secret is shown.
+
+    \b
+    Examples:
+      provisioner ssh-key lab-1/proj-1 --out ~/.ssh/lab-1-proj-1
+      ssh -i ~/.ssh/lab-1-proj-1 ec2-user@HEAD-NODE-ADDRESS
+    """
+    from engine.aws.keys import read_private_key
+    from engine.operations.files import write_private
+    from engine.operations.records import record_of
+
+    engine = invocation.engine(Silent())
+    record = record_of(engine, *ids_from(project))
+    secret = engine.names(record.vlab_id, record.project_id).key_secret
+    if path is None:
+        note(f"The key is in Secrets Manager; --out FILE writes it to a file. Secret of {record.project}:")
+        click.echo(secret)
+        return
+    if path.exists() and not force:
+        raise RequestError(f"{path} exists already.", hint="Name another file, or add --force.")
+    write_private(path, read_private_key(engine.cloud, secret_name=secret).reveal())
+    note(f"The key of {record.project} is in {path}.")

@@ -1,0 +1,190 @@
+"""Every error the engine raises on purpose, one small tree.
+
+    EngineError                    code, message, hint, retryable, exit_code
+    |- RequestError                the caller can fix it; nothing was changed             exit 3
+    |  |- InvalidSpec              the spec breaks a rule; carries the fields
+    |  |- InvalidSettings          the settings break a rule, or one is missing
+    |  |- UnknownProject           no such project in the registry
+    |  |- NotConfirmed             a destructive command without its confirmation
+    |  |- DataAtRisk               the change would lose data and nobody waived it
+    |- BusyError                   somebody else is at work on it                         exit 4
+    |  |- StateLocked              Terraform's state lock is held; names the holder
+    |  |- OperationInProgress      the registry record moved under us
+    |- CapacityError               nothing is wrong, there is no room                     exit 5
+    |  |- NoAddressLeft            the address range has no free block
+    |- TerraformError              carries command, exit code and diagnostics             exit 6
+    |  |- TerraformMissing         no usable terraform or provider, and how to get one
+    |  |- TerraformInterrupted     we stopped it on purpose
+    |- BackendError                AWS or the state did not answer as it must             exit 7
+    |  |- Unreachable              the endpoint did not answer
+    |  |- AccessDenied             the credentials were refused, or there are none
+    |  |- NotBootstrapped          state bucket or a table is missing
+    |  |- WrongRegion              something stands in another region than the settings say
+    |  |- SharedGroundMissing      the shared VPC, database or provider stack is not there
+    |- ClusterError                AWS says the cluster (or its data export) failed       exit 8
+
+Codes are stable: clients and scripts compare them. Messages say what happened, to which
+project, and what to do next (the hint), in that order.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+
+class EngineError(Exception):
+    """Root of the tree.
+
+    message    what happened, and to which project
+    hint       what to do next; empty when there is nothing sensible to say
+    details    JSON-ready extras for machines (field errors, diagnostics, holders)
+    """
+
+    code: ClassVar[str] = "ENGINE_ERROR"
+    exit_code: ClassVar[int] = 1
+    retryable: ClassVar[bool] = False
+
+    def __init__(self, message: str, *, hint: str = "", details: dict[str, Any] | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+        self.details = details or {}
+
+    def __str__(self) -> str:
+        return self.message
+
+    def to_dict(self) -> dict[str, Any]:
+        """The error as JSON: code, message, hint, retryable, details."""
+        return {
+            "code": self.code,
+            "message": self.message,
+            "hint": self.hint,
+            "retryable": self.retryable,
+            "details": self.details,
+        }
+
+
+class RequestError(EngineError):
+    code = "BAD_REQUEST"
+    exit_code = 3
+
+
+@dataclass(frozen=True)
+class FieldProblem:
+    """One broken rule: where, what is wrong, what is allowed, and an example that works."""
+
+    path: str
+    problem: str
+    allowed: str = ""
+    example: str = ""
+
+    def __str__(self) -> str:
+        text = f"{self.path}: {self.problem}"
+        if self.allowed:
+            text += f"; allowed: {self.allowed}"
+        if self.example:
+            text += f"; example: {self.example}"
+        return text
+
+
+class _FieldsError(RequestError):
+    """A document that breaks rules field by field."""
+
+    def __init__(self, message: str, problems: list[FieldProblem], *, hint: str = "") -> None:
+        self.problems = problems
+        listed = "".join(f"\n  - {problem}" for problem in problems)
+        super().__init__(
+            message + listed,
+            hint=hint,
+            details={"problems": [vars(problem) for problem in problems]},
+        )
+
+
+class InvalidSpec(_FieldsError):
+    code = "INVALID_SPEC"
+
+
+class InvalidSettings(_FieldsError):
+    code = "INVALID_SETTINGS"
+
+
+class UnknownProject(RequestError):
+    code = "UNKNOWN_PROJECT"
+
+
+class NotConfirmed(RequestError):
+    code = "NOT_CONFIRMED"
+
+
+class DataAtRisk(RequestError):
+    code = "DATA_AT_RISK"
+
+
+class BusyError(EngineError):
+    code = "BUSY"
+    exit_code = 4
+    retryable = True
+
+
+class StateLocked(BusyError):
+    code = "STATE_LOCKED"
+
+
+class OperationInProgress(BusyError):
+    code = "OPERATION_IN_PROGRESS"
+
+
+class CapacityError(EngineError):
+    code = "NO_CAPACITY"
+    exit_code = 5
+    retryable = True
+
+
+class NoAddressLeft(CapacityError):
+    code = "NO_ADDRESS_LEFT"
+
+
+class TerraformError(EngineError):
+    code = "TERRAFORM_FAILED"
+    exit_code = 6
+
+
+class TerraformMissing(TerraformError):
+    code = "TERRAFORM_MISSING"
+
+
+class TerraformInterrupted(TerraformError):
+    code = "TERRAFORM_INTERRUPTED"
+    retryable = True
+
+
+class BackendError(EngineError):
+    code = "BACKEND_ERROR"
+    exit_code = 7
+
+
+class Unreachable(BackendError):
+    code = "UNREACHABLE"
+    retryable = True
+
+
+class AccessDenied(BackendError):
+    code = "ACCESS_DENIED"
+
+
+class NotBootstrapped(BackendError):
+    code = "NOT_BOOTSTRAPPED"
+
+
+class WrongRegion(BackendError):
+    code = "WRONG_REGION"
+
+
+class SharedGroundMissing(BackendError):
+    code = "SHARED_GROUND_MISSING"
+
+
+class ClusterError(EngineError):
+    code = "CLUSTER_FAILED"
+    exit_code = 8

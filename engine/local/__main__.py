@@ -1,0 +1,5 @@
+import sys
+
+from engine.local.daemon import main
+
+sys.exit(main())

@@ -1,0 +1,111 @@
+"""The WSGI application at the cloud's front: one lock, then our own services or moto's."""
+
+from __future__ import annotations
+
+import io
+import json
+import logging
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from engine.local.api_error import ApiError
+from engine.local.calls import call_name
+from engine.local.console import Console
+from engine.local.fsx_api import FsxApi
+from engine.local.world import World
+
+log = logging.getLogger(__name__)
+PROVIDER = "terraform-provider-aws"
+Answer = tuple[str, list[tuple[str, str]], bytes]
+
+
+class Gateway:
+    """Serves one request at a time: the body is read first, then the world is locked, brought up to
+    date, and asked. A slow client can therefore not hold the lock.
+    """
+
+    def __init__(self, world: World, moto: Callable[..., Iterable[bytes]], fsx: FsxApi, console: Console):
+        self._world = world
+        self._moto = moto
+        self._fsx = fsx
+        self._console = console
+
+    def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+        body = _read_body(environ)
+        with self._world.lock:
+            self._world.tick()
+            status, headers, content = self._answer(environ, body)
+            self._world.tick()
+        start_response(status, headers)
+        return [] if environ["REQUEST_METHOD"] == "HEAD" else [content]
+
+    def _answer(self, environ: dict[str, Any], body: bytes) -> Answer:
+        path = environ.get("PATH_INFO", "/")
+        if path.startswith("/_local/"):
+            return self._console.answer(
+                environ["REQUEST_METHOD"], path, environ.get("QUERY_STRING", ""), body
+            )
+        call = call_name(environ, body)
+        if call and call[0] == "fsx":
+            answer = self._fsx_answer(environ, call[1], body)
+        else:
+            answer = self._moto_answer(environ, body)
+        if call and answer[0] < "400":
+            self._world.calls.record(*call)
+        return answer
+
+    def _fsx_answer(self, environ: dict[str, Any], operation: str, body: bytes) -> Answer:
+        region = _region(environ) or self._world.region
+        try:
+            content: dict[str, Any] = self._fsx.call(
+                region,
+                operation,
+                json.loads(body or b"{}"),
+                sleeper=PROVIDER in str(environ.get("HTTP_USER_AGENT", "")),
+            )
+            status = "200 OK"
+        except ApiError as error:
+            content = {
+                "__type": error.code,
+                "Message": error.message,
+                "message": error.message,
+                **error.members,
+            }
+            status = "400 Bad Request"
+        text = json.dumps(content).encode()
+        return (
+            status,
+            [("Content-Type", "application/x-amz-json-1.1"), ("Content-Length", str(len(text)))],
+            text,
+        )
+
+    def _moto_answer(self, environ: dict[str, Any], body: bytes) -> Answer:
+        caught: list[Any] = []
+
+        def start_response(status: str, headers: list[tuple[str, str]], _exc_info: Any = None) -> None:
+            caught[:] = [status, headers]
+
+        environ = environ | {"wsgi.input": io.BytesIO(body), "CONTENT_LENGTH": str(len(body))}
+        environ.pop("HTTP_TRANSFER_ENCODING", None)
+        chunks = self._moto(environ, start_response)
+        try:
+            content = b"".join(chunks)
+        finally:
+            if hasattr(chunks, "close"):
+                chunks.close()
+        return caught[0], caught[1], content
+
+
+def _read_body(environ: dict[str, Any]) -> bytes:
+    stream = environ["wsgi.input"]
+    length = environ.get("CONTENT_LENGTH")
+    if length:
+        return bytes(stream.read(int(length)))
+    if environ.get("wsgi.input_terminated"):
+        return bytes(stream.read())
+    return b""
+
+
+def _region(environ: dict[str, Any]) -> str | None:
+    parts = str(environ.get("HTTP_AUTHORIZATION", "")).split("/")
+    return parts[2] if len(parts) > 4 else None

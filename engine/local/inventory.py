@@ -1,0 +1,142 @@
+"""Everything that exists in the local cloud, as one sorted list: what tests compare before and after.
+
+Left out: terminated instances, finished tasks, object versions that are not current, and default
+resources of other regions. They exist on AWS too, but nobody would say they were left behind.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from engine.local.ec2_dependencies import interfaces_in_use
+from engine.local.fsx_api import FsxApi
+from engine.local.world import World
+
+Item = dict[str, Any]
+Key = tuple[str, str, str]
+
+
+class Inventory:
+    """`items` gives {service, type, id, name, tags, seeded}; `seeded` are those there at `mark`."""
+
+    def __init__(self, world: World, fsx: FsxApi):
+        self._world = world
+        self._fsx = fsx
+        self._seeded: set[Key] = set()
+
+    def mark(self) -> None:
+        """Everything there now counts as seeded."""
+        self._seeded = {_key(item) for item in self._walk()}
+
+    def items(self) -> list[Item]:
+        """Everything, sorted by service, type and id."""
+        found = [item | {"seeded": _key(item) in self._seeded} for item in self._walk()]
+        return sorted(found, key=_key)
+
+    def _walk(self) -> Iterator[Item]:
+        with self._world.lock:
+            yield from self._ec2()
+            yield from self._s3()
+            yield from self._storage()
+            yield from self._databases()
+            yield from self._rest()
+
+    def _ec2(self) -> Iterator[Item]:
+        ec2 = self._world.backends.ec2(self._world.region)
+        for vpc in ec2.vpcs.values():
+            yield _ec2_item("vpc", vpc)
+        for subnet in ec2.describe_subnets():
+            yield _ec2_item("subnet", subnet)
+        for table in ec2.route_tables.values():
+            yield _ec2_item("route-table", table)
+            for association_id in table._associations:
+                yield _item("ec2", "route-table-association", association_id)
+        for by_id in ec2.groups.values():
+            for group in by_id.values():
+                yield _ec2_item("security-group", group, group.name)
+                for rule in [*group.ingress_rules, *group.egress_rules]:
+                    yield _ec2_item("security-group-rule", rule)
+        for reservation in ec2.reservations.values():
+            for instance in reservation.instances:
+                if instance.state != "terminated":
+                    yield _ec2_item("instance", instance)
+        for interface in interfaces_in_use(ec2):
+            yield _ec2_item("network-interface", interface)
+        for endpoint in ec2.vpc_end_points.values():
+            yield _ec2_item("vpc-endpoint", endpoint)
+        for pair in ec2.key_pairs.values():
+            yield _ec2_item("key-pair", pair, pair.key_name)
+
+    def _s3(self) -> Iterator[Item]:
+        for name, bucket in self._world.backends.s3().buckets.items():
+            yield _item("s3", "bucket", name, name, self._bucket_tags(bucket))
+            for key in list(bucket.keys):
+                if hasattr(bucket.keys[key], "etag"):
+                    yield _item("s3", "object", f"{name}/{key}", key)
+
+    def _bucket_tags(self, bucket: Any) -> dict[str, str]:
+        tagger = self._world.backends.s3().tagger
+        return dict(tagger.get_tag_dict_for_resource(bucket.arn))
+
+    def _storage(self) -> Iterator[Item]:
+        efs = self._world.backends.efs(self._world.region)
+        for fs_id in efs.file_systems_by_id:
+            tags = efs.tagging_service.get_tag_dict_for_resource(fs_id)
+            yield _item("efs", "file-system", fs_id, tags.get("Name", ""), tags)
+        for target_id in efs.mount_targets_by_id:
+            yield _item("efs", "mount-target", target_id)
+        for point_id in efs.access_points:
+            yield _item("efs", "access-point", point_id)
+        store = self._fsx.store(self._world.region)
+        for file_system in store.file_systems.values():
+            yield _tagged("fsx", "file-system", file_system.id, store.tags[file_system.arn])
+        for association in store.associations.values():
+            yield _tagged("fsx", "data-repository-association", association.id, store.tags[association.arn])
+
+    def _databases(self) -> Iterator[Item]:
+        for name, table in self._world.backends.dynamodb(self._world.region).tables.items():
+            tags = {tag["Key"]: tag["Value"] for tag in table.tags or []}
+            yield _item("dynamodb", "table", name, name, tags)
+        rds = self._world.backends.rds(self._world.region)
+        for name in rds.databases:
+            yield _item("rds", "db-instance", name, name)
+        for name in rds.subnet_groups:
+            yield _item("rds", "db-subnet-group", name, name)
+
+    def _rest(self) -> Iterator[Item]:
+        backends, region = self._world.backends, self._world.region
+        for stack in backends.cloudformation(region).stacks.values():
+            yield _item("cloudformation", "stack", stack.name, stack.name, dict(stack.tags))
+        for secret in backends.secrets(region).secrets.values():
+            if not secret.is_deleted():
+                tags = {tag["Key"]: tag["Value"] for tag in secret.tags or []}
+                yield _item("secretsmanager", "secret", secret.name, secret.name, tags)
+        logs = backends.logs(region)
+        for name, group in logs.groups.items():
+            yield _item("logs", "log-group", name, name, dict(logs.list_tags_for_resource(group.arn)))
+        for role in backends.iam().roles.values():
+            yield _item("iam", "role", role.name, role.name)
+
+
+def _key(item: Item) -> Key:
+    return item["service"], item["type"], item["id"]
+
+
+def _item(service: str, kind: str, id_: str, name: str = "", tags: dict[str, str] | None = None) -> Item:
+    return {
+        "service": service,
+        "type": kind,
+        "id": id_,
+        "name": name,
+        "tags": dict(sorted((tags or {}).items())),
+    }
+
+
+def _tagged(service: str, kind: str, id_: str, tags: dict[str, str]) -> Item:
+    return _item(service, kind, id_, tags.get("Name", ""), tags)
+
+
+def _ec2_item(kind: str, resource: Any, name: str = "") -> Item:
+    tags = {tag["key"]: tag["value"] for tag in resource.get_tags()}
+    return _item("ec2", kind, str(resource.id), name or tags.get("Name", ""), tags)

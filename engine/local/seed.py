@@ -1,0 +1,201 @@
+"""The shared infrastructure a project needs, made through the AWS API of the local cloud.
+
+A real account has these from its own Terraform; here they are made fresh at each start.
+"""
+
+from __future__ import annotations
+
+import json
+import secrets
+import uuid
+from typing import Any
+
+from engine.local.connection import client_for
+from engine.local.shared_names import ENDPOINT_SERVICES, GATEWAY_SERVICES, SHARED_TAGS, SharedNames
+
+PUBLIC_OBJECTS = {
+    "README.txt": b"Data shared by all projects. Read only: clusters see it under /data/project/public.\n",
+    "examples/input.csv": b"time_ms,voltage_mv\n0,-65.0\n1,-64.2\n2,-60.9\n",
+    "reference/cells.json": b'{"cells": ["L5_TTPC1", "L23_PC"]}\n',
+}
+
+
+class Seed:
+    def __init__(self, endpoint: str, names: SharedNames):
+        self._names = names
+        self._client: Any = lambda service: client_for(endpoint, service, names.region)
+
+    def plant(self) -> None:
+        ec2 = self._client("ec2")
+        vpc_id = self._vpc(ec2)
+        route_table = self._route_table(ec2, vpc_id)
+        subnets = self._endpoint_subnets(ec2, vpc_id, route_table)
+        endpoint_group, database_group = self._groups(ec2, vpc_id)
+        self._endpoints(ec2, vpc_id, route_table, subnets, endpoint_group)
+        self._database(subnets, database_group)
+        self._public_bucket()
+        self._provider_stack()
+
+    def _vpc(self, ec2: Any) -> str:
+        vpc = ec2.create_vpc(CidrBlock=self._names.vpc_cidr, TagSpecifications=_tagged("vpc", "vpc"))["Vpc"]
+        ec2.modify_vpc_attribute(VpcId=vpc["VpcId"], EnableDnsSupport={"Value": True})
+        ec2.modify_vpc_attribute(VpcId=vpc["VpcId"], EnableDnsHostnames={"Value": True})
+        return str(vpc["VpcId"])
+
+    def _route_table(self, ec2: Any, vpc_id: str) -> str:
+        made = ec2.create_route_table(VpcId=vpc_id, TagSpecifications=_tagged("route-table", "route_table"))
+        return str(made["RouteTable"]["RouteTableId"])
+
+    def _endpoint_subnets(self, ec2: Any, vpc_id: str, route_table: str) -> list[str]:
+        made = []
+        for letter, cidr in zip("ab", self._names.endpoint_cidrs, strict=False):
+            subnet = ec2.create_subnet(
+                VpcId=vpc_id,
+                CidrBlock=cidr,
+                AvailabilityZone=f"{self._names.region}{letter}",
+                TagSpecifications=_named("subnet", f"provisioner-endpoints-{letter}"),
+            )["Subnet"]
+            ec2.modify_subnet_attribute(SubnetId=subnet["SubnetId"], MapPublicIpOnLaunch={"Value": False})
+            ec2.associate_route_table(RouteTableId=route_table, SubnetId=subnet["SubnetId"])
+            made.append(str(subnet["SubnetId"]))
+        return made
+
+    def _groups(self, ec2: Any, vpc_id: str) -> tuple[str, str]:
+        """Nodes carry the two access groups; the endpoints' and the database's groups let those in."""
+        ids = []
+        for access, name, port in (
+            ("endpoint_access", "provisioner-endpoints", 443),
+            ("accounting_access", "provisioner-accounting", 3306),
+        ):
+            client = ec2.create_security_group(
+                VpcId=vpc_id,
+                GroupName=SHARED_TAGS[access]["Name"],
+                Description=f"Carried by nodes that use {name}",
+                TagSpecifications=_tagged("security-group", access),
+            )["GroupId"]
+            server = ec2.create_security_group(
+                VpcId=vpc_id,
+                GroupName=name,
+                Description=f"{name}: TCP {port} from the nodes",
+                TagSpecifications=_named("security-group", name),
+            )["GroupId"]
+            ec2.authorize_security_group_ingress(
+                GroupId=server,
+                IpPermissions=[
+                    {
+                        "IpProtocol": "tcp",
+                        "FromPort": port,
+                        "ToPort": port,
+                        "UserIdGroupPairs": [{"GroupId": client}],
+                    }
+                ],
+            )
+            ids.append(str(server))
+        return ids[0], ids[1]
+
+    def _endpoints(self, ec2: Any, vpc_id: str, route_table: str, subnets: list[str], group: str) -> None:
+        prefix = f"com.amazonaws.{self._names.region}"
+        for service in GATEWAY_SERVICES:
+            ec2.create_vpc_endpoint(
+                VpcId=vpc_id,
+                ServiceName=f"{prefix}.{service}",
+                VpcEndpointType="Gateway",
+                RouteTableIds=[route_table],
+                TagSpecifications=_named("vpc-endpoint", f"provisioner-{service}"),
+            )
+        for service in ENDPOINT_SERVICES:
+            ec2.create_vpc_endpoint(
+                VpcId=vpc_id,
+                ServiceName=f"{prefix}.{service}",
+                VpcEndpointType="Interface",
+                SubnetIds=subnets,
+                SecurityGroupIds=[group],
+                PrivateDnsEnabled=True,
+                TagSpecifications=_named("vpc-endpoint", f"provisioner-{service}"),
+            )
+
+    def _database(self, subnets: list[str], group: str) -> None:
+        names = self._names
+        password = names.database_password or secrets.token_hex(16)
+        secret = self._client("secretsmanager")
+        secret.create_secret(
+            Name=names.accounting_secret,
+            Description="Password of the Slurm accounting database, as plain text",
+            SecretString=password,
+        )
+        rds = self._client("rds")
+        rds.create_db_subnet_group(
+            DBSubnetGroupName="provisioner-accounting",
+            DBSubnetGroupDescription="Slurm accounting database",
+            SubnetIds=subnets,
+        )
+        rds.create_db_instance(
+            DBInstanceIdentifier=names.accounting_database,
+            DBInstanceClass="db.t4g.medium",
+            Engine="mariadb",
+            EngineVersion="11.4",
+            AllocatedStorage=20,
+            MasterUsername=names.accounting_user,
+            MasterUserPassword=password,
+            DBSubnetGroupName="provisioner-accounting",
+            VpcSecurityGroupIds=[group],
+            PubliclyAccessible=False,
+            Port=3306,
+        )
+
+    def _public_bucket(self) -> None:
+        s3 = self._client("s3")
+        where: dict[str, Any] = (
+            {}
+            if self._names.region == "us-east-1"
+            else {"CreateBucketConfiguration": {"LocationConstraint": self._names.region}}
+        )
+        s3.create_bucket(Bucket=self._names.bucket, **where)
+        for key, body in PUBLIC_OBJECTS.items():
+            s3.put_object(Bucket=self._names.bucket, Key=key, Body=body)
+
+    def _provider_stack(self) -> None:
+        """The ParallelCluster provider: what matters of it is the ServiceToken it gives out."""
+        names = self._names
+        unique = uuid.uuid5(uuid.NAMESPACE_DNS, f"{names.provider_stack}.{names.region}.local")
+        arn = f"arn:aws:lambda:{names.region}:{names.account_id}:function:pcluster-cfn-{unique}"
+        log_group = f"/aws/lambda/pcluster-cfn-{unique}"
+        template = {
+            "Description": f"AWS ParallelCluster {names.pcluster_version} custom resource provider",
+            "Resources": {
+                "EventsTable": {"Type": "AWS::DynamoDB::Table", "Properties": _table("pcluster-cfn-events")}
+            },
+            "Outputs": {
+                "ServiceToken": {"Value": arn, "Description": "Lambda of the custom resource"},
+                "LogGroupArn": {
+                    "Value": f"arn:aws:logs:{names.region}:{names.account_id}:log-group:{log_group}:*"
+                },
+                "LambdaLayerArn": {
+                    "Value": f"arn:aws:lambda:{names.region}:{names.account_id}:layer:PCLayer-{unique.hex}:1"
+                },
+            },
+        }
+        self._client("logs").create_log_group(logGroupName=log_group)
+        self._client("cloudformation").create_stack(
+            StackName=names.provider_stack,
+            TemplateBody=json.dumps(template),
+            Capabilities=["CAPABILITY_NAMED_IAM", "CAPABILITY_AUTO_EXPAND"],
+        )
+
+
+def _table(name: str) -> dict[str, Any]:
+    return {
+        "TableName": name,
+        "BillingMode": "PAY_PER_REQUEST",
+        "AttributeDefinitions": [{"AttributeName": "ClusterName", "AttributeType": "S"}],
+        "KeySchema": [{"AttributeName": "ClusterName", "KeyType": "HASH"}],
+    }
+
+
+def _tagged(resource_type: str, role: str) -> list[dict[str, Any]]:
+    tags = [{"Key": key, "Value": value} for key, value in SHARED_TAGS[role].items()]
+    return [{"ResourceType": resource_type, "Tags": tags}]
+
+
+def _named(resource_type: str, name: str) -> list[dict[str, Any]]:
+    return [{"ResourceType": resource_type, "Tags": [{"Key": "Name", "Value": name}]}]

@@ -1,0 +1,229 @@
+"""The local cloud inside a process: moto's server with our services, on a loopback port."""
+
+from __future__ import annotations
+
+import json
+import logging
+import threading
+import time
+import urllib.parse
+import urllib.request
+import uuid
+from types import TracebackType
+from typing import Any
+
+from engine.local.backends import ACCOUNT_ID
+from engine.local.clock import Clock, SteppedClock, SystemClock, iso
+from engine.local.connection import client_for, environment_for
+from engine.local.durations import Durations
+from engine.local.patches import Patches
+from engine.local.shared_names import SharedNames
+from engine.local.world import World
+
+log = logging.getLogger(__name__)
+HOST = "127.0.0.1"
+TICK_S = 0.25
+_one_per_process = threading.Lock()
+
+
+class LocalCloud:
+    """A running AWS look-alike. Use as a context manager; one at a time per process, since moto keeps
+    its state in globals.
+
+    durations  lifecycles, settable later through `set_durations`
+    clock      a SteppedClock makes time stand still until `advance`
+    names      of the seeded shared infrastructure
+    seeded     False starts empty
+    port       0 takes a free one
+    """
+
+    def __init__(
+        self,
+        *,
+        durations: Durations | None = None,
+        clock: Clock | None = None,
+        names: SharedNames | None = None,
+        seeded: bool = True,
+        port: int = 0,
+    ):
+        self._durations = durations or Durations()
+        self._clock = clock or SystemClock()
+        self.names = names or SharedNames()
+        self._seeded = seeded
+        self._port = port
+        self.account_id = ACCOUNT_ID
+        self.region = self.names.region
+        self.instance_id = str(uuid.uuid4())
+        self._patches = Patches()
+        self._stopping = threading.Event()
+        self._threads: list[threading.Thread] = []
+
+    def start(self) -> LocalCloud:
+        if not _one_per_process.acquire(blocking=False):
+            raise RuntimeError("another local cloud runs in this process")
+        try:
+            self._build()
+            if self._seeded:
+                from engine.local.seed import Seed
+
+                Seed(self.endpoint, self.names).plant()
+            self._inventory.mark()
+            self.world.calls.clear()
+        except BaseException:
+            self.stop()
+            raise
+        return self
+
+    def stop(self) -> None:
+        self._stopping.set()
+        if hasattr(self, "_server"):
+            self._server.shutdown()
+            self._server.server_close()
+        for thread in self._threads:
+            thread.join(timeout=5)
+        self._patches.undo()
+        if hasattr(self, "world"):
+            with self.world.lock:
+                self.world.agenda.clear()
+                self.world.backends.reset()
+        if _one_per_process.locked():
+            _one_per_process.release()
+
+    def __enter__(self) -> LocalCloud:
+        return self.start()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    @property
+    def port(self) -> int:
+        return int(self._server.server_port)
+
+    @property
+    def endpoint(self) -> str:
+        """e.g. http://127.0.0.1:40123"""
+        return f"http://{HOST}:{self.port}"
+
+    def environment(self) -> dict[str, str]:
+        """Variables that point boto3, Terraform and the engine at this cloud."""
+        return environment_for(self.endpoint, self.region, self.account_id)
+
+    def client(self, service: str, region: str | None = None) -> Any:
+        """A boto3 client of this cloud."""
+        return client_for(self.endpoint, service, region or self.region)
+
+    def inventory(self) -> list[dict[str, Any]]:
+        """Everything that exists, sorted: {service, type, id, name, tags, seeded}."""
+        with self.world.lock:
+            self.world.tick()
+            return self._inventory.items()
+
+    def left_over(self) -> list[str]:
+        """What exists beyond the seed, as "service type name-or-id" lines."""
+        return [
+            f"{item['service']} {item['type']} {item['name'] or item['id']}"
+            for item in self.inventory()
+            if not item["seeded"]
+        ]
+
+    def calls(self) -> dict[str, int]:
+        """Successful changing calls since the seed, by "service:Operation"."""
+        with self.world.lock:
+            return self.world.calls.to_dict()
+
+    def set_durations(self, **values: float) -> None:
+        with self.world.lock:
+            self.world.durations = self.world.durations.changed(values)
+
+    def fail(
+        self, operation: str, *, cluster: str = "*", code: str = "HeadNodeBootstrapFailure", times: int = 1
+    ) -> None:
+        """Order a failure: operation is create, update or delete of a cluster, or export of a file system."""
+        from engine.local.faults import Fault
+
+        with self.world.lock:
+            self.world.faults.order(Fault(cluster, operation, code, times))
+
+    def advance(self, seconds: float) -> None:
+        """Let time pass at once; needs a SteppedClock."""
+        if not isinstance(self._clock, SteppedClock):
+            raise TypeError("advance() needs LocalCloud(clock=SteppedClock())")
+        with self.world.lock:
+            self._clock.advance(seconds)
+            self.world.tick()
+
+    def write_lustre(self, file_system_id: str, path: str, content: bytes) -> None:
+        """A job writes a file; path inside the file system, e.g. /project/private/out.dat."""
+        from engine.local.control import write_to_lustre
+
+        write_to_lustre(self.endpoint, file_system_id, path, content)
+
+    def read_lustre(self, file_system_id: str, path: str) -> bytes:
+        return self._get(f"lustre/{file_system_id}/{path.lstrip('/')}")
+
+    def list_lustre(self, file_system_id: str) -> list[dict[str, Any]]:
+        found: list[dict[str, Any]] = json.loads(self._get(f"lustre/{file_system_id}"))
+        return found
+
+    def _get(self, path: str) -> bytes:
+        opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+        with opener.open(f"{self.endpoint}/_local/{urllib.parse.quote(path)}", timeout=10) as answer:
+            content: bytes = answer.read()
+            return content
+
+    def _build(self) -> None:
+        from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
+        from werkzeug.serving import make_server
+
+        from engine.local import (
+            bucket_policies,
+            conditional,
+            ec2_dependencies,
+            efs,
+            security_group_rules,
+            stacks,
+        )
+        from engine.local.console import Console
+        from engine.local.fsx_api import FsxApi
+        from engine.local.gateway import Gateway
+        from engine.local.inventory import Inventory
+        from engine.local.pcluster import Clusters
+        from engine.local.request_handler import RequestHandler
+
+        self.world = World(region=self.region, clock=self._clock, durations=self._durations)
+        self.world.backends.reset()
+        fsx = FsxApi(self.world)
+        clusters = Clusters(self.world, fsx)
+        conditional.install(self.world, self._patches)
+        efs.install(self.world, self._patches)
+        ec2_dependencies.install(self._patches)
+        security_group_rules.install(self._patches)
+        bucket_policies.install(self._patches)
+        stacks.install(self.world, clusters, self._patches)
+        self._inventory = Inventory(self.world, fsx)
+        identity = {
+            "instance_id": self.instance_id,
+            "account_id": self.account_id,
+            "started_at": iso(time.time()),
+        }
+        console = Console(self.world, fsx, self._inventory, identity)
+        gateway = Gateway(self.world, DomainDispatcherApplication(create_backend_app), fsx, console)
+        self._server = make_server(HOST, self._port, gateway, threaded=True, request_handler=RequestHandler)
+        self._server.daemon_threads = True  # type: ignore[attr-defined]
+        self._thread("local-cloud", lambda: self._server.serve_forever(poll_interval=0.05))
+        if not isinstance(self._clock, SteppedClock):
+            self._thread("local-cloud-ticker", self._keep_ticking)
+
+    def _thread(self, name: str, target: Any) -> None:
+        thread = threading.Thread(target=target, name=name, daemon=True)
+        thread.start()
+        self._threads.append(thread)
+
+    def _keep_ticking(self) -> None:
+        while not self._stopping.wait(TICK_S):
+            try:
+                self.world.tick()
+            except Exception:
+                log.exception("the background tick failed; the next request tries again")

@@ -1,0 +1,81 @@
+"""Names of the shared infrastructure that the local cloud seeds; the same defaults as the settings."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from dataclasses import dataclass
+
+from engine.model import tags
+
+ENDPOINT_SERVICES = (
+    "cloudformation",
+    "ec2",
+    "logs",
+    "secretsmanager",
+    "monitoring",
+    "ssm",
+    "ssmmessages",
+    "ec2messages",
+)
+GATEWAY_SERVICES = ("s3", "dynamodb")
+
+
+@dataclass(frozen=True)
+class SharedNames:
+    """Where the seed puts things.
+
+    account_id          12 digits; moto's
+    vpc_cidr            the shared VPC; projects get their blocks inside it
+    endpoint_cidrs      subnets of the interface endpoints and the database, one per zone
+    public_bucket       "" for provisioner-public-<account>-<region>
+    database_password   "" for a random one at each start
+    """
+
+    account_id: str = "123456789012"
+    region: str = "us-east-1"
+    vpc_cidr: str = "10.42.0.0/16"
+    endpoint_cidrs: tuple[str, ...] = ("10.42.0.0/24", "10.42.1.0/24")
+    public_bucket: str = ""
+    accounting_database: str = "provisioner-slurm-accounting"
+    accounting_secret: str = "provisioner/slurm-accounting"
+    accounting_user: str = "slurm"
+    database_password: str = dataclasses.field(default="", repr=False)
+    pcluster_version: str = "3.16.1"
+    pcluster_provider_stack: str = ""
+
+    @property
+    def bucket(self) -> str:
+        return self.public_bucket or f"provisioner-public-{self.account_id}-{self.region}"
+
+    @property
+    def provider_stack(self) -> str:
+        return (
+            self.pcluster_provider_stack
+            or f"parallelcluster-provider-{self.pcluster_version.replace('.', '-')}"
+        )
+
+    @classmethod
+    def from_json(cls, text: str) -> SharedNames:
+        """Names from a JSON object of some of the fields. Raises ValueError."""
+        values = json.loads(text)
+        known = {field.name for field in dataclasses.fields(cls)}
+        if not isinstance(values, dict) or set(values) - known:
+            raise ValueError(f"the seed must be a JSON object with some of {', '.join(sorted(known))}")
+        if "endpoint_cidrs" in values:
+            values["endpoint_cidrs"] = tuple(values["endpoint_cidrs"])
+        return cls(**values)
+
+    def to_json(self) -> str:
+        return json.dumps(dataclasses.asdict(self), sort_keys=True)
+
+
+SHARED_TAGS = {
+    "vpc": {tags.SHARED: tags.SHARED_VPC, "Name": "provisioner-shared"},
+    "route_table": {tags.SHARED: tags.SHARED_ROUTE_TABLE, "Name": "provisioner-projects"},
+    "endpoint_access": {tags.SHARED: tags.SHARED_ENDPOINT_ACCESS, "Name": "provisioner-endpoint-access"},
+    "accounting_access": {
+        tags.SHARED: tags.SHARED_ACCOUNTING_ACCESS,
+        "Name": "provisioner-accounting-access",
+    },
+}

@@ -1,0 +1,181 @@
+"""What the settings may hold: one validator for each kind of value, with the rule's source."""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Annotated
+
+from pydantic import AfterValidator, Field, StrictStr
+
+from engine.model.fields import Allowed, refused
+from engine.model.wording import shown
+
+# ParallelCluster 3.16.1, Image/Os; there are no public images of the rocky ones.
+OPERATING_SYSTEMS = ("alinux2023", "ubuntu2204", "ubuntu2404", "rhel8", "rocky8", "rhel9", "rocky9")
+WITHOUT_PUBLIC_IMAGE = ("rocky8", "rocky9")
+
+# ParallelCluster 3.16.1, Monitoring/Logs/CloudWatch/RetentionInDays; 0 keeps them for ever.
+RETENTION_DAYS = (0, 1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1827, 3653)
+
+_PRIVATE = tuple(ipaddress.IPv4Network(text) for text in ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16"))
+_WIDEST_CLIENT_PREFIX = 8
+
+
+@dataclass(frozen=True)
+class Derived:
+    """Annotation of a setting whose default hangs on other settings: that default, in words."""
+
+    text: str
+
+
+def _matching(pattern: str, noun: str) -> Callable[[str], str]:
+    def check(text: str) -> str:
+        if not re.fullmatch(pattern, text):
+            raise refused(f"{shown(text)} is not {noun}")
+        return text
+
+    return check
+
+
+def network(text: str) -> ipaddress.IPv4Network:
+    """An IPv4 block; refused with the right one when bits stand behind the prefix."""
+    try:
+        if "/" not in text:
+            raise ValueError
+        block = ipaddress.IPv4Network(text, strict=False)
+    except ValueError:
+        raise refused(f"{shown(text)} is not an IPv4 block") from None
+    if text != str(block):
+        raise refused(f"{shown(text)} is not written as a block; did you mean {block}?")
+    return block
+
+
+def _range(text: str) -> str:
+    block = network(text)
+    if not any(block.subnet_of(private) for private in _PRIVATE):
+        raise refused(f"{text} is not private", allowed="blocks in 10/8, 172.16/12 or 192.168/16")
+    return text
+
+
+def _client(text: str) -> str:
+    if network(text).prefixlen < _WIDEST_CLIENT_PREFIX:
+        raise refused(
+            f"{text} lets in far more than the Workflow Service",
+            allowed=f"blocks with a prefix of /{_WIDEST_CLIENT_PREFIX} or longer",
+        )
+    return text
+
+
+def _ranges(texts: tuple[str, ...]) -> tuple[str, ...]:
+    if not texts:
+        raise refused("is empty")
+    blocks = [network(text) for text in texts]
+    for index, block in enumerate(blocks):
+        for earlier in blocks[:index]:
+            if block.overlaps(earlier):
+                raise refused(
+                    f"{earlier} and {block} overlap", allowed="blocks that have no address in common"
+                )
+    return texts
+
+
+def _endpoint(url: str) -> str:
+    # The text is not repeated: it may hold a password.
+    if "@" in url:
+        raise refused("holds credentials", allowed="an address without user and password")
+    if not re.fullmatch(r"https?://([A-Za-z0-9.-]+|\[[0-9a-fA-F:]+\])(:[0-9]{1,5})?/?", url):
+        raise refused(f"{shown(url)} is not the address of an endpoint")
+    return url.rstrip("/")
+
+
+def _bucket(name: str) -> str:
+    """Source: S3 user guide, "General purpose bucket naming rules"."""
+    reserved = name.startswith(("xn--", "sthree-", "amzn-s3-demo-")) or name.endswith(
+        ("-s3alias", "--ol-s3", ".mrap", "--x-s3", "--table-s3")
+    )
+    number = re.fullmatch(r"[0-9]+(\.[0-9]+){3}", name)
+    labels = r"(?=.{3,63}$)[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*"
+    if reserved or number or not re.fullmatch(labels, name):
+        raise refused(f"{shown(name)} is not a bucket's name")
+    return name
+
+
+def _folder(path: str) -> str:
+    if not path.strip() or not path.isprintable():
+        raise refused(f"{shown(path)} is not a path")
+    return path
+
+
+def _one_of_days(days: int) -> int:
+    if days not in RETENTION_DAYS:
+        raise refused(f"{shown(days)} is not a period that CloudWatch offers")
+    return days
+
+
+Region = Annotated[
+    str,
+    AfterValidator(_matching(r"[a-z]{2,4}(-[a-z]+){1,2}-[0-9]{1,2}", "a region")),
+    Allowed("the name of an AWS region"),
+]
+AccountId = Annotated[
+    str, AfterValidator(_matching(r"[0-9]{12}", "an account")), Allowed("12 digits, in quotes")
+]
+EndpointUrl = Annotated[str, AfterValidator(_endpoint), Allowed("http(s)://host or http(s)://host:port")]
+BucketName = Annotated[
+    str,
+    AfterValidator(_bucket),
+    Allowed("3 to 63 lower-case letters, digits, '-' and '.', none of S3's reserved beginnings and endings"),
+]
+TableName = Annotated[
+    str,
+    AfterValidator(_matching(r"[A-Za-z0-9_.-]{3,255}", "a table's name")),
+    Allowed("3 to 255 letters, digits and _ . -"),
+]
+# RDS user guide, "DB instance identifier".
+DatabaseInstance = Annotated[
+    str,
+    AfterValidator(_matching(r"(?=.{1,63}$)[a-z](-?[a-z0-9])*", "an RDS instance identifier")),
+    Allowed("1 to 63 lower-case letters, digits and single '-', a letter first"),
+]
+SecretName = Annotated[
+    str,
+    AfterValidator(_matching(r"[A-Za-z0-9/_+=.@-]{1,512}", "a secret's name")),
+    Allowed("1 to 512 letters, digits and / _ + = . @ -"),
+]
+DatabaseUser = Annotated[
+    str,
+    AfterValidator(_matching(r"[A-Za-z][A-Za-z0-9_]{0,31}", "a database user")),
+    Allowed("1 to 32 letters, digits and '_', a letter first"),
+]
+PclusterVersion = Annotated[
+    str,
+    AfterValidator(_matching(r"3\.[0-9]{1,2}\.[0-9]{1,2}", "a ParallelCluster 3 release")),
+    Allowed("3.MINOR.PATCH, in quotes"),
+]
+StackName = Annotated[
+    str,
+    AfterValidator(_matching(r"[A-Za-z][A-Za-z0-9-]{0,127}", "a stack's name")),
+    Allowed("1 to 128 letters, digits and '-', a letter first"),
+]
+ImageId = Annotated[
+    str, AfterValidator(_matching(r"ami-([0-9a-f]{8}|[0-9a-f]{17})", "an image")), Allowed("an AMI id")
+]
+RetentionDays = Annotated[
+    int, AfterValidator(_one_of_days), Allowed("one of " + ", ".join(map(str, RETENTION_DAYS)))
+]
+Folder = Annotated[str, AfterValidator(_folder), Allowed("a path")]
+# Lists come as lists from YAML, as tuples from the command line; text and numbers are not lists.
+AddressRanges = Annotated[
+    tuple[Annotated[StrictStr, AfterValidator(_range)], ...],
+    Field(strict=False),
+    AfterValidator(_ranges),
+    Allowed("one or more private IPv4 blocks that don't overlap"),
+]
+ClientBlocks = Annotated[
+    tuple[Annotated[StrictStr, AfterValidator(_client)], ...],
+    Field(strict=False),
+    Allowed("IPv4 blocks"),
+]

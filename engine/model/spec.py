@@ -1,0 +1,362 @@
+"""The spec: what a project asks for, as its owner writes it in YAML or JSON."""
+
+from __future__ import annotations
+
+import difflib
+import hashlib
+import json
+import re
+import unicodedata
+from collections.abc import Collection
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, Field, ValidationError
+
+from engine.errors import FieldProblem, InvalidSpec
+from engine.model.documents import Document, Unreadable, examine_document
+from engine.model.fields import Allowed, Strict, document_problems, example_line, refused
+from engine.model.names import ID_ALLOWED, ID_PATTERN, id_problem
+from engine.model.wording import counted, shown
+
+SMALLEST = "{vlab_id: lab-1, project_id: proj-1}"
+
+THROUGHPUTS = (125, 250, 500, 1000)
+MAX_TAGS = 30
+
+# Of everything below U+0080, what a tag may not hold. Letters and digits of other scripts are fine;
+# JSON Schema's regular expressions can't name them portably, so the schema checks ASCII only.
+_TAG_ASCII_PATTERN = r"^[^\u0000-\u001f!-*,;<>?\[-^`{-\u009f]*$"
+_TAG_CHARACTERS = "letters, digits, spaces and + - = . _ : / @"
+_RESERVED_PREFIXES = ("aws:", "parallelcluster:", "provisioner:")
+INSTANCE_TYPE_ALLOWED = "an EC2 instance type: family, dot, size"
+_INSTANCE_TYPE_PATTERN = r"^[a-z0-9-]+\.[a-z0-9-]+$"
+_TIER_PATTERN = r"^[a-z][a-z0-9-]{0,24}$"
+
+
+def _identifier(text: str) -> str:
+    problem = id_problem(text)
+    if problem:
+        raise refused(problem)
+    return text
+
+
+def _capacity(gib: int) -> int:
+    if gib != 1200 and (gib < 2400 or gib % 2400):
+        below = max(gib // 2400 * 2400, 1200)
+        above = 1200 if gib <= 1200 else (gib // 2400 + 1) * 2400
+        near = f"; the sizes next to it are {below} and {above}" if gib > 1200 else ""
+        raise refused(f"{shown(gib)} is not a size that FSx for Lustre offers{near}")
+    return gib
+
+
+def _throughput(mbps_per_tib: int) -> int:
+    if mbps_per_tib not in THROUGHPUTS:
+        raise refused(f"{shown(mbps_per_tib)} is not one of the choices")
+    return mbps_per_tib
+
+
+def _tier(name: str) -> str:
+    if not re.fullmatch(_TIER_PATTERN, name):
+        raise refused(f"{shown(name)} is not a tier's name")
+    return name
+
+
+def instance_type(name: str) -> str:
+    """A validator: an EC2 instance type such as `t3.medium`; whether it exists, AWS says."""
+    if not re.fullmatch(_INSTANCE_TYPE_PATTERN, name):
+        raise refused(f"{shown(name)} is not an instance type")
+    return name
+
+
+def _tag_text(text: str, longest: int) -> None:
+    if len(text) > longest:
+        raise refused(f"has {len(text)} characters", allowed=f"at most {longest} characters")
+    if text != text.strip():
+        raise refused(f"{shown(text)} has white space at its beginning or end")
+    for character in text:
+        if character not in " +-=._:/@" and unicodedata.category(character)[0] not in "LN":
+            raise refused(f"{shown(text)} contains {character!r}", allowed=_TAG_CHARACTERS)
+
+
+def _tag_key(key: str) -> str:
+    if not key:
+        raise refused("has an empty key", allowed="keys of 1 to 128 characters")
+    _tag_text(key, 128)
+    if key.lower().startswith(_RESERVED_PREFIXES):
+        raise refused(
+            f"{shown(key)} has a reserved prefix",
+            allowed="keys that do not begin with " + ", ".join(_RESERVED_PREFIXES),
+        )
+    if key == "Name":
+        raise refused("'Name' is set by the provisioner", allowed="any other key")
+    return key
+
+
+def _tag_value(value: str) -> str:
+    _tag_text(value, 256)
+    return value
+
+
+def _owner(text: str) -> str:
+    if not text:
+        raise refused("is empty: leave it out or fill it in")
+    _tag_text(text, 128)
+    return text
+
+
+Identifier = Annotated[
+    str,
+    AfterValidator(_identifier),
+    Allowed(ID_ALLOWED),
+    Field(json_schema_extra={"pattern": ID_PATTERN, "minLength": 1, "maxLength": 64}),
+]
+InstanceType = Annotated[
+    str,
+    AfterValidator(instance_type),
+    Field(json_schema_extra={"pattern": _INSTANCE_TYPE_PATTERN}),
+]
+
+
+# Sizes and throughput are those of PERSISTENT_2 SSD: FSx for Lustre user guide, "Deployment options".
+class LustreStorage(Strict, title="Lustre storage"):
+    """An FSx for Lustre file system (PERSISTENT_2, SSD, LZ4) at /data, linked to S3, beside the EFS home."""
+
+    kind: Literal["lustre"] = Field(default="lustre", description="A Lustre file system, filled from S3.")
+    capacity_gib: Annotated[
+        int,
+        AfterValidator(_capacity),
+        Allowed("1200, or a multiple of 2400"),
+        Field(json_schema_extra={"anyOf": [{"const": 1200}, {"multipleOf": 2400, "minimum": 2400}]}),
+    ] = Field(
+        default=1200,
+        title="Capacity (GiB)",
+        description="Size in GiB: 1200, or a multiple of 2400. It can grow later, never shrink.",
+        examples=[2400],
+    )
+    throughput_mbps_per_tib: Annotated[
+        int,
+        AfterValidator(_throughput),
+        Allowed("125, 250, 500 or 1000"),
+        Field(json_schema_extra={"enum": list(THROUGHPUTS)}),
+    ] = Field(
+        default=250,
+        title="Throughput (MB/s per TiB)",
+        description="Throughput in MB/s for each TiB of capacity: 125, 250, 500 or 1000.",
+        examples=[250],
+    )
+
+
+class EfsStorage(Strict, title="EFS storage"):
+    """No Lustre: the project works in its EFS home alone. Cheap; EFS grows by itself and has no size."""
+
+    kind: Literal["efs"] = Field(default="efs", description="The EFS home only.")
+
+
+class Compute(Strict):
+    """How much the project may compute."""
+
+    max_nodes: Annotated[
+        Annotated[int, Field(ge=1, le=1000)] | None, Allowed("a whole number from 1 to 1000")
+    ] = Field(
+        default=None,
+        title="Most nodes",
+        description="Most nodes of each compute resource at a time; the tier's own figures where left out.",
+        examples=[8],
+    )
+
+
+class HeadNode(Strict, title="Head node"):
+    """The node that people log in to and that runs Slurm's controller."""
+
+    instance_type: Annotated[InstanceType | None, Allowed(INSTANCE_TYPE_ALLOWED)] = Field(
+        default=None,
+        title="Instance type",
+        description="EC2 instance type of the head node; the installation's setting where left out.",
+        examples=["t3.large"],
+    )
+
+
+class ProjectSpec(Strict):
+    """What a project asks for. The two ids name the project for good; other ids are another project."""
+
+    vlab_id: Identifier = Field(
+        title="Virtual lab",
+        description="The virtual lab the project belongs to. Upper and lower case differ.",
+        examples=["lab-1"],
+    )
+    project_id: Identifier = Field(
+        title="Project",
+        description="The project, unique in its virtual lab. Upper and lower case differ.",
+        examples=["proj-1"],
+    )
+    tier: Annotated[
+        str,
+        AfterValidator(_tier),
+        Allowed("the name of a tier of the installation"),
+        Field(json_schema_extra={"pattern": _TIER_PATTERN}),
+    ] = Field(
+        default="debug",
+        title="Tier",
+        description="The set of Slurm queues and instance types, by the name it has in the tier catalogue.",
+        examples=["debug"],
+    )
+    storage: Annotated[
+        LustreStorage | EfsStorage,
+        Field(discriminator="kind"),
+        Allowed("{kind: lustre} or {kind: efs}"),
+    ] = Field(
+        default=LustreStorage(),
+        title="Storage",
+        description="The working storage: a Lustre file system, or the EFS home alone.",
+        examples=[{"kind": "lustre", "capacity_gib": 2400}, {"kind": "efs"}],
+    )
+    compute: Annotated[Compute, Allowed("a mapping of the fields of compute")] = Field(
+        default=Compute(),
+        title="Compute",
+        description="Limits on the compute nodes.",
+        examples=[{"max_nodes": 8}],
+    )
+    head_node: Annotated[HeadNode, Allowed("a mapping of the fields of head_node")] = Field(
+        default=HeadNode(),
+        title="Head node",
+        description="The head node, where the installation's choice does not fit.",
+        examples=[{"instance_type": "t3.large"}],
+    )
+    owner: Annotated[
+        Annotated[str, AfterValidator(_owner)] | None,
+        Allowed(f"1 to 128 characters: {_TAG_CHARACTERS}"),
+    ] = Field(
+        default=None,
+        title="Owner",
+        description="Who answers for the project: a tag on all that it owns. The virtual lab where left out.",
+        examples=["ada@example.org"],
+        json_schema_extra={"pattern": _TAG_ASCII_PATTERN, "minLength": 1, "maxLength": 128},
+    )
+    tags: Annotated[
+        dict[
+            Annotated[str, AfterValidator(_tag_key)],
+            Annotated[str, AfterValidator(_tag_value)],
+        ],
+        Field(max_length=MAX_TAGS),
+        Allowed(f"text keys and values of {_TAG_CHARACTERS}"),
+    ] = Field(
+        default_factory=dict,
+        title="Tags",
+        description="Tags on all that the project owns. Keys up to 128 characters, values up to 256; at most "
+        "30. Keys beginning with aws:, parallelcluster: or provisioner: and the key Name are taken.",
+        examples=[{"cost-center": "4711"}],
+        json_schema_extra={
+            "default": {},
+            "propertyNames": {
+                "pattern": _TAG_ASCII_PATTERN,
+                "minLength": 1,
+                "maxLength": 128,
+                "not": {"pattern": "^([Aa][Ww][Ss]|parallelcluster|provisioner):|^Name$"},
+            },
+            "additionalProperties": {"type": "string", "pattern": _TAG_ASCII_PATTERN, "maxLength": 256},
+        },
+    )
+
+    @property
+    def project(self) -> str:
+        """The project as people write it: "vlab/project"."""
+        return f"{self.vlab_id}/{self.project_id}"
+
+    @property
+    def owner_or_default(self) -> str:
+        return self.owner or self.vlab_id
+
+
+def load_spec(text: str, *, source: str, known_tiers: Collection[str] | None = None) -> ProjectSpec:
+    """The spec in a YAML or JSON text.
+
+    source        where the text came from, for messages: a path, "request body"
+    known_tiers   the names in the tier catalogue; None leaves the tier unchecked
+    Raises        InvalidSpec with everything that is wrong at once
+    """
+    try:
+        document = examine_document(text)
+    except Unreadable as error:
+        raise _invalid(source, error.problems) from None
+    if document.value is None:
+        raise _invalid(source, [FieldProblem("document", "is empty", "a mapping", SMALLEST)])
+    if not isinstance(document.value, dict):
+        raise _invalid(
+            source, [FieldProblem("document", "must be a mapping of fields", "a mapping", SMALLEST)]
+        )
+    spec, refusal = None, None
+    try:
+        spec = ProjectSpec.model_validate(document.value)
+    except ValidationError as error:
+        refusal = error
+    problems = document_problems(ProjectSpec, document, refusal) + _tier_problems(document, known_tiers)
+    if spec is None or problems:
+        raise _invalid(source, problems)
+    return spec
+
+
+def dump_spec(spec: ProjectSpec) -> str:
+    """The spec as canonical JSON, defaults included; `load_spec` gives the same spec back."""
+    return json.dumps(spec.model_dump(mode="json"), indent=2, sort_keys=True, ensure_ascii=False) + "\n"
+
+
+def spec_digest(spec: ProjectSpec) -> str:
+    """SHA-256 (hex) of what the spec asks for: order of keys and left-out defaults make no difference."""
+    canonical = json.dumps(
+        spec.model_dump(mode="json"), sort_keys=True, ensure_ascii=True, separators=(",", ":")
+    )
+    return hashlib.sha256(canonical.encode("ascii")).hexdigest()
+
+
+def spec_json_schema() -> dict[str, Any]:
+    """The JSON Schema (draft 2020-12) of a spec, for editors.
+
+    It takes every spec that `load_spec` takes, and a few more: letters of other scripts in tags and
+    the tier catalogue are `load_spec`'s to check.
+    """
+    schema = ProjectSpec.model_json_schema()
+    for kind in ("LustreStorage", "EfsStorage"):
+        schema["$defs"][kind]["required"] = ["kind"]
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "$id": "urn:parallelcluster-provisioner:spec",
+        **schema,
+        "title": "Project spec",
+        "examples": [
+            {
+                "vlab_id": "lab-1",
+                "project_id": "proj-1",
+                "tier": "debug",
+                "storage": {"kind": "lustre"},
+            }
+        ],
+    }
+
+
+def _tier_problems(document: Document, known_tiers: Collection[str] | None) -> list[FieldProblem]:
+    tier = document.value.get("tier", ProjectSpec.model_fields["tier"].default)
+    if known_tiers is None or tier in known_tiers:
+        return []
+    if not isinstance(tier, str) or not re.fullmatch(_TIER_PATTERN, tier):
+        return []  # said already
+    names = sorted(known_tiers)
+    near = difflib.get_close_matches(tier, names, n=1)
+    return [
+        FieldProblem(
+            "tier",
+            f"{shown(tier)} is not in the tier catalogue"
+            + (f"; did you mean {near[0]}?" if near else "")
+            + document.where(("tier",)),
+            ", ".join(names),
+            example_line("tier", near[0] if near else names[0]) if names else "",
+        )
+    ]
+
+
+def _invalid(source: str, problems: list[FieldProblem]) -> InvalidSpec:
+    count, problems = counted(problems)
+    return InvalidSpec(
+        f"The spec in {source} has {count}.",
+        problems,
+        hint="docs/spec.md lists the fields, and examples/ has specs to start from.",
+    )

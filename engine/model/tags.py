@@ -1,0 +1,34 @@
+"""The tags by which people, bills and the engine find things, defined once.
+
+Tag values keep to the characters that every AWS service takes: letters, digits, spaces and
+`+ - = . _ : / @` (AWS Resource Groups Tagging, "Tag naming limits").
+"""
+
+from __future__ import annotations
+
+import re
+
+VLAB = "provisioner:vlab"
+PROJECT = "provisioner:project"
+OWNER = "provisioner:owner"
+ADDRESS = "provisioner:address"
+MANAGED_BY = "provisioner:managed-by"
+SHARED = "provisioner:shared"
+
+ENGINE = "parallelcluster-provisioner"
+
+# Values of the SHARED tag: one resource of the shared ground each, found exactly once per region.
+SHARED_VPC = "vpc"
+SHARED_ROUTE_TABLE = "project-route-table"
+SHARED_ENDPOINT_ACCESS = "endpoint-access"
+SHARED_ACCOUNTING_ACCESS = "accounting-access"
+
+
+def address_tag(address: str) -> str:
+    """A Terraform address written with the characters a tag may hold.
+
+    `module.subnet[0].aws_subnet.this` -> `module.subnet.0.aws_subnet.this`,
+    `aws_x.this["public"]` -> `aws_x.this.public`. Encode the planned address and compare;
+    the tag is not meant to be decoded.
+    """
+    return re.sub(r'\["?([^]"]*)"?\]', r".\1", address)

@@ -1,0 +1,94 @@
+"""Give a project up. Its data goes only when that is said, and only after everything else."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from engine.aws import buckets, logs
+from engine.aws.registry import Phase, ProjectRecord
+from engine.model.spec import ProjectSpec
+from engine.operations import records
+from engine.operations.engine import Engine
+from engine.operations.folders import remove_workspace
+from engine.operations.planning import check_ground, make_plan
+from engine.operations.provision import Approve
+from engine.operations.release import give_back, release
+from engine.operations.states import read_state
+from engine.review.findings import refuse_data_loss
+from engine.terraform.state import instances
+from engine.workspace.stack import Presence
+
+_DATA_MODULES = ("module.bucket.", "module.efs.")
+_DATA = ("module.bucket.aws_s3_bucket.this", "module.efs.aws_efs_file_system.this")
+
+
+@dataclass(frozen=True)
+class Destroyed:
+    """kept: what still holds the project's data; empty when all is gone."""
+
+    kept: tuple[str, ...]
+    objects_deleted: int = 0
+
+
+def destroy(
+    engine: Engine,
+    vlab_id: str,
+    project_id: str,
+    *,
+    purge_data: bool,
+    approve: Approve,
+    skip_export: str | None = None,
+) -> Destroyed:
+    """Remove the project; with purge_data its bucket, its home, its state and its record as well.
+
+    The caller has had the project's name typed. Safe to repeat after an interruption.
+    Raises   UnknownProject, NotConfirmed (nothing changed), and what releasing raises
+    """
+    check_ground(engine)
+    record = records.record_of(engine, vlab_id, project_id)
+    names = engine.names(vlab_id, project_id)
+    if record.phase is Phase.PLANNED:
+        give_back(engine, record, names)
+        _forget(engine, record)
+        return Destroyed(kept=())
+    if not purge_data:
+        release(engine, vlab_id, project_id, approve=approve, skip_export=skip_export)
+        return Destroyed(kept=(f"bucket {names.bucket}", f"EFS home {names.efs}"))
+    return _purge(engine, records.spec_of(record), approve, skip_export or "the data is purged")
+
+
+def _purge(engine: Engine, spec: ProjectSpec, approve: Approve, skip_export: str) -> Destroyed:
+    names = engine.names(spec.vlab_id, spec.project_id)
+    planned = make_plan(engine, spec, Presence.REMOVED)
+    if not all(one.address.startswith(_DATA_MODULES) for one in instances(read_state(engine, names))):
+        release(engine, spec.vlab_id, spec.project_id, approve=approve, skip_export=skip_export)
+        planned = make_plan(engine, spec, Presence.REMOVED)
+    refuse_data_loss(planned.review, allowed=_DATA)
+    if planned.has_changes:
+        approve(planned.review)
+    with records.working(engine, spec, Phase.DESTROYING, done=Phase.DESTROYING):
+        engine.reporter.step("Emptying the bucket")
+        deleted = buckets.empty_bucket(engine.cloud, names.bucket, account_id=engine.settings.account_id)
+        if planned.has_changes:
+            engine.reporter.step("Deleting the data")
+            planned.runner.apply(planned.plan_file)
+        logs.delete_cluster_log_groups(engine.cloud, names.cluster)
+    _forget(engine, records.record_of(engine, spec.vlab_id, spec.project_id))
+    return Destroyed(kept=(), objects_deleted=deleted.versions)
+
+
+def _forget(engine: Engine, record: ProjectRecord) -> None:
+    """Remove what the engine itself kept: state, its digest, workspace, record, in this order.
+
+    The record goes last: a run that was interrupted finds it and comes here again.
+    """
+    names = engine.names(record.vlab_id, record.project_id)
+    engine.reporter.step("Forgetting the project")
+    buckets.delete_state(
+        engine.cloud,
+        bucket=engine.settings.state_bucket,
+        key=names.state_key,
+        lock_table=engine.settings.lock_table,
+    )
+    remove_workspace(engine.folder(names))
+    engine.registry.remove(record)

@@ -1,0 +1,117 @@
+"""Everything an operation needs of the outside, built once at the top and passed down."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+from engine.aws.preflight import account_of
+from engine.aws.registry import Registry
+from engine.aws.session import Cloud
+from engine.model.names import Names, names_for
+from engine.model.settings import Settings
+from engine.operations.reporting import Reporter
+from engine.terraform.environment import terraform_environment
+from engine.terraform.runner import Runner
+from engine.terraform.toolchain import Toolchain, prepare
+
+
+@dataclass(frozen=True)
+class Engine:
+    """settings have their account; folders are absolute; environment is Terraform's, whole."""
+
+    settings: Settings
+    cloud: Cloud
+    toolchain: Toolchain
+    environment: Mapping[str, str]
+    home: Path
+    workspaces: Path
+    reporter: Reporter
+    now: Callable[[], datetime]
+
+    @property
+    def registry(self) -> Registry:
+        return Registry(self.cloud, table=self.settings.registry_table)
+
+    def names(self, vlab_id: str, project_id: str) -> Names:
+        return names_for(vlab_id, project_id, account_id=self.settings.require_account())
+
+    def folder(self, names: Names) -> Path:
+        """Where the project's workspace is generated."""
+        return self.workspaces / names.directory
+
+    def log(self, names: Names) -> Path:
+        """Terraform's full log for the project; outlives the workspace."""
+        return self.home / "logs" / f"{names.cluster}.log"
+
+    def runner(self, names: Names, folder: Path | None = None) -> Runner:
+        """Terraform in the project's workspace (or in another folder that holds one)."""
+        return Runner(
+            folder or self.folder(names),
+            binary=self.toolchain.binary,
+            env=self.environment,
+            log_path=self.log(names),
+            on_event=self.reporter.terraform,
+            project=names.project,
+        )
+
+    def reporting_to(self, reporter: Reporter) -> Engine:
+        return replace(self, reporter=reporter)
+
+
+def connect(settings: Settings) -> tuple[Cloud, Settings]:
+    """The way to AWS that the settings describe, and the settings with their account filled in.
+
+    Raises   AccessDenied or Unreachable when the account must be asked for and AWS does not answer
+    """
+    cloud = Cloud(
+        region=settings.region,
+        endpoint_url=settings.endpoint_url,
+        local=settings.cloud == "local",
+        s3_use_path_style=settings.s3_use_path_style,
+    )
+    if settings.account_id is None:
+        settings = settings.with_account(account_of(cloud))
+    return cloud, settings
+
+
+def open_engine(settings: Settings, *, base: Path, environ: Mapping[str, str], reporter: Reporter) -> Engine:
+    """Connect, and find Terraform.
+
+    base      where relative folders of the settings start
+    environ   the caller's environment, of which Terraform gets what it needs
+    Raises    TerraformMissing, and what `connect` raises
+    """
+    cloud, settings = connect(settings)
+    home = base / settings.home
+    toolchain = prepare(home, explicit=settings.terraform, environ=environ)
+    return Engine(
+        settings=settings,
+        cloud=cloud,
+        toolchain=toolchain,
+        environment=terraform_environment(
+            environ,
+            cli_config=toolchain.cli_config,
+            aws=_aws_environment(settings),
+            local=settings.cloud == "local",
+        ),
+        home=home,
+        workspaces=base / settings.workspaces_dir,
+        reporter=reporter,
+        now=lambda: datetime.now(UTC),
+    )
+
+
+def _aws_environment(settings: Settings) -> dict[str, str]:
+    environment = {"AWS_REGION": settings.region, "AWS_DEFAULT_REGION": settings.region}
+    if settings.endpoint_url:
+        environment["AWS_ENDPOINT_URL"] = settings.endpoint_url
+    if settings.cloud == "local":
+        environment |= {
+            "AWS_ACCESS_KEY_ID": "local",
+            "AWS_SECRET_ACCESS_KEY": "local",
+            "AWS_EC2_METADATA_DISABLED": "true",
+        }
+    return environment

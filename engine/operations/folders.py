@@ -1,0 +1,102 @@
+"""Generated workspaces on disk: written whole, never over something that is not ours."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+
+import engine
+from engine.errors import RequestError
+from engine.workspace.render import GENERATED_FILES, SPEC_FILE
+
+_MODULES_FOLDER = "modules"
+# What a module's author needs and a workspace does not.
+_LEFT_OUT = ("tests", "examples", ".terraform")
+
+
+class FolderInUse(RequestError):
+    code = "FOLDER_IN_USE"
+
+
+def modules_root() -> Path:
+    """The Terraform modules: beside the package in a checkout, inside it when installed."""
+    package = Path(engine.__file__).parent
+    installed = package / "_modules"
+    return installed if installed.is_dir() else package.parent / _MODULES_FOLDER
+
+
+def write_workspace(folder: Path, files: Mapping[str, str], modules: tuple[str, ...]) -> None:
+    """Make the folder hold exactly these files and modules, beside Terraform's own (.terraform, plans).
+
+    Unchanged files keep their modification time. Files of an earlier rendering that are not part
+    of this one go.
+    Raises   FolderInUse when the folder holds anything else than a workspace of this project.
+    """
+    _refuse_foreign(folder, files)
+    folder.mkdir(parents=True, exist_ok=True)
+    wanted = {**files, **_module_files(modules)}
+    for path, text in wanted.items():
+        _write_if_changed(folder / path, text)
+    _remove_stale(folder, set(wanted))
+
+
+def remove_workspace(folder: Path) -> None:
+    """Take a workspace off the disk; not being there is fine."""
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+def content_digest(files: Mapping[str, str], modules: tuple[str, ...]) -> str:
+    """sha256 over everything that a workspace is made of, modules included."""
+    digest = hashlib.sha256()
+    for path, text in sorted({**files, **_module_files(modules)}.items()):
+        digest.update(f"{path}\0{len(text)}\0{text}".encode())
+    return digest.hexdigest()
+
+
+def _refuse_foreign(folder: Path, files: Mapping[str, str]) -> None:
+    if folder.exists() and not folder.is_dir():
+        raise FolderInUse(f"{folder} is a file, not a folder.", hint="Name a new or empty folder.")
+    if not folder.exists() or not any(folder.iterdir()):
+        return
+    try:
+        there = json.loads((folder / SPEC_FILE).read_text("utf-8"))
+        owner = (there["vlab_id"], there["project_id"])
+    except (OSError, ValueError, KeyError, TypeError):
+        raise FolderInUse(
+            f"{folder} is not empty and holds no workspace of ours.", hint="Name a new or empty folder."
+        ) from None
+    ours = json.loads(files[SPEC_FILE])
+    if owner != (ours["vlab_id"], ours["project_id"]):
+        raise FolderInUse(
+            f"{folder} holds the workspace of {owner[0]}/{owner[1]}, "
+            f"not of {ours['vlab_id']}/{ours['project_id']}.",
+            hint="Name another folder: one folder, one project.",
+        )
+
+
+def _module_files(modules: tuple[str, ...]) -> dict[str, str]:
+    root = modules_root()
+    return {
+        f"{_MODULES_FOLDER}/{path.relative_to(root).as_posix()}": path.read_text("utf-8")
+        for module in modules
+        for path in sorted((root / module).rglob("*"))
+        if path.is_file() and not set(path.relative_to(root / module).parts) & set(_LEFT_OUT)
+    }
+
+
+def _write_if_changed(path: Path, text: str) -> None:
+    if path.is_file() and path.read_bytes() == text.encode():
+        return
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text, "utf-8", newline="\n")
+
+
+def _remove_stale(folder: Path, wanted: set[str]) -> None:
+    generated = [folder / name for name in GENERATED_FILES if (folder / name).is_file()]
+    in_modules = [path for path in (folder / _MODULES_FOLDER).rglob("*") if path.is_file()]
+    for path in generated + in_modules:
+        if path.relative_to(folder).as_posix() not in wanted:
+            path.unlink()

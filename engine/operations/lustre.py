@@ -1,0 +1,122 @@
+"""The end of a project's Lustre file system: exported, checked, deleted, each waited for.
+
+The engine deletes it through FSx itself, and Terraform's next refresh takes note. The AWS provider
+(5.100) looks at a file system it deletes only after ten minutes, and at each link after half a
+minute; here a release takes as long as FSx does.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from engine.aws import exports, filesystems
+from engine.errors import ClusterError, DataAtRisk, OperationInProgress
+from engine.model.names import Names
+from engine.operations.engine import Engine
+
+_PRIVATE = "/project/private"
+_POLL_S = 10.0
+_LOCAL_POLL_S = 0.2
+_PATIENCE_S = 3600.0
+
+
+@dataclass(frozen=True)
+class Export:
+    """What became of the files on Lustre: exported by a task, waived with a reason, or there were none."""
+
+    task_id: str | None = None
+    files: int = 0
+    waived: str | None = None
+
+
+def give_up(engine: Engine, names: Names, file_system_id: str, *, skip_export: str | None) -> Export:
+    """Export the project's files, then delete the file system. Going on after an interruption is fine.
+
+    skip_export   a reason; the file system then goes without an export
+    Raises   DataAtRisk or ClusterError when the export is not complete (the file system stays);
+             ClusterError when FSx is not done after an hour
+    """
+    lifecycle = filesystems.lustre_lifecycle(engine.cloud, file_system_id)
+    export = Export(waived=skip_export)
+    if lifecycle == "AVAILABLE" and not skip_export:
+        export = _export(engine, names, file_system_id)
+    if lifecycle is not None:
+        _delete(engine, names, file_system_id)
+    return export
+
+
+def _delete(engine: Engine, names: Names, file_system_id: str) -> None:
+    engine.reporter.step("Deleting the Lustre file system")
+    cloud = engine.cloud
+    for link in filesystems.list_links(cloud, file_system_id):
+        filesystems.delete_link(cloud, link.id)
+    _wait(engine, names, lambda: not filesystems.list_links(cloud, file_system_id))
+    filesystems.delete_lustre(cloud, file_system_id)
+    _wait(engine, names, lambda: filesystems.lustre_lifecycle(cloud, file_system_id) is None)
+
+
+def _export(engine: Engine, names: Names, file_system_id: str) -> Export:
+    """Write everything under /project/private to the bucket and wait for the task's report.
+
+    Raises   DataAtRisk when a file failed; ClusterError when the task itself did
+    """
+    engine.reporter.step("Exporting Lustre to the bucket")
+    status = _finished_export(engine, names, file_system_id)
+    if status.failed_count:
+        raise DataAtRisk(
+            f"{status.failed_count} of {status.total_count} files of {names.project} could not be exported "
+            f"(task {status.task_id}): the Lustre file system stays.",
+            hint=f"Read the report under {_report_uri(names)}, mend the cause, and release again; "
+            '--skip-export "reason" gives the files up.',
+        )
+    if not status.succeeded:
+        raise ClusterError(
+            f"The export of {names.project} ended {status.lifecycle} (task {status.task_id}): "
+            f"{status.message or 'AWS gives no reason'}. The Lustre file system stays.",
+            hint="Release again; the export is repeated.",
+        )
+    engine.reporter.note(f"{status.succeeded_count} files exported (task {status.task_id})")
+    return Export(task_id=status.task_id, files=status.succeeded_count)
+
+
+def _finished_export(engine: Engine, names: Names, file_system_id: str) -> exports.ExportStatus:
+    """Run an export of our own to its end.
+
+    One that is at work already (an interrupted release, a person) is waited for and then repeated:
+    it may have begun while jobs could still write. FSx skips what has reached S3.
+    """
+    try:
+        task_id = exports.start_export(
+            engine.cloud, file_system_id, (_PRIVATE,), report_uri=_report_uri(names)
+        )
+    except OperationInProgress:
+        engine.reporter.note("Another export is at work on this file system: waiting for it first")
+        while any(not one.finished for one in exports.list_exports(engine.cloud, file_system_id)):
+            _pause(engine)
+        return _finished_export(engine, names, file_system_id)
+    status = exports.export_status(engine.cloud, task_id)
+    while not status.finished:
+        _pause(engine)
+        status = exports.export_status(engine.cloud, task_id)
+    return status
+
+
+def _wait(engine: Engine, names: Names, done: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + _PATIENCE_S
+    while not done():
+        if time.monotonic() > deadline:
+            raise ClusterError(
+                f"FSx has not removed the Lustre file system of {names.project} within an hour.",
+                hint="Look at it in the AWS console; release again when it is gone.",
+            )
+        _pause(engine)
+
+
+def _pause(engine: Engine) -> None:
+    time.sleep(_POLL_S if engine.settings.cloud == "aws" else _LOCAL_POLL_S)
+
+
+def _report_uri(names: Names) -> str:
+    return f"s3://{names.bucket}/private/.export-reports"

@@ -1,0 +1,144 @@
+"""From a spec to a saved, reviewed plan in the project's workspace."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from engine.aws import addresses, preflight
+from engine.aws.session import Cloud
+from engine.aws.shared_ground import find_shared_ground
+from engine.model.names import Names
+from engine.model.settings import Settings
+from engine.model.spec import ProjectSpec
+from engine.model.tiers import find_tier, load_catalogue
+from engine.operations import repair
+from engine.operations.engine import Engine
+from engine.operations.folders import write_workspace
+from engine.review.document import review_json
+from engine.review.markdown import render_markdown
+from engine.review.model import Review
+from engine.review.plan import build_review
+from engine.review.text import render_text
+from engine.terraform.runner import Runner
+from engine.workspace.render import module_names, render_workspace
+from engine.workspace.stack import Presence
+
+PLAN_FILE = "project.tfplan"
+TEXT_REPORT = "plan.txt"
+MARKDOWN_REPORT = "plan.md"
+JSON_REPORT = "plan.json"
+
+
+@dataclass(frozen=True)
+class Planned:
+    """A saved plan and what it means. Applying it applies exactly what was reviewed."""
+
+    spec: ProjectSpec
+    names: Names
+    folder: Path
+    runner: Runner
+    plan_file: Path
+    review: Review
+    has_changes: bool
+
+    def reports(self) -> tuple[Path, ...]:
+        return tuple(self.folder / name for name in (TEXT_REPORT, MARKDOWN_REPORT, JSON_REPORT))
+
+
+def check_backend(engine: Engine) -> None:
+    """Look whether the account answers and holds state bucket, lock table and registry.
+
+    Raises   Unreachable, AccessDenied, NotBootstrapped, WrongRegion
+    """
+    settings = engine.settings
+    preflight.check_backend(
+        engine.cloud,
+        account_id=settings.require_account(),
+        state_bucket=settings.state_bucket,
+        lock_table=settings.lock_table,
+        registry_table=settings.registry_table,
+    )
+
+
+def check_ground(engine: Engine) -> None:
+    """Look before anything is changed: the backend, and the shared infrastructure.
+
+    Raises   SharedGroundMissing, and what `check_backend` raises
+    """
+    check_backend(engine)
+    find_shared_ground(engine.cloud, **ground_names(engine))
+
+
+def ground_names(engine: Engine) -> dict[str, str]:
+    """The names by which the shared infrastructure is looked for."""
+    settings = engine.settings
+    return {
+        "accounting_database": settings.accounting_database,
+        "accounting_secret": settings.accounting_secret,
+        "pcluster_provider_stack": settings.pcluster_provider_stack,
+        "public_bucket": settings.public_bucket,
+    }
+
+
+def reserve_block(cloud: Cloud, settings: Settings, project: str, *, now: datetime) -> str:
+    """The project's own address block; the same one each time until it is released.
+
+    Raises   NoAddressLeft, NotBootstrapped, BackendError
+    """
+    claim = addresses.claim_block(
+        cloud,
+        settings.registry_table,
+        ranges=settings.address_ranges,
+        prefix_length=settings.address_prefix_length,
+        project=project,
+        now=now,
+        occupied=addresses.occupied_cidrs(cloud),
+    )
+    return claim.cidr
+
+
+def write_project(
+    engine: Engine, spec: ProjectSpec, presence: Presence, *, folder: Path | None = None
+) -> Path:
+    """Generate the project's workspace on disk, its address block reserved; gives the folder."""
+    names = engine.names(spec.vlab_id, spec.project_id)
+    folder = folder or engine.folder(names)
+    cidr = None
+    if presence is Presence.RUNNING:
+        cidr = reserve_block(engine.cloud, engine.settings, names.project, now=engine.now())
+    files = render_workspace(
+        spec, engine.settings, find_tier(load_catalogue(), spec.tier), subnet_cidr=cidr, presence=presence
+    )
+    write_workspace(folder, files, module_names(spec, presence))
+    return folder
+
+
+def make_plan(engine: Engine, spec: ProjectSpec, presence: Presence) -> Planned:
+    """Generate, initialise, plan into a file, review, and write the reports beside it.
+
+    Raises   what rendering, the registry and Terraform raise; nothing but the reservation of the
+             address block was changed then
+    """
+    names = engine.names(spec.vlab_id, spec.project_id)
+    engine.reporter.step("Generating the workspace")
+    folder = write_project(engine, spec, presence)
+    runner = engine.runner(names)
+    engine.reporter.step("Initialising Terraform")
+    runner.init()
+    repair.untaint_healthy(engine, names, runner)
+    engine.reporter.step("Planning")
+    return plan_again(spec, names, folder, runner)
+
+
+def plan_again(spec: ProjectSpec, names: Names, folder: Path, runner: Runner) -> Planned:
+    """Plan a workspace that is generated and initialised."""
+    plan_file = folder / PLAN_FILE
+    result = runner.plan(plan_file)
+    review = build_review(runner.show_plan(plan_file), project=names.project)
+    (folder / TEXT_REPORT).write_text(render_text(review), "utf-8")
+    (folder / MARKDOWN_REPORT).write_text(render_markdown(review), "utf-8")
+    (folder / JSON_REPORT).write_text(json.dumps(review_json(review), indent=2) + "\n", "utf-8")
+    return Planned(spec, names, folder, runner, plan_file, review, result.has_changes)

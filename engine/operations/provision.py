@@ -1,0 +1,111 @@
+"""Bring a project up, or change it: plan, approval, key, apply, and AWS's word that it is done."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from engine.aws import clusters, keys
+from engine.aws.registry import Phase
+from engine.errors import ClusterError, EngineError
+from engine.model import tags
+from engine.model.spec import ProjectSpec
+from engine.operations import records
+from engine.operations.engine import Engine
+from engine.operations.planning import Planned, check_ground, make_plan
+from engine.review.findings import refuse_data_loss
+from engine.review.model import Review
+from engine.workspace.stack import Presence
+
+Approve = Callable[[Review], None]
+"""Shown the review before anything is changed; raises NotConfirmed to stop."""
+
+
+@dataclass(frozen=True)
+class Provisioned:
+    planned: Planned
+    cluster: clusters.ClusterStatus
+    changed: bool
+
+
+def plan(engine: Engine, spec: ProjectSpec) -> Planned:
+    """Plan the project as its spec wants it, and note it in the registry if it is new.
+
+    Raises   InvalidSpec and the other errors of the tree; nothing is changed but the registry
+    """
+    check_ground(engine)
+    records.note_planned(engine, spec)
+    return make_plan(engine, spec, Presence.RUNNING)
+
+
+def provision(engine: Engine, spec: ProjectSpec, *, approve: Approve) -> Provisioned:
+    """Make the project what its spec says. Doing it again changes nothing.
+
+    Raises   NotConfirmed, DataAtRisk (nothing changed); TerraformError, ClusterError (the record says
+             what happened, and the same call again goes on from there)
+    """
+    planned = plan(engine, spec)
+    refuse_data_loss(planned.review, allowed=())
+    if planned.has_changes:
+        approve(planned.review)
+    with records.working(engine, spec, Phase.APPLYING, done=Phase.READY):
+        _ensure_key(engine, planned)
+        if planned.has_changes:
+            engine.reporter.step("Applying")
+            _apply(engine, planned)
+        cluster = _require_complete(engine, planned)
+    return Provisioned(planned, cluster, planned.has_changes)
+
+
+def _ensure_key(engine: Engine, planned: Planned) -> None:
+    names, spec = planned.names, planned.spec
+    engine.reporter.step("Making sure of the ssh key")
+    keys.ensure_key_pair(
+        engine.cloud,
+        key_name=names.key_pair,
+        secret_name=names.key_secret,
+        in_use=clusters.describe_cluster(
+            engine.cloud, cluster_name=names.cluster, stack_name=names.stack
+        ).exists,
+        tags={
+            tags.VLAB: spec.vlab_id,
+            tags.PROJECT: spec.project_id,
+            tags.OWNER: spec.owner_or_default,
+            tags.MANAGED_BY: tags.ENGINE,
+        },
+    )
+
+
+def _apply(engine: Engine, planned: Planned) -> None:
+    try:
+        planned.runner.apply(planned.plan_file)
+    except EngineError as error:
+        # CloudFormation cuts its reason to 256 characters; the stack's own events know more.
+        reasons = _failure_reasons(engine, planned)
+        if reasons:
+            error.message += "".join(f"\n  - {reason}" for reason in reasons)
+        raise
+
+
+def _failure_reasons(engine: Engine, planned: Planned) -> tuple[str, ...]:
+    try:
+        status = clusters.describe_cluster(
+            engine.cloud, cluster_name=planned.names.cluster, stack_name=planned.names.stack
+        )
+    except EngineError:
+        return ()  # the apply's own error is the one to tell
+    return status.failure_reasons
+
+
+def _require_complete(engine: Engine, planned: Planned) -> clusters.ClusterStatus:
+    """Terraform does not look at a stack's status again once it has read it; AWS's word decides."""
+    status = clusters.describe_cluster(
+        engine.cloud, cluster_name=planned.names.cluster, stack_name=planned.names.stack
+    )
+    if not status.ready:
+        raise ClusterError(
+            f"The cluster of {planned.names.project} is {status.status or 'absent'}, "
+            "although Terraform is done." + "".join(f"\n  - {reason}" for reason in status.failure_reasons),
+            hint=f"Look at it with `provisioner status {planned.names.project}`, then apply again.",
+        )
+    return status

@@ -1,0 +1,101 @@
+"""Give a cluster back and keep the data: cluster away, Lustre exported, the rest parked.
+
+The order is what keeps the data: once the cluster is gone nothing writes to Lustre any more, so
+the export that follows is complete; only a checked export lets the file system go (lustre.py).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from engine.aws import addresses, keys
+from engine.aws.registry import Phase, ProjectRecord
+from engine.errors import DataAtRisk, RequestError
+from engine.model.names import Names
+from engine.operations import lustre, records
+from engine.operations.engine import Engine
+from engine.operations.planning import Planned, check_ground, make_plan, plan_again
+from engine.operations.provision import Approve
+from engine.operations.states import read_state
+from engine.review.findings import refuse_data_loss
+from engine.review.model import Review
+from engine.terraform.state import instances
+from engine.workspace.stack import Presence
+
+_STACK = "module.parallelcluster[0].aws_cloudformation_stack.this"
+_LUSTRE = "module.fsx[0].aws_fsx_lustre_file_system.this"
+
+
+class NothingToRelease(RequestError):
+    code = "NOTHING_TO_RELEASE"
+
+
+@dataclass(frozen=True)
+class Released:
+    planned: Planned
+    export: lustre.Export
+    changed: bool
+
+
+def release(
+    engine: Engine, vlab_id: str, project_id: str, *, approve: Approve, skip_export: str | None = None
+) -> Released:
+    """Park the project: bucket and EFS home stay, all that costs by the hour goes.
+
+    skip_export   a reason; Lustre then goes without an export
+    Raises   UnknownProject, NothingToRelease, NotConfirmed (nothing changed); DataAtRisk when the
+             export failed for some file (the file system stays)
+    """
+    check_ground(engine)
+    record = records.record_of(engine, vlab_id, project_id)
+    if record.phase is Phase.PLANNED:
+        raise NothingToRelease(
+            f"{record.project} was only planned; there is nothing to release.",
+            hint=f"`provisioner destroy {record.project}` forgets it.",
+        )
+    spec = records.spec_of(record)
+    planned = make_plan(engine, spec, Presence.PARKED)
+    refuse_data_loss(planned.review, allowed=(_LUSTRE,))
+    if planned.has_changes:
+        approve(planned.review)
+    with records.working(engine, spec, Phase.PARKING, done=Phase.PARKED):
+        export = _park(engine, planned, skip_export) if planned.has_changes else lustre.Export()
+        give_back(engine, record, planned.names)
+    return Released(planned, export, planned.has_changes)
+
+
+def give_back(engine: Engine, record: ProjectRecord, names: Names) -> None:
+    """Hand in the key pair, its secret and the address block; the cluster must be gone."""
+    engine.reporter.step("Handing in ssh key and address block")
+    keys.delete_key_pair(engine.cloud, key_name=names.key_pair, secret_name=names.key_secret)
+    table = engine.settings.registry_table
+    addresses.release_project(engine.cloud, table, project=record.project)
+
+
+def _park(engine: Engine, planned: Planned, skip_export: str | None) -> lustre.Export:
+    there = {instance.address: instance.id for instance in instances(read_state(engine, planned.names))}
+    if _STACK in there:
+        engine.reporter.step("Removing the cluster")
+        planned.runner.plan(planned.plan_file, destroy=True, targets=(_STACK,))
+        planned.runner.apply(planned.plan_file)
+    export = lustre.Export()
+    if _LUSTRE in there:
+        export = lustre.give_up(engine, planned.names, there[_LUSTRE], skip_export=skip_export)
+    engine.reporter.step("Planning what is left")
+    rest = plan_again(planned.spec, planned.names, planned.folder, planned.runner)
+    _require_reviewed(rest.review, planned.review)
+    engine.reporter.step("Parking")
+    rest.runner.apply(rest.plan_file)
+    return export
+
+
+def _require_reviewed(now: Review, reviewed: Review) -> None:
+    """The second plan may hold less than the first, never more."""
+    agreed = {(change.address, change.action) for change in reviewed.changes}
+    surprises = [change for change in now.changes if (change.address, change.action) not in agreed]
+    if surprises:
+        raise DataAtRisk(
+            f"The plan of {now.project} moved while it was carried out; not reviewed: "
+            + ", ".join(f"{change.action} {change.address}" for change in surprises),
+            hint="Release again and review the new plan.",
+        )

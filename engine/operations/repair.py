@@ -1,0 +1,76 @@
+"""Before the next plan: what an interruption tainted, and AWS calls healthy, is kept.
+
+Terraform taints what was being created when it was stopped, and would delete and make it anew. A
+file system or a cluster that has come up since is worth hours and money; so AWS is asked first.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+
+from engine.aws import clusters
+from engine.aws.filesystems import lustre_lifecycle
+from engine.errors import ClusterError
+from engine.model.names import Names
+from engine.operations.engine import Engine
+from engine.operations.states import read_state
+from engine.terraform.runner import Runner
+from engine.terraform.state import tainted_instances
+
+_POLL_S = 5.0
+_PATIENCE_S = 3600.0
+# Types without a life of their own: they exist when the call has returned, so the taint says nothing
+# about them, and replacing them would lose data.
+_INSTANT_DATA = ("aws_s3_bucket", "aws_efs_file_system")
+
+
+@dataclass(frozen=True)
+class Health:
+    """What AWS says of a tainted resource: healthy, in progress, or neither."""
+
+    healthy: bool
+    in_progress: bool
+
+
+def untaint_healthy(engine: Engine, names: Names, runner: Runner) -> list[str]:
+    """Untaint what AWS reports as complete, after waiting for what is still being made.
+
+    runner   in the project's workspace, initialised
+    Gives    the addresses that were untainted; what failed stays tainted: replacing it is right
+    Raises   ClusterError when something is still in progress after an hour
+    """
+    healed = []
+    for instance in tainted_instances(read_state(engine, names)):
+        health = _wait(engine, names, instance.type, instance.id, instance.address)
+        if health.healthy:
+            engine.reporter.note(f"{instance.address} was interrupted and is healthy: kept")
+            runner.untaint(instance.address)
+            healed.append(instance.address)
+    return healed
+
+
+def _wait(engine: Engine, names: Names, kind: str, resource_id: str, address: str) -> Health:
+    deadline = time.monotonic() + _PATIENCE_S
+    health = _health(engine, names, kind, resource_id)
+    if health.in_progress:
+        engine.reporter.step(f"Waiting for {address}, which is still being made")
+    while health.in_progress:
+        if time.monotonic() > deadline:
+            raise ClusterError(
+                f"{address} of {names.project} is still in progress after an hour.",
+                hint="Look at it in the AWS console; run the command again when it is done.",
+            )
+        time.sleep(_POLL_S if engine.settings.cloud == "aws" else 0.5)
+        health = _health(engine, names, kind, resource_id)
+    return health
+
+
+def _health(engine: Engine, names: Names, kind: str, resource_id: str) -> Health:
+    if kind == "aws_cloudformation_stack":
+        status = clusters.describe_cluster(engine.cloud, cluster_name=names.cluster, stack_name=names.stack)
+        return Health(healthy=status.ready, in_progress=status.in_progress)
+    if kind == "aws_fsx_lustre_file_system":
+        lifecycle = lustre_lifecycle(engine.cloud, resource_id)
+        return Health(healthy=lifecycle == "AVAILABLE", in_progress=lifecycle in ("CREATING", "UPDATING"))
+    return Health(healthy=kind in _INSTANT_DATA, in_progress=False)

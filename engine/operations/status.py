@@ -1,0 +1,90 @@
+"""What the registry and AWS say of projects, together."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from engine.aws import addresses, clusters, filesystems
+from engine.aws.registry import Phase, ProjectRecord
+from engine.model.spec import LustreStorage, ProjectSpec
+from engine.operations import records
+from engine.operations.engine import Engine
+
+
+@dataclass(frozen=True)
+class ProjectStatus:
+    """One project: what was asked, and what there is."""
+
+    record: ProjectRecord
+    spec: ProjectSpec
+    cluster: clusters.ClusterStatus
+    lustre: str | None
+    address: str | None
+    bucket: str
+    key_secret: str
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON-ready; keys are stable."""
+        return {
+            "vlab_id": self.record.vlab_id,
+            "project_id": self.record.project_id,
+            "phase": str(self.record.phase),
+            "message": self.record.message,
+            "tier": self.spec.tier,
+            "storage": self.spec.storage.kind,
+            "created_at": self.record.created_at.isoformat(),
+            "updated_at": self.record.updated_at.isoformat(),
+            "cluster": {
+                "name": self.record.cluster,
+                "status": self.cluster.status,
+                "stack_status": self.cluster.stack_status,
+                "head_node_private_ip": self.cluster.head_node_private_ip,
+                "head_node_state": self.cluster.head_node_state,
+                "failure_reasons": list(self.cluster.failure_reasons),
+            },
+            "lustre": self.lustre,
+            "address_block": self.address,
+            "bucket": self.bucket,
+            "ssh_key_secret": self.key_secret if self.record.phase is not Phase.PARKED else None,
+        }
+
+
+def project_status(engine: Engine, vlab_id: str, project_id: str) -> ProjectStatus:
+    """One project in full.
+
+    Raises   UnknownProject, BackendError
+    """
+    record = records.record_of(engine, vlab_id, project_id)
+    spec = records.spec_of(record)
+    names = engine.names(vlab_id, project_id)
+    claim = addresses.get_claim(engine.cloud, engine.settings.registry_table, project=record.project)
+    lustre = (
+        filesystems.find_lustre(engine.cloud, name=names.lustre)
+        if isinstance(spec.storage, LustreStorage)
+        else None
+    )
+    return ProjectStatus(
+        record=record,
+        spec=spec,
+        cluster=clusters.describe_cluster(engine.cloud, cluster_name=names.cluster, stack_name=names.stack),
+        lustre=f"{lustre.id} {lustre.lifecycle}" if lustre else None,
+        address=claim.cidr if claim else None,
+        bucket=names.bucket,
+        key_secret=names.key_secret,
+    )
+
+
+@dataclass(frozen=True)
+class Listed:
+    record: ProjectRecord
+    spec: ProjectSpec
+    cluster_status: str | None
+
+
+def list_projects(engine: Engine) -> Iterator[Listed]:
+    """Every project of the registry with its cluster's status; AWS is asked once for all of them."""
+    statuses = clusters.cluster_statuses(engine.cloud)
+    for record in engine.registry.list():
+        yield Listed(record, records.spec_of(record), statuses.get(record.cluster))

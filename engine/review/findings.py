@@ -1,0 +1,274 @@
+"""The rules that look at every plan. Each is one small function with a name that stays.
+
+data-loss            something that holds data is deleted or replaced
+data-forgotten       something that holds data leaves the engine's care
+cluster-replaced     the cluster is deleted and made anew
+cluster-deleted      the cluster is deleted
+cluster-update       ParallelCluster refuses the change, or takes it only under a condition
+protection-removed   a setting that protects data is taken back
+foreign-resource     tagged for another project
+missing-tags         taggable, but without the project's tags
+hidden-change        the cluster changes, and what changes is known only during apply
+plan-errored         planning failed part way
+plan-incomplete      Terraform put something off to a later plan
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from engine.errors import DataAtRisk
+from engine.model import tags
+from engine.review.changes import before_and_after, value_at
+from engine.review.knowledge import Knowledge
+from engine.review.model import Action, Change, Finding, Review, Risk
+from engine.review.notation import shown_value
+from engine.review.redaction import Redaction
+from engine.review.values import UNKNOWN, shown
+
+_LOSING = (Action.DELETE, Action.REPLACE)
+
+
+@dataclass(frozen=True)
+class _Subject:
+    """One change with both its sides, masked."""
+
+    change: Change
+    before: Any
+    after: Any
+    expected_tags: Mapping[str, str]
+    knowledge: Knowledge
+
+
+def findings_of(
+    entries: Sequence[Mapping[str, Any]],
+    changes: Sequence[Change],
+    knowledge: Knowledge,
+    *,
+    project: str,
+    errored: bool,
+    complete: bool,
+    redaction: Redaction,
+) -> tuple[Finding, ...]:
+    """What the rules have to say, the gravest first, then by address.
+
+    entries   resource_changes as Terraform gave them; changes   the same, read
+    project   "vlab/project"
+    """
+    vlab_id, _, project_id = project.partition("/")
+    expected = {tags.VLAB: vlab_id, tags.PROJECT: project_id}
+    raw = {(str(e.get("address", "")), str(e.get("deposed", ""))): e.get("change", {}) for e in entries}
+    found = list(_about_the_plan(errored=errored, complete=complete))
+    for change in changes:
+        before, after = before_and_after(raw[change.address, change.deposed])
+        subject = _Subject(change, before, after, expected, knowledge)
+        for rule in _RULES:
+            found += rule(subject)
+    clean = [
+        replace(item, message=redaction.value(item.message), hint=redaction.value(item.hint))
+        for item in found
+    ]
+    return tuple(sorted(clean, key=lambda item: (-item.severity.rank, item.address, item.rule)))
+
+
+def refuse_data_loss(review: Review, *, allowed: Collection[str] = ()) -> None:
+    """Stop a plan that would lose data nobody gave up.
+
+    allowed   resource types or addresses that this operation may delete
+    Raises    DataAtRisk naming each address, what is lost, and what to do; details["resources"] has
+              address, type, action and consequence of each
+    """
+    lost = [
+        change
+        for change in review.changes
+        if change.data_bearing
+        and change.action in _LOSING
+        and change.type not in allowed
+        and change.address not in allowed
+    ]
+    if not lost:
+        return
+    listed = "".join(f"\n  - {change.address}: {' '.join(_loss(change))}" for change in lost)
+    raise DataAtRisk(
+        f"The plan for {review.project} would lose data, and nobody gave that data up:{listed}",
+        hint="Nothing was changed. To keep the data, take back the change that causes this. To end the "
+        "cluster and keep bucket and home directories, release the project; to delete the data for "
+        "good, destroy it with --purge-data.",
+        details={
+            "resources": [
+                {
+                    "address": change.address,
+                    "type": change.type,
+                    "action": change.action.value,
+                    "consequence": " ".join(_loss(change)),
+                }
+                for change in lost
+            ]
+        },
+    )
+
+
+def _loss(change: Change) -> tuple[str, ...]:
+    because = tuple(f"Why: {reason}." for reason in change.reasons)
+    verb = "replaced by an empty one" if change.action is Action.REPLACE else "deleted with all it holds"
+    return (*(change.consequence or (f"It is {verb}.",)), *because)
+
+
+def _about_the_plan(*, errored: bool, complete: bool) -> Iterator[Finding]:
+    if errored:
+        yield Finding(
+            "plan-errored",
+            Risk.HIGH,
+            "",
+            "Planning failed part way: this shows only a part of what would change.",
+            "It can't be applied. Mend the error that Terraform reported and plan again.",
+        )
+    elif not complete:
+        yield Finding(
+            "plan-incomplete",
+            Risk.MEDIUM,
+            "",
+            "Terraform put a part of the changes off to a later plan.",
+            "Plan again after the apply, and review that plan too.",
+        )
+
+
+def _data_loss(subject: _Subject) -> Iterator[Finding]:
+    change = subject.change
+    if change.data_bearing and change.action in _LOSING:
+        message = " ".join(change.consequence) or " ".join(_loss(replace(change, reasons=())))
+        yield Finding(
+            "data-loss", Risk.HIGH, change.address, message, "Apply this only if that data is given up."
+        )
+
+
+def _data_forgotten(subject: _Subject) -> Iterator[Finding]:
+    change = subject.change
+    if change.data_bearing and change.action is Action.FORGET:
+        message = " ".join(change.consequence) or "It stays, but the engine no longer looks after it."
+        yield Finding(
+            "data-forgotten",
+            Risk.MEDIUM,
+            change.address,
+            message,
+            "Write down who looks after it now.",
+        )
+
+
+def _cluster_ends(subject: _Subject) -> Iterator[Finding]:
+    change = subject.change
+    if change.kind == "cluster" and change.action in _LOSING:
+        replaced = change.action is Action.REPLACE
+        yield Finding(
+            "cluster-replaced" if replaced else "cluster-deleted",
+            Risk.HIGH if replaced else Risk.MEDIUM,
+            change.address,
+            " ".join(change.consequence),
+            "Tell the project's users first.",
+        )
+
+
+def _cluster_update(subject: _Subject) -> Iterator[Finding]:
+    change = subject.change
+    if change.kind != "cluster" or change.action is not Action.UPDATE:
+        return
+    for attribute in change.attributes:
+        rule = subject.knowledge.cluster_update(attribute)
+        if rule is not None and rule.severity is not Risk.NONE:
+            key = attribute.label.rpartition("ClusterConfiguration.")[2]
+            yield Finding("cluster-update", rule.severity, change.address, f"{key}: {rule.says}", rule.hint)
+
+
+def _protection_removed(subject: _Subject) -> Iterator[Finding]:
+    change = subject.change
+    if change.action is not Action.UPDATE:
+        return
+    for path, safe in subject.knowledge.row(change.kind).guards.items():
+        after = value_at(subject.after, path)
+        if value_at(subject.before, path) == safe and after != safe:
+            yield Finding(
+                "protection-removed",
+                Risk.MEDIUM,
+                change.address,
+                f"{path}: {shown_value(safe)} → {shown_value(shown(after))} takes a protection away.",
+                "Make sure this is meant: a later mistake could lose the data.",
+            )
+
+
+def _tagged_for_another(subject: _Subject) -> Iterator[Finding]:
+    change = subject.change
+    if change.mode == "data" or change.action in (Action.NO_CHANGE, Action.READ):
+        return
+    taken_from = _strange_tags(subject.before, subject.expected_tags)
+    given_to = _strange_tags(subject.after, subject.expected_tags)
+    if taken_from or given_to:
+        owner = ", ".join(f"{key} = {value}" for key, value in (taken_from or given_to).items())
+        yield Finding(
+            "foreign-resource",
+            Risk.HIGH,
+            change.address,
+            f"It {'is' if taken_from else 'would be'} tagged for another project ({owner}).",
+            "Check that the plan was made for the right project, and that nothing is shared by mistake.",
+        )
+
+
+def _missing_tags(subject: _Subject) -> Iterator[Finding]:
+    change = subject.change
+    all_tags = value_at(subject.after, "tags_all")
+    taggable = (
+        isinstance(subject.after, Mapping)
+        and "tags_all" in subject.after
+        and (all_tags is None or isinstance(all_tags, Mapping))
+    )
+    if change.mode == "data" or change.action in (Action.NO_CHANGE, Action.READ) or not taggable:
+        return
+    missing = [key for key in subject.expected_tags if key not in (all_tags or {})]
+    if missing:
+        yield Finding(
+            "missing-tags",
+            Risk.MEDIUM,
+            change.address,
+            f"It has no {' and no '.join(missing)} tag: bills and recovery could not tell whose it is.",
+            "Give it the project's tags; the workspace's provider sets them by default.",
+        )
+
+
+def _strange_tags(side: Any, expected: Mapping[str, str]) -> dict[str, str]:
+    all_tags = value_at(side, "tags_all")
+    if not isinstance(all_tags, Mapping):
+        return {}
+    return {
+        key: all_tags[key]
+        for key, value in expected.items()
+        if isinstance(all_tags.get(key), str) and all_tags[key] != value
+    }
+
+
+def _hidden_change(subject: _Subject) -> Iterator[Finding]:
+    change = subject.change
+    if (
+        change.kind == "cluster"
+        and change.action is Action.UPDATE
+        and value_at(subject.after, "template_body") is UNKNOWN
+    ):
+        yield Finding(
+            "hidden-change",
+            Risk.MEDIUM,
+            change.address,
+            "The cluster's configuration is known only during apply: what changes in it can't be reviewed.",
+            "Apply what it depends on first, then plan again and review the rest.",
+        )
+
+
+_RULES: tuple[Callable[[_Subject], Iterator[Finding]], ...] = (
+    _data_loss,
+    _data_forgotten,
+    _cluster_ends,
+    _cluster_update,
+    _protection_removed,
+    _tagged_for_another,
+    _missing_tags,
+    _hidden_change,
+)

@@ -1,0 +1,152 @@
+"""What the review knows about resource types, read from the YAML files in `data/`.
+
+A type that is not in the table is reviewed like any other; it only comes without plain words.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cache
+from importlib import resources
+from typing import Any
+
+import yaml
+
+from engine.review.model import Action, AttributeChange, Risk
+
+_ACTIONS = {action.value for action in Action}
+
+
+@dataclass(frozen=True)
+class ResourceKnowledge:
+    """One row: see the head of `data/resources.yaml` for what each field means."""
+
+    title: str = ""
+    holds_data: bool = False
+    telling: tuple[str, ...] = ()
+    guards: Mapping[str, Any] = field(default_factory=dict)
+    sentences: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class KindRule:
+    """When a resource counts as a narrower kind: its type, and its module's name or a text in it."""
+
+    kind: str
+    type: str
+    module: str
+    mentions: str
+
+
+@dataclass(frozen=True)
+class UpdateRule:
+    """What ParallelCluster does with one changed key; severity NONE makes no finding."""
+
+    path: re.Pattern[str]
+    change: str
+    says: str
+    severity: Risk
+    hint: str
+
+    def matches(self, attribute: AttributeChange) -> bool:
+        """True when this rule is about that change."""
+        return bool(self.path.search(attribute.path)) and self.change in ("any", _direction(attribute))
+
+
+@dataclass(frozen=True)
+class Knowledge:
+    """The tables together."""
+
+    rows: Mapping[str, ResourceKnowledge]
+    default: ResourceKnowledge
+    kinds: tuple[KindRule, ...]
+    reasons: Mapping[str, str]
+    cluster_updates: tuple[UpdateRule, ...]
+
+    def row(self, kind: str) -> ResourceKnowledge:
+        """The row of a kind; the default row when the table has none."""
+        return self.rows.get(kind, self.default)
+
+    def kind_of(self, resource_type: str, module: str, texts: tuple[str, ...]) -> str:
+        """The kind of a resource: its type, unless a narrower rule fits.
+
+        module   its module address; texts   the strings to look for a rule's `mentions` in
+        """
+        last = re.sub(r"\[.*?\]$", "", module.rsplit("module.", 1)[-1])
+        for rule in self.kinds:
+            if rule.type == resource_type and (
+                last == rule.module or any(rule.mentions in text for text in texts)
+            ):
+                return rule.kind
+        return resource_type
+
+    def cluster_update(self, attribute: AttributeChange) -> UpdateRule | None:
+        """What ParallelCluster does with that change; None when the table doesn't say."""
+        return next((rule for rule in self.cluster_updates if rule.matches(attribute)), None)
+
+
+@cache
+def load_knowledge() -> Knowledge:
+    """The tables of this version of the engine, read once."""
+    return parse_knowledge(
+        resources_text=_data("resources.yaml"),
+        reasons_text=_data("reasons.yaml"),
+        cluster_updates_text=_data("cluster_updates.yaml"),
+    )
+
+
+def parse_knowledge(*, resources_text: str, reasons_text: str, cluster_updates_text: str) -> Knowledge:
+    """The tables from their YAML text.
+
+    Raises   ValueError when a row has a field that means nothing
+    """
+    document = yaml.safe_load(resources_text)
+    return Knowledge(
+        rows={name: _row(name, row) for name, row in document["resources"].items()},
+        default=_row("defaults", document["defaults"]),
+        kinds=tuple(KindRule(kind=kind, **rule) for kind, rule in document["kinds"].items()),
+        reasons=yaml.safe_load(reasons_text),
+        cluster_updates=tuple(_update_rule(rule) for rule in yaml.safe_load(cluster_updates_text)),
+    )
+
+
+def _data(name: str) -> str:
+    return resources.files("engine.review").joinpath("data", name).read_text("utf-8")
+
+
+def _row(name: str, row: Mapping[str, Any]) -> ResourceKnowledge:
+    fields = {"title", "holds_data", "telling", "guards"}
+    if strange := set(row) - fields - _ACTIONS:
+        raise ValueError(f"{name}: {', '.join(sorted(strange))} means nothing here.")
+    return ResourceKnowledge(
+        title=row.get("title", name),
+        holds_data=row.get("holds_data", False),
+        telling=tuple(row.get("telling", ())),
+        guards=row.get("guards", {}),
+        sentences={action: row[action] for action in _ACTIONS if action in row},
+    )
+
+
+def _update_rule(rule: Mapping[str, str]) -> UpdateRule:
+    return UpdateRule(
+        path=re.compile(rule["path"]),
+        change=rule["change"],
+        says=rule["says"],
+        severity=Risk(rule.get("severity", "none")),
+        hint=rule.get("hint", ""),
+    )
+
+
+def _direction(attribute: AttributeChange) -> str:
+    before, after = attribute.before, attribute.after
+    if before is None:
+        return "added"
+    if after is None:
+        return "removed"
+    try:
+        # CloudFormation hands numbers on as text, so both spellings occur.
+        return "raised" if float(after) > float(before) else "lowered"
+    except (TypeError, ValueError):
+        return "changed"

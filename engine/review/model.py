@@ -1,0 +1,186 @@
+"""What a review is: every change of one saved plan, what follows from it, and how risky it is.
+
+Values only. `plan.build_review` makes them, `text`, `markdown` and `document` show them. No value
+that Terraform marks sensitive is ever stored here; SENSITIVE stands in its place.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+SENSITIVE = "(sensitive)"
+KNOWN_AFTER_APPLY = "(known after apply)"
+
+
+class Action(StrEnum):
+    """What Terraform will do with one resource."""
+
+    CREATE = "create"
+    UPDATE = "update"
+    REPLACE = "replace"
+    DELETE = "delete"
+    READ = "read"
+    """A data source that can only be read during apply."""
+    NO_CHANGE = "no-change"
+    IMPORT = "import"
+    """Taken over as it is; one that is also changed is an UPDATE or REPLACE with an `imported_id`."""
+    FORGET = "forget"
+    """Leaves Terraform's state, stays in AWS."""
+    MOVE = "move"
+    """Another address, nothing else; one that is also changed keeps its action and `previous_address`."""
+
+
+class Risk(StrEnum):
+    """How much a plan, or one finding, asks for a second look."""
+
+    NONE = "none"
+    LOW = "low"
+    MEDIUM = "medium"
+    HIGH = "high"
+
+    @property
+    def rank(self) -> int:
+        """0 (none) to 3 (high), for comparing."""
+        return list(Risk).index(self)
+
+
+@dataclass(frozen=True)
+class AttributeChange:
+    """One attribute that differs.
+
+    path      where, list positions as numbers: `a.b[0].c`; a key that is no plain word is quoted
+    label     the same for a person: list members by their name where they have one (`queues[debug].c`)
+    before, after   JSON-ready; None where there is nothing on that side. JSON held in a string
+              (templates, policies) is given parsed.
+    """
+
+    path: str
+    label: str
+    before: Any
+    after: Any
+    sensitive: bool = False
+    unknown: bool = False
+    forces_replacement: bool = False
+
+
+@dataclass(frozen=True)
+class Fact:
+    """One telling attribute of something that is created or deleted."""
+
+    label: str
+    value: Any
+
+
+@dataclass(frozen=True)
+class Change:
+    """What happens to one resource (or data source).
+
+    address           Terraform's full address; `module` is its module part ("" for the root)
+    kind              row of the knowledge table: the type, or a narrower word ("cluster")
+    reason_code       Terraform's `action_reason`, "" when it gives none
+    reasons           why, in plain words
+    consequence       what it means for the project's users, sentences; empty when nothing is known
+    attributes        of UPDATE and REPLACE: each leaf that differs; of CREATE, DELETE and FORGET:
+                      each top-level attribute that is set; else empty
+    facts             the few attributes worth showing when it is created or deleted
+    deposed           key of a left-over object of an interrupted replacement, "" normally
+    """
+
+    address: str
+    module: str
+    mode: str
+    type: str
+    name: str
+    kind: str
+    action: Action
+    data_bearing: bool = False
+    create_before_destroy: bool = False
+    previous_address: str = ""
+    imported_id: str = ""
+    deposed: str = ""
+    reason_code: str = ""
+    reasons: tuple[str, ...] = ()
+    consequence: tuple[str, ...] = ()
+    attributes: tuple[AttributeChange, ...] = ()
+    facts: tuple[Fact, ...] = ()
+
+
+@dataclass(frozen=True)
+class OutputChange:
+    """One output value that differs. Never its value when it is sensitive."""
+
+    name: str
+    action: Action
+    before: Any
+    after: Any
+    sensitive: bool = False
+    unknown: bool = False
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing a rule wants seen.
+
+    rule      the rule's name, stable: people and waivers refer to it
+    address   the resource, "" when it is about the whole plan
+    hint      what to do about it
+    """
+
+    rule: str
+    severity: Risk
+    address: str
+    message: str
+    hint: str = ""
+
+
+@dataclass(frozen=True)
+class Counts:
+    """How many; `add` and `destroy` count a replacement once each, as Terraform does."""
+
+    add: int = 0
+    change: int = 0
+    destroy: int = 0
+    replace: int = 0
+    imported: int = 0
+    moved: int = 0
+    forgotten: int = 0
+    read: int = 0
+    unchanged: int = 0
+
+
+@dataclass(frozen=True)
+class Review:
+    """One plan, reviewed.
+
+    project      "vlab/project"
+    changes      every entry of the plan's resource_changes, also the unchanged ones, by address
+    drift        what somebody changed outside Terraform since the last apply (actions UPDATE, DELETE)
+    errored      planning failed part way: the plan shows only a part
+    applyable    Terraform would apply it
+    complete     False when Terraform put something off to a later plan
+    risk         the highest severity among the findings; at least LOW when anything changes
+    """
+
+    project: str
+    terraform_version: str
+    changes: tuple[Change, ...]
+    counts: Counts
+    drift: tuple[Change, ...]
+    outputs: tuple[OutputChange, ...]
+    errored: bool
+    applyable: bool
+    complete: bool
+    risk: Risk
+    findings: tuple[Finding, ...]
+
+    def with_action(self, *actions: Action) -> tuple[Change, ...]:
+        """The changes with one of these actions, in the review's order."""
+        return tuple(change for change in self.changes if change.action in actions)
+
+    @property
+    def nothing_to_do(self) -> bool:
+        """True when applying would touch neither a resource nor an output."""
+        idle = (Action.NO_CHANGE, Action.READ)
+        return not self.outputs and all(change.action in idle for change in self.changes)

@@ -1,0 +1,137 @@
+"""From `terraform show -json` of a saved plan to a Review. Pure: a dictionary in, values out."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from engine.errors import TerraformError
+from engine.review.changes import read_change
+from engine.review.findings import findings_of
+from engine.review.knowledge import Knowledge, load_knowledge
+from engine.review.model import Action, Change, Counts, OutputChange, Review, Risk
+from engine.review.redaction import Redaction
+from engine.review.values import UNKNOWN, Hidden, hidden_strings, holds, joined_masks, overlay, shown
+
+_IDLE_OUTPUT = ["no-op"]
+_OUTPUT_ACTIONS = {"create": Action.CREATE, "update": Action.UPDATE, "delete": Action.DELETE}
+
+
+def build_review(plan: Mapping[str, Any], *, project: str, knowledge: Knowledge | None = None) -> Review:
+    """Everything one saved plan would do, and what follows from it.
+
+    plan      `terraform show -json PLANFILE`, parsed
+    project   "vlab/project" the plan should be for; resources tagged for another one are a finding
+    Returns   a Review; every entry of resource_changes is in `changes`, none is dropped
+    Raises    TerraformError when this is no plan, or one in a format or with an action that is not
+              known here: a review that skips what it can't read would be worse than none
+    Source    Terraform's "JSON Output Format" 1.x, Plan Representation
+    """
+    _check_format(plan, project)
+    known = knowledge or load_knowledge()
+    redaction = Redaction(_secrets(plan))
+
+    entries = plan.get("resource_changes") or []
+    changes = tuple(
+        sorted(
+            (redaction.change(read_change(entry, known)) for entry in entries),
+            key=lambda change: (change.address, change.deposed),
+        )
+    )
+    drift = tuple(
+        sorted(
+            (redaction.change(read_change(entry, known)) for entry in plan.get("resource_drift") or []),
+            key=lambda change: change.address,
+        )
+    )
+    outputs = tuple(
+        redaction.output(output) for output in _outputs(plan.get("output_changes") or {}, project)
+    )
+    errored = bool(plan.get("errored", False))
+    complete = bool(plan.get("complete", True))
+    findings = findings_of(
+        entries, changes, known, project=project, errored=errored, complete=complete, redaction=redaction
+    )
+    return Review(
+        project=project,
+        terraform_version=str(plan.get("terraform_version", "")),
+        changes=changes,
+        counts=_counts(changes),
+        drift=drift,
+        outputs=outputs,
+        errored=errored,
+        applyable=bool(plan.get("applyable", not errored)),
+        complete=complete,
+        risk=_risk(changes, outputs, [finding.severity for finding in findings]),
+        findings=findings,
+    )
+
+
+def _check_format(plan: Mapping[str, Any], project: str) -> None:
+    version = str(plan.get("format_version", ""))
+    # A state is shown with `values`; a plan of an empty root has no resource_changes at all.
+    is_plan = "resource_changes" in plan or "planned_values" in plan
+    if version.partition(".")[0] != "1" or not is_plan:
+        raise TerraformError(
+            f"What Terraform showed for {project} is no plan that can be reviewed "
+            f"(format {version or 'unknown'}).",
+            hint="Plan again with Terraform 1.11 or newer, below 2.",
+        )
+
+
+def _secrets(plan: Mapping[str, Any]) -> Iterator[str]:
+    """Every text that Terraform hides anywhere in the plan."""
+    shapes = [
+        *(entry.get("change", {}) for entry in plan.get("resource_changes") or []),
+        *(entry.get("change", {}) for entry in plan.get("resource_drift") or []),
+        *(plan.get("output_changes") or {}).values(),
+    ]
+    for change in shapes:
+        for side in ("before", "after"):
+            yield from hidden_strings(overlay(change.get(side), change.get(f"{side}_sensitive"), None))
+    declared = plan.get("configuration", {}).get("root_module", {}).get("variables", {})
+    for name, variable in (plan.get("variables") or {}).items():
+        if declared.get(name, {}).get("sensitive"):
+            yield from hidden_strings(Hidden(variable.get("value")))
+
+
+def _outputs(changes: Mapping[str, Any], project: str) -> Iterator[OutputChange]:
+    for name, change in sorted(changes.items()):
+        actions = change.get("actions", [])
+        if actions == _IDLE_OUTPUT:
+            continue
+        if len(actions) != 1 or actions[0] not in _OUTPUT_ACTIONS:
+            raise TerraformError(f"The plan for {project} does {actions} with output {name}: not known here.")
+        mask = joined_masks(change.get("before_sensitive"), change.get("after_sensitive"))
+        before = overlay(change.get("before"), mask, None)
+        after = overlay(change.get("after"), mask, change.get("after_unknown"))
+        yield OutputChange(
+            name=name,
+            action=_OUTPUT_ACTIONS[actions[0]],
+            before=shown(before) if actions != ["create"] else None,
+            after=shown(after) if actions != ["delete"] else None,
+            sensitive=holds(before, Hidden) or holds(after, Hidden),
+            unknown=holds(after, UNKNOWN),
+        )
+
+
+def _counts(changes: tuple[Change, ...]) -> Counts:
+    seen = Counter(change.action for change in changes)
+    return Counts(
+        add=seen[Action.CREATE] + seen[Action.REPLACE],
+        change=seen[Action.UPDATE],
+        destroy=seen[Action.DELETE] + seen[Action.REPLACE],
+        replace=seen[Action.REPLACE],
+        imported=sum(1 for change in changes if change.imported_id),
+        moved=sum(1 for change in changes if change.previous_address),
+        forgotten=seen[Action.FORGET],
+        read=seen[Action.READ],
+        unchanged=seen[Action.NO_CHANGE],
+    )
+
+
+def _risk(changes: tuple[Change, ...], outputs: tuple[OutputChange, ...], severities: list[Risk]) -> Risk:
+    idle = (Action.NO_CHANGE, Action.READ)
+    base = Risk.LOW if outputs or any(change.action not in idle for change in changes) else Risk.NONE
+    return max([base, *severities], key=lambda risk: risk.rank)

@@ -1,0 +1,425 @@
+"""Runs Terraform. The only file of the engine that starts processes.
+
+What stops a run, and what does not:
+
+- Terraform has a session of its own, so a Ctrl-C at the terminal reaches the engine alone. The engine
+  sends ONE SIGINT to Terraform's own process (never to the group: the providers must live to finish),
+  waits for it, and raises TerraformInterrupted. Every further Ctrl-C only says what is being waited for.
+  There is no count of Ctrl-C at which Terraform is killed: that loses the state of everything made since
+  it was last saved. Whoever wants that anyway is told the process id.
+- If the engine itself is killed, Linux sends that SIGINT in its place (PR_SET_PDEATHSIG), so Terraform
+  still saves its state and releases its lock. The setting is made by a small Python program that then
+  becomes Terraform: code run between fork and exec in a process with threads may deadlock. Linux sends
+  it when the *thread* that started Terraform ends, which here waits for Terraform. Elsewhere than on
+  Linux, Terraform finishes the whole command alone.
+- Terraform writes to files without a name, not to pipes. With nobody left to read a pipe, the next line
+  it prints would kill it by SIGPIPE, state unsaved and lock held (measured with Terraform 1.11.4).
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from types import FrameType
+from typing import IO, Any
+
+from engine.errors import TerraformError, TerraformMissing
+from engine.terraform import diagnostics as reading
+from engine.terraform.commands import Commands
+from engine.terraform.diagnostics import Diagnostic
+from engine.terraform.events import (
+    CommandFinished,
+    CommandStarted,
+    Event,
+    Interrupting,
+)
+from engine.terraform.failures import error_for, interrupted
+from engine.terraform.listener import Listener
+from engine.terraform.output import CommandLog, Tail
+from engine.terraform.redaction import Redactor
+
+_POLL_S = 0.03
+_NO_STATE = "No state file was found!"
+# Takes the engine's process id and a command line. SIGINT gets its plain meaning first, so that one
+# that comes early ends the program instead of raising inside it. Should the engine be gone before the
+# wish is known to the kernel, nothing is started.
+_LAUNCHER = """
+import ctypes, os, signal, sys
+signal.signal(signal.SIGINT, signal.SIG_DFL)
+ctypes.CDLL(None).prctl(1, signal.SIGINT)
+if os.getppid() == int(sys.argv[1]):
+    try:
+        os.execv(sys.argv[2], sys.argv[2:])
+    except OSError as error:
+        sys.exit(f"{sys.argv[2]} cannot be started: {error.strerror}")
+"""
+
+
+@dataclass(frozen=True)
+class PlanResult:
+    """A saved plan. has_changes: False when applying it would change nothing, outputs included."""
+
+    path: Path
+    has_changes: bool
+
+
+@dataclass(frozen=True)
+class Finished:
+    """A process that has ended: its exit code (negative: killed by that signal) and its output."""
+
+    exit_code: int
+    stdout: str
+    stderr: str
+
+
+@dataclass(frozen=True)
+class _Ended:
+    exit_code: int
+    succeeded: bool
+    stdout: str
+    diagnostics: tuple[Diagnostic, ...]
+
+
+def start_detached(argv: Sequence[str], *, env: Mapping[str, str], log_path: Path) -> int:
+    """Start a program that outlives us, in a session of its own; gives its process id.
+
+    env        the whole environment, nothing is inherited
+    log_path   stdout and stderr are appended here; made (0600) with its folder if absent
+    Raises     OSError when the program cannot be started
+    """
+    log_path.parent.mkdir(parents=True, exist_ok=True)
+    log = os.open(log_path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+    try:
+        process = subprocess.Popen(
+            list(argv),
+            env=dict(env),
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
+        )
+    finally:
+        os.close(log)
+    # Should it end before we do, it must not stay behind as a zombie, which looks alive to os.kill(pid, 0).
+    threading.Thread(target=process.wait, daemon=True, name=f"reaper-{process.pid}").start()
+    return process.pid
+
+
+def run_briefly(argv: Sequence[str], *, env: Mapping[str, str], timeout_s: float) -> Finished:
+    """Run a program that only answers a question, and give its answer.
+
+    Raises   OSError when it cannot be started, TimeoutError when it takes longer than timeout_s
+    """
+    try:
+        done = subprocess.run(
+            list(argv),
+            env=dict(env),
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            timeout=timeout_s,
+            check=False,
+            start_new_session=True,
+        )
+    except subprocess.TimeoutExpired as error:
+        raise TimeoutError(f"{argv[0]} gave no answer within {timeout_s:g} s") from error
+    return Finished(
+        done.returncode, done.stdout.decode("utf-8", "replace"), done.stderr.decode("utf-8", "replace")
+    )
+
+
+class Runner:
+    """Terraform in one folder, one command at a time.
+
+    workdir    the Terraform root; must exist when a command runs
+    binary     terraform or tofu
+    env        the whole environment (environment.terraform_environment makes it)
+    log_path   everything Terraform says is appended here, redacted; 0600
+    on_event   told what happens, from the thread that runs the command. If it raises, Terraform still
+               runs to its end, and the exception is raised then.
+    redact     texts that must not be seen; `***` stands in their place in events, log, errors and documents
+    project    as messages name it; the folder's name if not given
+
+    Every command raises TerraformMissing when the binary cannot be started, TerraformInterrupted after
+    interrupt() or Ctrl-C, and otherwise the error that `failures.RULES` gives for Terraform's diagnostics.
+    """
+
+    def __init__(
+        self,
+        workdir: Path,
+        *,
+        binary: Path,
+        env: Mapping[str, str],
+        log_path: Path,
+        on_event: Callable[[Event], None] | None = None,
+        redact: Collection[str] = (),
+        project: str = "",
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        self.workdir = workdir
+        self.log_path = log_path
+        self._binary = binary
+        self._env = dict(env)
+        self._on_event = on_event
+        self._redactor = Redactor(redact)
+        self._project = project or workdir.name
+        self._now = now
+        self._commands = Commands(binary)
+        self._process: subprocess.Popen[bytes] | None = None
+        # Lists, since append and pop are atomic and take no lock that a signal handler could find taken.
+        self._stops: list[None] = []
+        self._unsent: list[None] = []
+
+    def version(self) -> str:
+        """Such as "1.11.4"."""
+        return str(json.loads(self._run("version", self._document("version")).stdout)["terraform_version"])
+
+    def init(self, *, upgrade: bool = False) -> None:
+        """Make the workspace ready: backend and providers. Doing it again is cheap."""
+        self._run("init", self._commands.init_line(upgrade=upgrade))
+
+    def validate(self) -> tuple[Diagnostic, ...]:
+        """Check the configuration without asking AWS; gives the warnings."""
+        ended = self._run("validate", self._commands.validate_line(), document=True, check=False)
+        found = ended.diagnostics
+        if ended.stdout:
+            found += tuple(map(reading.from_json, self._read(ended.stdout).get("diagnostics", ())))
+        if ended.exit_code != 0:
+            raise self._error("validate", ended.exit_code, found)
+        return found
+
+    def plan(
+        self,
+        out: Path,
+        *,
+        destroy: bool = False,
+        refresh: bool = True,
+        variables: Mapping[str, Any] | None = None,
+        targets: Sequence[str] = (),
+    ) -> PlanResult:
+        """Plan into a file (0600). When this raises, there is no such file."""
+        out = out.absolute()
+        out.unlink(missing_ok=True)
+        line = self._commands.plan_line(
+            out, destroy=destroy, refresh=refresh, variables=variables, targets=targets
+        )
+        try:
+            ended = self._run("plan", line, check=False)
+            if not (ended.succeeded and out.is_file()):
+                raise self._error("plan", ended.exit_code, ended.diagnostics)
+        except BaseException:
+            out.unlink(missing_ok=True)
+            raise
+        finally:
+            self._commands.forget_variables()
+        return PlanResult(out, has_changes=ended.exit_code == 2)
+
+    def show_plan(self, path: Path) -> dict[str, Any]:
+        """A saved plan in Terraform's JSON plan format. It holds sensitive values: show it to nobody."""
+        return self._read(self._run("show", self._document("show", str(path.absolute()))).stdout)
+
+    def apply(self, plan_path: Path) -> None:
+        """Apply exactly this saved plan.
+
+        Raises   PlanIsStale when the state has changed since (nothing is changed then)
+        """
+        self._run("apply", self._commands.apply_line(plan_path.absolute()))
+
+    def outputs(self) -> dict[str, Any]:
+        """Name -> value of the outputs in the state; sensitive ones are left out."""
+        outputs = self._read(self._run("output", self._document("output")).stdout)
+        return {name: output["value"] for name, output in outputs.items() if not output["sensitive"]}
+
+    def state_list(self) -> list[str]:
+        """The addresses in the state; none when there is no state yet."""
+        ended = self._run("state list", self._commands.cmd("state list"), document=True, check=False)
+        if ended.exit_code == 0:
+            return ended.stdout.split()
+        if any(_NO_STATE in diagnostic.text for diagnostic in ended.diagnostics):
+            return []
+        raise self._error("state list", ended.exit_code, ended.diagnostics)
+
+    def show_state(self) -> dict[str, Any]:
+        """The state in Terraform's JSON state format. It holds sensitive values: show it to nobody."""
+        return self._read(self._run("show", self._document("show")).stdout)
+
+    def state(self) -> dict[str, Any]:
+        """The state as it is stored (format version 4), read without starting a provider; {} if none.
+
+        It holds sensitive values: show it to nobody.
+        """
+        text = self._run("state pull", self._commands.cmd("state pull"), document=True).stdout
+        return self._read(text) if text.strip() else {}
+
+    def force_unlock(self, lock_id: str) -> None:
+        """Take the state's lock away from its holder. Only for a lock whose holder is surely dead."""
+        self._run("force-unlock", self._commands.cmd("force-unlock -force", lock_id))
+
+    def untaint(self, address: str) -> None:
+        """Keep a resource that an interruption tainted. Ask AWS first whether it is complete."""
+        self._run("untaint", self._commands.cmd("untaint -no-color", address))
+
+    def interrupt(self) -> None:
+        """Ask Terraform to stop: one SIGINT to its own process, however often this is called.
+
+        Returns at once; the running command (or, between two commands, the next one) raises
+        TerraformInterrupted once Terraform has saved its state, and the wish is then fulfilled.
+        Safe in signal handlers and from other threads.
+        """
+        self._stops.append(None)
+        self._send_stop()
+
+    def _document(self, command: str, *args: str) -> list[str]:
+        return self._commands.document_line(command, *args)
+
+    def _run(
+        self, command: str, argv: Sequence[str], *, document: bool | None = None, check: bool = True
+    ) -> _Ended:
+        """Run to the end, tell what happens, keep the log.
+
+        document   stdout is one document, which is given back and not logged; by default that is so
+                   for the commands that have one
+        check      raise on an exit code other than 0
+        """
+        document = command in ("show", "output", "version") if document is None else document
+        if self._stops:
+            raise self._stopped(command, 0, (), succeeded=False)
+        self._require_startable()
+        began = time.monotonic()
+        with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err, self._log() as log:
+            listener = Listener(self._redactor, self._on_event, log.line, document=document)
+            log.header([self._redactor.text(part) for part in argv], workdir=self.workdir)
+            listener.tell(CommandStarted(command))
+            exit_code = self._watch(argv, out, err, listener)
+            elapsed_s = time.monotonic() - began
+            log.footer(exit_code, elapsed_s=elapsed_s)
+        listener.tell(CommandFinished(command, exit_code, elapsed_s))
+        # Go also ends with 2 when it dies of a fatal error; a plan with changes says what it came to.
+        planned = command == "plan" and exit_code == 2 and listener.planned
+        succeeded = exit_code == 0 or planned
+        ended = _Ended(exit_code, succeeded, listener.document(), listener.diagnostics(failed=not succeeded))
+        if self._stops:
+            raise self._stopped(command, exit_code, ended.diagnostics, succeeded=succeeded)
+        if check and exit_code != 0:
+            raise self._error(command, exit_code, ended.diagnostics)
+        if succeeded:
+            listener.raise_trouble()
+        return ended
+
+    def _watch(self, argv: Sequence[str], out: IO[bytes], err: IO[bytes], listener: Listener) -> int:
+        """Start, listen until the end, give the exit code."""
+        with self._ctrl_c_stops():
+            process = self._start(argv, out, err)
+            self._unsent = [None]
+            self._process = process
+            if self._stops:  # asked between the check and the start
+                self._send_stop()
+            stdout, stderr = Tail(out), Tail(err)
+            announced = 0
+            ended = False
+            while not ended:
+                try:
+                    ended = process.poll() is not None
+                    listener.hear(stdout.lines(ended=ended), stderr.lines(ended=ended))
+                    if len(self._stops) > announced:
+                        announced = len(self._stops)
+                        listener.tell(Interrupting(process.pid, announced))
+                    if not ended:
+                        time.sleep(_POLL_S)
+                except KeyboardInterrupt:  # raised by a handler that is not ours
+                    ended = False
+                    self.interrupt()
+            self._process = None
+        return int(process.returncode)
+
+    def _start(self, argv: Sequence[str], out: IO[bytes], err: IO[bytes]) -> subprocess.Popen[bytes]:
+        launched = list(argv)
+        if sys.platform == "linux" and sys.executable:
+            launched = [sys.executable, "-I", "-S", "-c", _LAUNCHER, str(os.getpid()), *argv]
+        return subprocess.Popen(
+            launched,
+            cwd=self.workdir,
+            env=self._env,
+            stdin=subprocess.DEVNULL,
+            stdout=out,
+            stderr=err,
+            start_new_session=True,
+            # Plans, crash files and errored.tfstate hold what the state holds.
+            umask=0o077,
+        )
+
+    @contextmanager
+    def _ctrl_c_stops(self) -> Iterator[None]:
+        """Make Ctrl-C call interrupt() instead of raising, where Python's own handler would raise."""
+        if (
+            threading.current_thread() is not threading.main_thread()
+            or signal.getsignal(signal.SIGINT) is not signal.default_int_handler
+        ):
+            yield
+            return
+
+        def handle(_number: int, _frame: FrameType | None) -> None:
+            self.interrupt()
+
+        signal.signal(signal.SIGINT, handle)
+        try:
+            yield
+        finally:
+            signal.signal(signal.SIGINT, signal.default_int_handler)
+
+    def _send_stop(self) -> None:
+        process = self._process
+        if process is None:
+            return
+        try:
+            self._unsent.pop()
+        except IndexError:
+            return
+        process.send_signal(signal.SIGINT)
+
+    def _require_startable(self) -> None:
+        if not os.access(self._binary, os.X_OK) or not self._binary.is_file():
+            raise TerraformMissing(
+                f"There is no program at {self._binary}, where Terraform should be.",
+                hint="Run `provisioner setup`, or correct `terraform` in the settings.",
+            )
+        if not self.workdir.is_dir():
+            raise TerraformError(
+                f"The workspace of {self._project} is not at {self.workdir}.",
+                hint="Generate it with `provisioner render` or `provisioner plan`.",
+            )
+
+    def _read(self, text: str) -> dict[str, Any]:
+        try:
+            document = json.loads(text)
+        except ValueError as error:
+            raise TerraformError(
+                f"Terraform answered with something that is not JSON for {self._project}.",
+                hint=f"See {self.log_path}.",
+            ) from error
+        redacted: dict[str, Any] = self._redactor.document(document)
+        return redacted
+
+    def _log(self) -> CommandLog:
+        return CommandLog(self.log_path, now=self._now)
+
+    def _error(self, command: str, exit_code: int, found: Sequence[Diagnostic]) -> Exception:
+        return error_for(command, exit_code, found, project=self._project, log_path=self.log_path)
+
+    def _stopped(
+        self, command: str, exit_code: int, found: Sequence[Diagnostic], *, succeeded: bool
+    ) -> Exception:
+        self._stops.clear()
+        return interrupted(
+            command, exit_code, found, succeeded=succeeded, project=self._project, log_path=self.log_path
+        )

@@ -1,0 +1,43 @@
+"""Reading a Terraform state as `terraform state pull` gives it (state format version 4)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Instance:
+    """One resource instance of the state."""
+
+    address: str
+    type: str
+    id: str
+    tainted: bool
+
+
+def instances(state: Mapping[str, Any]) -> Iterator[Instance]:
+    """Every managed resource instance; none for an empty state."""
+    for resource in state.get("resources", ()):
+        if resource.get("mode") != "managed":
+            continue
+        for instance in resource.get("instances", ()):
+            yield Instance(
+                address=_address(resource, instance),
+                type=resource["type"],
+                id=str((instance.get("attributes") or {}).get("id", "")),
+                tainted=instance.get("status") == "tainted",
+            )
+
+
+def tainted_instances(state: Mapping[str, Any]) -> list[Instance]:
+    """What Terraform would replace because it was interrupted."""
+    return [instance for instance in instances(state) if instance.tainted]
+
+
+def _address(resource: Mapping[str, Any], instance: Mapping[str, Any]) -> str:
+    module = f"{resource['module']}." if resource.get("module") else ""
+    key = instance.get("index_key")
+    index = "" if key is None else f'["{key}"]' if isinstance(key, str) else f"[{key}]"
+    return f"{module}{resource['type']}.{resource['name']}{index}"

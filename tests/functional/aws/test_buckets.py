@@ -1,0 +1,183 @@
+"""Buckets: located, looked into, emptied to the last version; and the states in one of them."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from botocore.stub import Stubber
+
+from engine.aws.buckets import (
+    BucketLocation,
+    Emptied,
+    count_objects,
+    delete_state,
+    empty_bucket,
+    find_object,
+    is_empty,
+    locate_bucket,
+)
+from engine.aws.session import Cloud
+from engine.aws.tables import ensure_lock_table
+from engine.errors import AccessDenied, BackendError, NotBootstrapped, StateLocked
+
+BUCKET = "my-bucket"
+ACCOUNT = "123456789012"
+
+
+@pytest.fixture
+def bucket(cloud: Cloud) -> str:
+    """A versioned bucket."""
+    cloud.s3.create_bucket(Bucket=BUCKET, CreateBucketConfiguration={"LocationConstraint": "eu-west-3"})
+    cloud.s3.put_bucket_versioning(Bucket=BUCKET, VersioningConfiguration={"Status": "Enabled"})
+    return BUCKET
+
+
+def test_a_bucket_is_located_wherever_it_stands(cloud: Cloud, bucket: str) -> None:
+    assert locate_bucket(cloud, bucket) == BucketLocation(bucket, "eu-west-3")
+    assert locate_bucket(Cloud(region="us-east-1"), bucket) == BucketLocation(bucket, "eu-west-3")
+    assert locate_bucket(cloud, "not-there") is None
+
+
+def test_a_redirect_without_a_body_still_tells_the_region(cloud: Cloud) -> None:
+    with Stubber(cloud.s3) as stub:
+        stub.add_client_error(
+            "head_bucket",
+            "301",
+            http_status_code=301,
+            response_meta={"HTTPHeaders": {"x-amz-bucket-region": "ap-south-1"}},
+        )
+        assert locate_bucket(cloud, BUCKET) == BucketLocation(BUCKET, "ap-south-1")
+
+
+def test_an_old_server_that_does_not_tell_the_region_is_asked(cloud: Cloud) -> None:
+    with Stubber(cloud.s3) as stub:
+        stub.add_response("head_bucket", {})
+        stub.add_response("get_bucket_location", {"LocationConstraint": "EU"})
+        assert locate_bucket(cloud, BUCKET) == BucketLocation(BUCKET, "eu-west-1")
+
+
+def test_a_bucket_of_somebody_else_is_refused(cloud: Cloud) -> None:
+    with Stubber(cloud.s3) as stub:
+        stub.add_client_error(
+            "head_bucket",
+            "403",
+            http_status_code=403,
+            expected_params={"Bucket": BUCKET, "ExpectedBucketOwner": ACCOUNT},
+        )
+        with pytest.raises(AccessDenied, match=f"{BUCKET} exists"):
+            empty_bucket(cloud, BUCKET, account_id=ACCOUNT)
+
+
+def test_objects_are_counted_over_all_pages(cloud: Cloud, bucket: str) -> None:
+    for number in range(1005):
+        cloud.s3.put_object(Bucket=bucket, Key=f"{'a' if number % 2 else 'b'}/{number}")
+
+    assert count_objects(cloud, bucket) == 1005
+    assert count_objects(cloud, bucket, prefix="a/") == 502
+    assert count_objects(cloud, bucket, limit=7) == 7
+    assert count_objects(cloud, "not-there") == 0
+
+
+def test_empty_means_without_any_version(cloud: Cloud, bucket: str) -> None:
+    assert is_empty(cloud, bucket)
+    cloud.s3.put_object(Bucket=bucket, Key="k")
+    assert not is_empty(cloud, bucket)
+    cloud.s3.delete_object(Bucket=bucket, Key="k")
+    assert count_objects(cloud, bucket) == 0
+    assert not is_empty(cloud, bucket), "the old version is still there"
+    assert is_empty(cloud, "not-there")
+
+
+def test_emptying_takes_versions_markers_and_uploads(cloud: Cloud, bucket: str) -> None:
+    # GIVEN more than one batch of versions, some delete markers, and an unfinished upload
+    for number in range(1100):
+        cloud.s3.put_object(Bucket=bucket, Key=f"k{number % 600}")
+    for number in range(5):
+        cloud.s3.delete_object(Bucket=bucket, Key=f"k{number}")
+    cloud.s3.create_multipart_upload(Bucket=bucket, Key="large")
+    progress: list[Emptied] = []
+    # WHEN it is emptied
+    done = empty_bucket(cloud, bucket, account_id=ACCOUNT, on_progress=progress.append)
+    # THEN nothing is left, and the bucket itself can go
+    assert done == Emptied(versions=1100, delete_markers=5, uploads=1)
+    assert len(progress) >= 2
+    assert (progress[-1].versions, progress[-1].delete_markers) == (1100, 5)
+    assert is_empty(cloud, bucket)
+    cloud.s3.delete_bucket(Bucket=bucket)
+    assert empty_bucket(cloud, bucket) == Emptied()
+
+
+def test_objects_that_cannot_be_deleted_are_named(cloud: Cloud, bucket: str) -> None:
+    listed = {"Versions": [{"Key": "locked", "VersionId": "v1"}]}
+    refused = {"Errors": [{"Key": "locked", "Code": "AccessDenied", "Message": "object lock"}]}
+    with Stubber(cloud.s3) as stub:
+        stub.add_response("head_bucket", {"BucketRegion": "eu-west-3"})
+        stub.add_response("list_object_versions", listed)
+        stub.add_response("delete_objects", refused)
+        with pytest.raises(BackendError, match=r"1 of 1 objects.*locked \(AccessDenied\)"):
+            empty_bucket(cloud, bucket)
+
+
+def test_an_object_is_read(cloud: Cloud, bucket: str) -> None:
+    cloud.s3.put_object(Bucket=bucket, Key="k", Body=b"content")
+
+    assert find_object(cloud, bucket, "k") == b"content"
+    assert find_object(cloud, bucket, "other") is None
+    assert find_object(cloud, "not-there", "k") is None
+
+
+KEY = "projects/lab/p/terraform.tfstate"
+STATES = {"bucket": "states", "key": KEY, "lock_table": "locks"}
+
+
+@pytest.fixture
+def state(cloud: Cloud) -> Cloud:
+    """A state with its digest, as Terraform leaves them, and one of a project whose name begins alike."""
+    # No bucket policy: plain moto takes a Deny for one whatever its condition says.
+    cloud.s3.create_bucket(Bucket="states", CreateBucketConfiguration={"LocationConstraint": "eu-west-3"})
+    cloud.s3.put_bucket_versioning(Bucket="states", VersioningConfiguration={"Status": "Enabled"})
+    ensure_lock_table(cloud, name="locks")
+    for key in (KEY, f"{KEY}-other"):
+        cloud.s3.put_object(Bucket="states", Key=key, Body=b"{}")
+        cloud.dynamodb.put_item(
+            TableName="locks", Item={"LockID": {"S": f"states/{key}-md5"}, "Digest": {"S": "d"}}
+        )
+    return cloud
+
+
+def digests(cloud: Cloud) -> list[str]:
+    return sorted(item["LockID"]["S"] for item in cloud.dynamodb.scan(TableName="locks")["Items"])
+
+
+def test_a_state_goes_with_its_digest_and_nothing_else(state: Cloud) -> None:
+    delete_state(state, **STATES)
+    delete_state(state, **STATES)
+
+    assert count_objects(state, "states") == 1
+    assert digests(state) == [f"states/{KEY}-other-md5"]
+    versions = state.s3.list_object_versions(Bucket="states", Prefix=KEY)["Versions"]
+    assert len(versions) == 2, "what was deleted by mistake can be had back for a year"
+
+
+def test_a_locked_state_stays(state: Cloud) -> None:
+    info = {
+        "ID": "1",
+        "Operation": "OperationTypeApply",
+        "Who": "ada@host",
+        "Created": "2026-11-23T12:00:00Z",
+    }
+    lock: Any = {"LockID": {"S": f"states/{KEY}"}, "Info": {"S": json.dumps(info)}}
+    state.dynamodb.put_item(TableName="locks", Item=lock)
+
+    with pytest.raises(StateLocked, match="OperationTypeApply by ada@host since 2026-11-23"):
+        delete_state(state, **STATES)
+
+    assert count_objects(state, "states") == 2
+    assert f"states/{KEY}-md5" in digests(state)
+
+
+def test_a_state_without_a_lock_table_is_not_touched(cloud: Cloud) -> None:
+    with pytest.raises(NotBootstrapped):
+        delete_state(cloud, **STATES)

@@ -1,0 +1,336 @@
+"""What AWS says of a cluster: the status map, the head node, and the reasons of a failure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from botocore.stub import Stubber
+
+from engine.aws.clusters import ClusterStatus, cluster_statuses, describe_cluster
+from engine.aws.session import Cloud
+from engine.aws.stacks import stack_failures
+from engine.errors import AccessDenied
+
+CLUSTER = "pc-lab-1-proj-1-abcdefghij"
+STACK = f"{CLUSTER}-stack"
+START = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
+RESOURCE_LAG = "Resource creation cancelled"
+
+
+def arn(name: str) -> str:
+    return f"arn:aws:cloudformation:eu-west-3:123456789012:stack/{name}/1"
+
+
+def stack(name: str, status: str, **more: Any) -> dict[str, Any]:
+    return {"StackName": name, "StackId": arn(name), "CreationTime": START, "StackStatus": status, **more}
+
+
+def event(
+    name: str,
+    resource: str,
+    status: str,
+    reason: str = "",
+    *,
+    kind: str = "",
+    physical: str = "x",
+    minute: int = 0,
+) -> dict[str, Any]:
+    own = resource == name
+    return {
+        "StackId": arn(name),
+        "StackName": name,
+        "EventId": f"{name}-{resource}-{status}-{minute}",
+        "LogicalResourceId": resource,
+        "PhysicalResourceId": arn(name) if own else physical,
+        "ResourceType": "AWS::CloudFormation::Stack" if own else kind or "AWS::EC2::Instance",
+        "ResourceStatus": status,
+        "Timestamp": START + timedelta(minutes=minute),
+        **({"ResourceStatusReason": reason} if reason else {}),
+    }
+
+
+class Stacks:
+    """CloudFormation with these stacks and events; answers are checked against its service model."""
+
+    def __init__(self, cloud: Cloud) -> None:
+        self.stub = Stubber(cloud.cloudformation)
+
+    def found(self, *stacks: dict[str, Any] | None) -> None:
+        """Answers to the two looks: the outer stack first, then ParallelCluster's own."""
+        for name, one in zip((STACK, CLUSTER), stacks, strict=True):
+            if one is None:
+                self.stub.add_client_error(
+                    "describe_stacks", "ValidationError", f"Stack with id {name} does not exist"
+                )
+            else:
+                self.stub.add_response("describe_stacks", {"Stacks": [one]}, {"StackName": name})
+
+    def events(self, name: str, oldest_first: list[dict[str, Any]], page: int = 100) -> None:
+        newest_first = oldest_first[::-1]
+        pages = [newest_first[start : start + page] for start in range(0, len(newest_first), page)]
+        for number, part in enumerate(pages):
+            expected: dict[str, Any] = {"StackName": arn(name)}
+            if number:
+                expected["NextToken"] = str(number)
+            more = {"NextToken": str(number + 1)} if number + 1 < len(pages) else {}
+            self.stub.add_response("describe_stack_events", {"StackEvents": part, **more}, expected)
+
+
+@pytest.fixture
+def stacks(cloud: Cloud) -> Iterator[Stacks]:
+    found = Stacks(cloud)
+    with found.stub:
+        yield found
+        found.stub.assert_no_pending_responses()
+
+
+def describe(cloud: Cloud) -> ClusterStatus:
+    return describe_cluster(cloud, cluster_name=CLUSTER, stack_name=STACK)
+
+
+@pytest.mark.parametrize(
+    ("outer", "inner", "status", "ready", "in_progress"),
+    [
+        ("CREATE_COMPLETE", "CREATE_COMPLETE", "CREATE_COMPLETE", True, False),
+        ("UPDATE_COMPLETE", "UPDATE_COMPLETE", "UPDATE_COMPLETE", True, False),
+        # ParallelCluster's provider asks every two minutes only: its stack is first.
+        ("CREATE_IN_PROGRESS", "CREATE_COMPLETE", "CREATE_COMPLETE", False, True),
+        ("CREATE_IN_PROGRESS", "CREATE_IN_PROGRESS", "CREATE_IN_PROGRESS", False, True),
+        ("CREATE_IN_PROGRESS", None, "CREATE_IN_PROGRESS", False, True),
+        ("UPDATE_IN_PROGRESS", "UPDATE_COMPLETE_CLEANUP_IN_PROGRESS", "UPDATE_IN_PROGRESS", False, True),
+        ("DELETE_IN_PROGRESS", "DELETE_IN_PROGRESS", "DELETE_IN_PROGRESS", False, True),
+        ("DELETE_IN_PROGRESS", None, "DELETE_IN_PROGRESS", False, True),
+        # Somebody deleted the cluster behind the back of its stack.
+        ("CREATE_COMPLETE", None, None, False, False),
+        (None, "CREATE_COMPLETE", "CREATE_COMPLETE", False, False),
+        (None, None, None, False, False),
+    ],
+)
+def test_the_two_stacks_make_one_status(
+    cloud: Cloud,
+    stacks: Stacks,
+    outer: str | None,
+    inner: str | None,
+    status: str | None,
+    ready: bool,
+    in_progress: bool,
+) -> None:
+    stacks.found(stack(STACK, outer) if outer else None, stack(CLUSTER, inner) if inner else None)
+
+    found = describe(cloud)
+
+    assert (found.status, found.stack_status, found.cluster_stack_status) == (status, outer, inner)
+    assert (found.ready, found.in_progress) == (ready, in_progress)
+    assert found.exists is bool(outer or inner)
+    assert found.created_at == (START if outer or inner else None)
+    assert found.created_at is None or found.created_at.tzinfo is UTC
+    assert found.failures == ()
+
+
+@pytest.mark.parametrize(
+    ("inner", "status"),
+    [
+        ("ROLLBACK_IN_PROGRESS", "CREATE_FAILED"),
+        ("ROLLBACK_FAILED", "CREATE_FAILED"),
+        ("ROLLBACK_COMPLETE", "CREATE_FAILED"),
+        ("UPDATE_ROLLBACK_IN_PROGRESS", "UPDATE_IN_PROGRESS"),
+        ("UPDATE_ROLLBACK_COMPLETE_CLEANUP_IN_PROGRESS", "UPDATE_IN_PROGRESS"),
+        ("UPDATE_ROLLBACK_COMPLETE", "UPDATE_FAILED"),
+        ("UPDATE_ROLLBACK_FAILED", "UPDATE_FAILED"),
+        ("DELETE_FAILED", "DELETE_FAILED"),
+    ],
+)
+def test_failing_stacks_in_parallelclusters_terms(
+    cloud: Cloud, stacks: Stacks, inner: str, status: str
+) -> None:
+    stacks.found(stack(STACK, "CREATE_COMPLETE"), stack(CLUSTER, inner))
+    stacks.events(CLUSTER, [event(CLUSTER, "HeadNode", "CREATE_FAILED", "no room")])
+
+    found = describe(cloud)
+
+    assert found.status == status
+    assert not found.ready
+    assert found.failure_reasons == ("HeadNode: no room",)
+
+
+def test_the_cause_comes_first_and_followers_are_left_out(cloud: Cloud, stacks: Stacks) -> None:
+    # GIVEN a create that failed in the cluster's stack and rolled back in the outer one
+    stacks.found(stack(STACK, "ROLLBACK_IN_PROGRESS"), stack(CLUSTER, "ROLLBACK_COMPLETE"))
+    stacks.events(
+        CLUSTER,
+        [
+            event(CLUSTER, CLUSTER, "CREATE_IN_PROGRESS", "User Initiated"),
+            event(
+                CLUSTER,
+                "HeadNodeWaitCondition20261123",
+                "CREATE_FAILED",
+                "WaitCondition timed out. Received 0 conditions when expecting 1",
+                kind="AWS::CloudFormation::WaitCondition",
+                minute=35,
+            ),
+            event(CLUSTER, "ComputeFleet", "CREATE_FAILED", RESOURCE_LAG, minute=36),
+            event(CLUSTER, CLUSTER, "ROLLBACK_IN_PROGRESS", "The following resource(s) failed", minute=36),
+            event(CLUSTER, CLUSTER, "ROLLBACK_COMPLETE", minute=40),
+        ],
+        page=2,
+    )
+    stacks.events(
+        STACK,
+        [
+            event(STACK, STACK, "CREATE_IN_PROGRESS", "User Initiated"),
+            event(STACK, "Cluster", "CREATE_FAILED", "FAILED: ResourceCreationFailure", minute=41),
+        ],
+    )
+    # WHEN AWS is asked
+    found = describe(cloud)
+    # THEN the inner cause is first, with where to read on
+    assert [(one.stack, one.resource) for one in found.failures] == [
+        (CLUSTER, "HeadNodeWaitCondition20261123"),
+        (STACK, "Cluster"),
+    ]
+    assert "bootstrap_error_msg" in found.failures[0].hint
+    assert f"/aws/parallelcluster/{CLUSTER}-" in found.failure_reasons[0]
+    assert found.status == "CREATE_FAILED"
+
+
+def test_a_cluster_deleted_by_the_rollback_is_still_asked(cloud: Cloud, stacks: Stacks) -> None:
+    # GIVEN that only the outer stack is left, in the end of its rollback
+    stacks.found(stack(STACK, "ROLLBACK_COMPLETE"), None)
+    summary = {"StackStatus": "DELETE_COMPLETE", "StackName": CLUSTER}
+    old = {**summary, "StackId": arn("an-earlier-one"), "CreationTime": START - timedelta(days=1)}
+    ours = {**summary, "StackId": arn(CLUSTER), "CreationTime": START + timedelta(minutes=1)}
+    alike = {**ours, "StackName": f"{CLUSTER}x", "StackId": arn("another-one")}
+    stacks.stub.add_response(
+        "list_stacks", {"StackSummaries": [alike, old, ours]}, {"StackStatusFilter": ["DELETE_COMPLETE"]}
+    )
+    stacks.events(
+        CLUSTER,
+        [
+            event(CLUSTER, CLUSTER, "CREATE_IN_PROGRESS"),
+            event(CLUSTER, "HeadNode", "CREATE_FAILED", "InsufficientInstanceCapacity", minute=5),
+            event(CLUSTER, CLUSTER, "ROLLBACK_COMPLETE", minute=8),
+            event(CLUSTER, CLUSTER, "DELETE_IN_PROGRESS", minute=9),
+            event(CLUSTER, CLUSTER, "DELETE_COMPLETE", minute=10),
+        ],
+    )
+    stacks.events(STACK, [event(STACK, "Cluster", "CREATE_FAILED", "told by the provider", minute=9)])
+    # THEN the cause is found all the same
+    found = describe(cloud)
+    assert found.failures[0].reason == "InsufficientInstanceCapacity"
+    assert "another type" in found.failures[0].hint
+    assert found.failures[1].reason == "told by the provider"
+    assert found.status == "CREATE_FAILED"
+
+
+def test_failures_of_earlier_operations_are_not_told_again(cloud: Cloud, stacks: Stacks) -> None:
+    stacks.events(
+        CLUSTER,
+        [
+            event(CLUSTER, CLUSTER, "CREATE_IN_PROGRESS"),
+            event(CLUSTER, "Old", "CREATE_FAILED", "long ago"),
+            event(CLUSTER, CLUSTER, "UPDATE_IN_PROGRESS", minute=60),
+            event(CLUSTER, "New", "UPDATE_FAILED", "just now", minute=61),
+            event(CLUSTER, CLUSTER, "UPDATE_ROLLBACK_IN_PROGRESS", "something failed", minute=62),
+        ],
+    )
+    assert [one.reason for one in stack_failures(cloud, arn(CLUSTER))] == ["just now"]
+
+
+def test_a_failed_deletion_tells_of_the_deletion(cloud: Cloud, stacks: Stacks) -> None:
+    stacks.events(
+        CLUSTER,
+        [
+            event(CLUSTER, CLUSTER, "CREATE_IN_PROGRESS"),
+            event(CLUSTER, "Old", "CREATE_FAILED", "long ago"),
+            event(CLUSTER, CLUSTER, "DELETE_IN_PROGRESS", minute=60),
+            event(CLUSTER, "Group", "DELETE_FAILED", "in use", minute=61),
+            event(CLUSTER, CLUSTER, "DELETE_FAILED", "The following resource(s) failed to delete", minute=62),
+        ],
+    )
+    assert [one.reason for one in stack_failures(cloud, arn(CLUSTER))] == ["in use"]
+
+
+def test_nested_stacks_are_looked_into_once(cloud: Cloud, stacks: Stacks) -> None:
+    nested = {"kind": "AWS::CloudFormation::Stack", "physical": arn("nested")}
+    stacks.events(
+        CLUSTER,
+        [
+            event(CLUSTER, CLUSTER, "CREATE_IN_PROGRESS"),
+            event(CLUSTER, "Inner", "CREATE_FAILED", "embedded stack failed", minute=2, **nested),
+            event(CLUSTER, "Inner", "DELETE_FAILED", "embedded stack stuck", minute=3, **nested),
+        ],
+    )
+    stacks.events("nested", [event("nested", "Role", "CREATE_FAILED", "not allowed", minute=1)])
+
+    reasons = [one.reason for one in stack_failures(cloud, arn(CLUSTER))]
+
+    assert reasons == ["not allowed", "embedded stack failed", "embedded stack stuck"]
+
+
+def test_a_stack_that_alone_knows_the_reason_is_heard(cloud: Cloud, stacks: Stacks) -> None:
+    stacks.events(
+        STACK,
+        [
+            event(STACK, STACK, "UPDATE_IN_PROGRESS"),
+            event(STACK, STACK, "UPDATE_ROLLBACK_IN_PROGRESS", "Resource handler refused", minute=1),
+        ],
+    )
+    assert [one.resource for one in stack_failures(cloud, arn(STACK))] == [STACK]
+
+
+def test_another_validation_error_is_not_a_missing_stack(cloud: Cloud, stacks: Stacks) -> None:
+    stacks.stub.add_client_error("describe_stacks", "AccessDenied", "does not exist for you", 403)
+    with pytest.raises(AccessDenied):
+        describe(cloud)
+
+
+def run_instance(cloud: Cloud, **tags: str) -> str:
+    image = cloud.ec2.describe_images()["Images"][0]["ImageId"]
+    pairs: Any = [
+        {"Key": f"parallelcluster:{key.replace('_', '-')}", "Value": value} for key, value in tags.items()
+    ]
+    made = cloud.ec2.run_instances(
+        ImageId=image,
+        MinCount=1,
+        MaxCount=1,
+        InstanceType="t3.medium",
+        TagSpecifications=[{"ResourceType": "instance", "Tags": pairs}],
+    )
+    return made["Instances"][0]["InstanceId"]
+
+
+def test_the_head_node_is_the_one_of_this_cluster_that_lives(cloud: Cloud, stacks: Stacks) -> None:
+    # GIVEN a former head node, a compute node, another cluster's head node, and ours
+    gone = run_instance(cloud, cluster_name=CLUSTER, node_type="HeadNode")
+    cloud.ec2.terminate_instances(InstanceIds=[gone])
+    run_instance(cloud, cluster_name=CLUSTER, node_type="Compute")
+    run_instance(cloud, cluster_name=f"{CLUSTER}x", node_type="HeadNode")
+    ours = run_instance(cloud, cluster_name=CLUSTER, node_type="HeadNode")
+    stacks.found(stack(STACK, "CREATE_COMPLETE"), stack(CLUSTER, "CREATE_COMPLETE"))
+    # THEN ours is told
+    found = describe(cloud)
+    assert found.head_node is not None
+    assert (found.head_node.instance_id, found.head_node.instance_type) == (ours, "t3.medium")
+    assert found.head_node_state == "running"
+    assert found.head_node_private_ip is not None
+
+
+def test_a_cluster_without_head_node_has_none(cloud: Cloud, stacks: Stacks) -> None:
+    stacks.found(None, None)
+    found = describe(cloud)
+    assert (found.head_node, found.head_node_private_ip, found.head_node_state) == (None, None, None)
+
+
+def test_all_clusters_in_one_listing(cloud: Cloud, stacks: Stacks) -> None:
+    tags = [{"Key": "parallelcluster:cluster-name", "Value": "pc-one"}]
+    nested = stack("pc-one-CleanupStack", "CREATE_COMPLETE", Tags=tags)
+    first = {"Stacks": [stack("pc-one", "ROLLBACK_COMPLETE", Tags=tags), nested], "NextToken": "1"}
+    two = [{"Key": "parallelcluster:cluster-name", "Value": "pc-two"}]
+    second = {"Stacks": [stack("pc-two", "UPDATE_COMPLETE", Tags=two), stack("other", "CREATE_COMPLETE")]}
+    stacks.stub.add_response("describe_stacks", first)
+    stacks.stub.add_response("describe_stacks", second)
+
+    assert cluster_statuses(cloud) == {"pc-one": "CREATE_FAILED", "pc-two": "UPDATE_COMPLETE"}

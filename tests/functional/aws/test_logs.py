@@ -1,0 +1,60 @@
+"""Log groups of one cluster, and of no other whose name begins alike."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from engine.aws.logs import delete_cluster_log_groups, list_cluster_log_groups
+from engine.aws.session import Cloud
+
+OURS = ["/aws/parallelcluster/pc-a-b-xxx-202611230959", "/aws/parallelcluster/pc-a-b-xxx-202611231001"]
+OTHERS = [
+    "/aws/parallelcluster/pc-a-b-xxxy-202611231001",
+    "/aws/parallelcluster/pc-a-b-xxx-y-202611231001",
+    "/aws/parallelcluster/pc-a-b-xxx-20261123100",
+    "/aws/parallelcluster/pc-a-b-xxx-jobs",
+    "/aws/parallelcluster/pc-a-b-xx-202611231001",
+    "/aws/lambda/pc-a-b-xxx-202611231001",
+]
+
+
+def client(cloud: Cloud) -> Any:
+    return cloud.logs
+
+
+def names(cloud: Cloud) -> list[str]:
+    pages = client(cloud).get_paginator("describe_log_groups").paginate()
+    return sorted(group["logGroupName"] for page in pages for group in page["logGroups"])
+
+
+def test_only_the_clusters_own_groups_go(cloud: Cloud) -> None:
+    for name in [*reversed(OURS), *OTHERS]:
+        client(cloud).create_log_group(logGroupName=name)
+
+    assert [group.name for group in list_cluster_log_groups(cloud, "pc-a-b-xxx")] == OURS
+    assert delete_cluster_log_groups(cloud, "pc-a-b-xxx") == OURS
+    assert names(cloud) == sorted(OTHERS)
+    assert delete_cluster_log_groups(cloud, "pc-a-b-xxx") == []
+
+
+def test_all_pages_are_followed(cloud: Cloud) -> None:
+    for minute in range(60):
+        client(cloud).create_log_group(logGroupName=f"/aws/parallelcluster/pc-1-2026112310{minute:02}")
+
+    found = list_cluster_log_groups(cloud, "pc-1")
+
+    assert len(found) == 60
+    assert all(group.created_at.tzinfo is not None for group in found)
+
+
+def test_a_group_that_goes_meanwhile_is_no_error(cloud: Cloud, monkeypatch: Any) -> None:
+    client(cloud).create_log_group(logGroupName=OURS[0])
+    real = client(cloud).delete_log_group
+
+    def twice(**arguments: Any) -> None:
+        real(**arguments)
+        real(**arguments)
+
+    monkeypatch.setattr(cloud.logs, "delete_log_group", twice)
+    assert delete_cluster_log_groups(cloud, "pc-a-b-xxx") == []
+    assert names(cloud) == []

@@ -1,0 +1,205 @@
+"""The shared ground: found once each, fit for use, or named with what to do."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from engine.aws.session import Cloud
+from engine.aws.shared_ground import examine_shared_ground, find_shared_ground
+from engine.errors import SharedGroundMissing
+
+NAMES = {
+    "accounting_database": "accounting",
+    "accounting_secret": "provisioner/slurm-accounting",
+    "pcluster_provider_stack": "parallelcluster-provider-3-16-1",
+    "public_bucket": "public-bucket",
+}
+PASSWORD = "canary-31337"
+TOKEN = "arn:aws:lambda:eu-west-3:123456789012:function:pcluster-cfn-abc"
+
+Ground = dict[str, str]
+
+
+def tag(cloud: Cloud, resource: str, value: str) -> None:
+    cloud.ec2.create_tags(Resources=[resource], Tags=[{"Key": "provisioner:shared", "Value": value}])
+
+
+@pytest.fixture
+def ground(cloud: Cloud) -> Ground:
+    """Everything a project needs, as the local cloud or an operator sets it up; gives the ids."""
+    ec2 = cloud.ec2
+    vpc = ec2.create_vpc(CidrBlock="10.42.0.0/16")["Vpc"]["VpcId"]
+    ec2.modify_vpc_attribute(VpcId=vpc, EnableDnsSupport={"Value": True})
+    ec2.modify_vpc_attribute(VpcId=vpc, EnableDnsHostnames={"Value": True})
+    table = ec2.create_route_table(VpcId=vpc)["RouteTable"]["RouteTableId"]
+    groups = {
+        name: ec2.create_security_group(GroupName=name, Description=name, VpcId=vpc)["GroupId"]
+        for name in ("endpoint-access", "accounting-access")
+    }
+    for resource, value in ((vpc, "vpc"), (table, "project-route-table")):
+        tag(cloud, resource, value)
+    for name, group in groups.items():
+        tag(cloud, group, name)
+    cloud.rds.create_db_instance(
+        DBInstanceIdentifier=NAMES["accounting_database"],
+        DBInstanceClass="db.t4g.small",
+        Engine="mariadb",
+        EngineVersion="11.4.4",
+        AllocatedStorage=20,
+        MasterUsername="slurm",
+        MasterUserPassword="not-the-canary",
+    )
+    cloud.secretsmanager.create_secret(Name=NAMES["accounting_secret"], SecretString=PASSWORD)
+    template = {
+        "Resources": {"Topic": {"Type": "AWS::SNS::Topic"}},
+        "Outputs": {"ServiceToken": {"Value": TOKEN}},
+    }
+    cloud.cloudformation.create_stack(
+        StackName=NAMES["pcluster_provider_stack"], TemplateBody=json.dumps(template)
+    )
+    cloud.s3.create_bucket(
+        Bucket=NAMES["public_bucket"],
+        CreateBucketConfiguration={"LocationConstraint": "eu-west-3"},
+    )
+    return {"vpc": vpc, "table": table, **groups}
+
+
+def test_everything_is_found(cloud: Cloud, ground: Ground) -> None:
+    found = find_shared_ground(cloud, **NAMES)
+
+    assert (found.vpc_id, found.vpc_cidr) == (ground["vpc"], "10.42.0.0/16")
+    assert found.route_table_id == ground["table"]
+    assert found.endpoint_security_group_id == ground["endpoint-access"]
+    assert found.accounting_security_group_id == ground["accounting-access"]
+    assert found.accounting_host.startswith("accounting.")
+    assert found.accounting_port == 3306
+    assert ":secret:provisioner/slurm-accounting-" in found.accounting_secret_arn
+    assert found.service_token == TOKEN
+    assert found.public_bucket == "public-bucket"
+    assert PASSWORD not in repr(found)
+    assert all(check.ok for check in examine_shared_ground(cloud, **NAMES))
+
+
+def test_the_password_is_never_asked_for(cloud: Cloud, ground: Ground) -> None:
+    asked: list[str] = []
+    cloud.secretsmanager.meta.events.register(
+        "provide-client-params.secrets-manager", lambda model, **_: asked.append(model.name)
+    )
+    find_shared_ground(cloud, **NAMES)
+    assert asked == ["DescribeSecret"]
+
+
+def second_vpc(cloud: Cloud, ground: Ground) -> None:
+    tag(cloud, cloud.ec2.create_vpc(CidrBlock="10.43.0.0/16")["Vpc"]["VpcId"], "vpc")
+
+
+def group_in_other_vpc(cloud: Cloud, ground: Ground) -> None:
+    cloud.ec2.delete_security_group(GroupId=ground["endpoint-access"])
+    vpc = cloud.ec2.create_vpc(CidrBlock="10.43.0.0/16")["Vpc"]["VpcId"]
+    group = cloud.ec2.create_security_group(GroupName="x", Description="x", VpcId=vpc)["GroupId"]
+    tag(cloud, group, "endpoint-access")
+
+
+def no_token(cloud: Cloud, ground: Ground) -> None:
+    template = {"Resources": {"Topic": {"Type": "AWS::SNS::Topic"}}}
+    cloud.cloudformation.update_stack(
+        StackName=NAMES["pcluster_provider_stack"], TemplateBody=json.dumps(template)
+    )
+
+
+def bucket_elsewhere(cloud: Cloud, ground: Ground) -> None:
+    cloud.s3.delete_bucket(Bucket=NAMES["public_bucket"])
+    Cloud(region="us-east-1").s3.create_bucket(Bucket=NAMES["public_bucket"])
+
+
+Break = Callable[[Cloud, Ground], Any]
+
+
+@pytest.mark.parametrize(
+    ("break_it", "said"),
+    [
+        (
+            lambda cloud, ground: cloud.ec2.delete_tags(
+                Resources=[ground["vpc"]], Tags=[{"Key": "provisioner:shared"}]
+            ),
+            "no VPC with the tag provisioner:shared = vpc",
+        ),
+        (second_vpc, "more than one VPC"),
+        (
+            lambda cloud, ground: cloud.ec2.modify_vpc_attribute(
+                VpcId=ground["vpc"], EnableDnsHostnames={"Value": False}
+            ),
+            "DNS hostnames switched off",
+        ),
+        (
+            lambda cloud, ground: cloud.ec2.delete_route_table(RouteTableId=ground["table"]),
+            "no route table with the tag",
+        ),
+        (group_in_other_vpc, "no security group with the tag provisioner:shared = endpoint-access"),
+        (
+            lambda cloud, ground: tag(cloud, ground["endpoint-access"], "accounting-access"),
+            "more than one security group",
+        ),
+        (
+            lambda cloud, _: cloud.rds.delete_db_instance(
+                DBInstanceIdentifier="accounting", SkipFinalSnapshot=True
+            ),
+            "no accounting database accounting",
+        ),
+        (
+            lambda cloud, _: cloud.rds.stop_db_instance(DBInstanceIdentifier="accounting"),
+            "accounting database accounting is stopped",
+        ),
+        (
+            lambda cloud, _: cloud.secretsmanager.delete_secret(
+                SecretId=NAMES["accounting_secret"], ForceDeleteWithoutRecovery=True
+            ),
+            "no secret provisioner/slurm-accounting",
+        ),
+        (
+            lambda cloud, _: cloud.secretsmanager.delete_secret(SecretId=NAMES["accounting_secret"]),
+            "scheduled for deletion",
+        ),
+        (
+            lambda cloud, _: cloud.cloudformation.delete_stack(StackName=NAMES["pcluster_provider_stack"]),
+            "no ParallelCluster provider stack",
+        ),
+        (no_token, "no output ServiceToken"),
+        (lambda cloud, _: cloud.s3.delete_bucket(Bucket="public-bucket"), "no bucket public-bucket"),
+        (bucket_elsewhere, "stands in us-east-1, not in eu-west-3"),
+    ],
+)
+def test_what_is_missing_or_doubtful_is_named(
+    cloud: Cloud, ground: Ground, break_it: Break, said: str
+) -> None:
+    # GIVEN ground on which one thing is wrong
+    break_it(cloud, ground)
+    # WHEN it is looked for
+    with pytest.raises(SharedGroundMissing) as missing:
+        find_shared_ground(cloud, **NAMES)
+    # THEN it is named, with what to do
+    assert said in missing.value.message
+    assert all(problem["hint"] for problem in missing.value.details["missing"])
+    assert any(not check.ok and said in check.found for check in examine_shared_ground(cloud, **NAMES))
+
+
+def test_on_empty_ground_everything_is_listed_and_followers_are_not(cloud: Cloud) -> None:
+    with pytest.raises(SharedGroundMissing) as missing:
+        find_shared_ground(cloud, **NAMES)
+
+    names = [problem["name"] for problem in missing.value.details["missing"]]
+    assert names == [
+        "shared VPC",
+        "accounting database accounting",
+        "accounting secret provisioner/slurm-accounting",
+        "provider stack parallelcluster-provider-3-16-1",
+        "public bucket public-bucket",
+    ]
+    assert missing.value.exit_code == 7
+    checks = examine_shared_ground(cloud, **NAMES)
+    assert len(checks) == 9
+    assert not any(check.ok for check in checks)

@@ -1,0 +1,111 @@
+"""A local cloud for each test process, and the command line run against it as a user would."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from engine.cli.invocation import base_folder
+from engine.cli.main import run
+from engine.local.durations import Durations
+from engine.local.server import LocalCloud
+from engine.terraform.toolchain import prepare
+
+QUICK = Durations(
+    cluster_create_s=1.0,
+    cluster_update_s=1.0,
+    cluster_delete_s=0.5,
+    fsx_create_s=1.0,
+    fsx_delete_s=0.3,
+    dra_create_s=0.3,
+    task_s=0.3,
+    efs_mount_target_s=0.2,
+)
+
+
+@dataclass(frozen=True)
+class Ended:
+    """How a command line ended."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.out)
+
+    def ok(self) -> Ended:
+        assert self.code == 0, f"exit code {self.code}\n{self.out}\n{self.err}"
+        return self
+
+    def refused(self, code: int, *texts: str) -> Ended:
+        assert self.code == code, f"exit code {self.code}, not {code}\n{self.out}\n{self.err}"
+        for text in texts:
+            assert text in self.err, f"{text!r} is not said in:\n{self.err}"
+        return self
+
+
+Provisioner = Callable[..., Ended]
+
+
+@pytest.fixture(scope="session")
+def terraform() -> str:
+    """The Terraform of this checkout, found or downloaded by `make setup`."""
+    return str(prepare(base_folder() / ".provisioner", explicit=None, environ=os.environ).binary)
+
+
+@pytest.fixture
+def cloud() -> Iterator[LocalCloud]:
+    """A local cloud that is seeded and otherwise empty."""
+    with LocalCloud(durations=QUICK) as cloud:
+        yield cloud
+
+
+@pytest.fixture
+def provisioner(
+    cloud: LocalCloud,
+    terraform: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> Provisioner:
+    """`provisioner("plan", spec)` runs the command line in this process, its folders under tmp_path."""
+    monkeypatch.setenv("PROVISIONER_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("PROVISIONER_WORKSPACES_DIR", str(tmp_path / "projects"))
+    monkeypatch.setenv("PROVISIONER_ENDPOINT_URL", cloud.endpoint)
+    monkeypatch.setenv("PROVISIONER_TERRAFORM", terraform)
+    monkeypatch.chdir(tmp_path)
+
+    def call(*arguments: str | Path) -> Ended:
+        capsys.readouterr()
+        code = run([str(argument) for argument in arguments])
+        captured = capsys.readouterr()
+        return Ended(code, captured.out, captured.err)
+
+    return call
+
+
+@pytest.fixture
+def spec(tmp_path: Path) -> Callable[..., Path]:
+    """`spec("lustre", max_nodes=16)` writes a spec file and gives its path."""
+
+    def write(storage: str = "lustre", project_id: str = "proj-1", **more: Any) -> Path:
+        document = {
+            "vlab_id": "lab-1",
+            "project_id": project_id,
+            "tier": "debug",
+            "storage": {"kind": storage},
+            **more,
+        }
+        path = tmp_path / f"{project_id}.yaml"
+        path.write_text(json.dumps(document))
+        return path
+
+    return write

@@ -1,0 +1,148 @@
+"""The main job, by real Terraform on the local cloud: up, again, changed, parked, up again, gone."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from engine.aws.session import Cloud
+from engine.local.server import LocalCloud
+from engine.model.names import names_for
+
+pytestmark = [pytest.mark.terraform, pytest.mark.timeout(600)]
+
+NAMES = names_for("lab-1", "proj-1", account_id="123456789012")
+BY_THE_HOUR = {"ec2:subnet", "ec2:instance", "fsx:file-system", "efs:mount-target", "cloudformation:stack"}
+
+
+def kinds(cloud: LocalCloud) -> list[str]:
+    return [f"{one['service']}:{one['type']}" for one in cloud.inventory() if not one["seeded"]]
+
+
+def client(cloud: LocalCloud) -> Cloud:
+    return Cloud(region="us-east-1", endpoint_url=cloud.endpoint, local=True)
+
+
+def test_a_lustre_project_from_nothing_to_nothing(cloud, provisioner, spec) -> None:
+    # GIVEN an account with its backend
+    provisioner("bootstrap").ok()
+    empty = cloud.inventory()
+
+    # WHEN the project is planned
+    planned = provisioner("plan", spec("lustre")).ok()
+    # THEN the plan names what is made, and only the registry has moved
+    assert "aws_fsx_lustre_file_system" in planned.out
+    assert not set(kinds(cloud)) & BY_THE_HOUR
+
+    # WHEN it is applied
+    applied = provisioner("apply", spec("lustre"), "--yes").ok()
+    # THEN it is ready, by AWS's own word
+    assert "is ready" in applied.out
+    status = provisioner("status", "lab-1/proj-1", "--json").ok().json
+    assert status["phase"] == "READY"
+    assert status["cluster"]["status"] == "CREATE_COMPLETE"
+    assert status["cluster"]["head_node_private_ip"].startswith("10.42.")
+    assert status["lustre"].endswith("AVAILABLE")
+    outputs = provisioner("outputs", "lab-1/proj-1", "--json").ok().json
+    assert outputs["head_node_private_ip"] == status["cluster"]["head_node_private_ip"]
+
+    # WHEN it is applied again THEN nothing is planned
+    calls = cloud.calls()
+    again = provisioner("plan", spec("lustre"), "--detailed-exitcode")
+    assert again.code == 0, again.out
+    assert "nothing to do" in provisioner("apply", spec("lustre"), "--yes").ok().out
+    assert {name: count for name, count in cloud.calls().items() if ":Create" in name} == {
+        name: count for name, count in calls.items() if ":Create" in name
+    }
+
+    # WHEN its queue grows THEN the cluster is updated in place
+    stack_before = status["cluster"]["name"]
+    larger = spec("lustre", compute={"max_nodes": 16})
+    changed = provisioner("plan", larger, "--json", "--detailed-exitcode")
+    assert changed.code == 2
+    assert {change["action"] for change in changed.json["changes"] if change["action"] != "NO_CHANGE"} == {
+        "UPDATE"
+    }
+    provisioner("apply", larger, "--yes").ok()
+    status = provisioner("status", "lab-1/proj-1", "--json").ok().json
+    assert status["cluster"]["status"] == "UPDATE_COMPLETE"
+    assert status["cluster"]["name"] == stack_before
+
+    # WHEN a job has written results and the cluster is released
+    lustre_id = status["lustre"].split()[0]
+    cloud.write_lustre(lustre_id, "/project/private/results/run-1.dat", b"forty-two")
+    released = provisioner("release", "lab-1/proj-1", "--yes").ok()
+    # THEN the results are in the bucket, and nothing that costs by the hour is left
+    assert "exported" in released.out
+    body = client(cloud).s3.get_object(Bucket=NAMES.bucket, Key="private/results/run-1.dat")["Body"].read()
+    assert body == b"forty-two"
+    assert not set(kinds(cloud)) & BY_THE_HOUR
+    assert "efs:file-system" in kinds(cloud)
+    assert provisioner("status", "lab-1/proj-1", "--json").json["phase"] == "PARKED"
+    # AND releasing it again is no error
+    provisioner("release", "lab-1/proj-1", "--yes").ok()
+
+    # WHEN it comes back THEN its results are on Lustre again
+    provisioner("apply", larger, "--yes").ok()
+    lustre_id = provisioner("status", "lab-1/proj-1", "--json").json["lustre"].split()[0]
+    assert "/project/private/results/run-1.dat" in str(cloud.list_lustre(lustre_id))
+
+    # WHEN it is destroyed with its data
+    gone = provisioner("destroy", "lab-1/proj-1", "--purge-data", "--confirm", "lab-1/proj-1").ok()
+    # THEN the account is as it was before
+    assert "is gone" in gone.out
+    assert cloud.inventory() == empty
+    provisioner("status", "lab-1/proj-1").refused(3, "UNKNOWN_PROJECT")
+    assert provisioner("list", "--json").json == {"projects": []}
+
+
+def test_an_efs_project_and_a_destroy_that_keeps_the_data(cloud, provisioner, spec) -> None:
+    provisioner("bootstrap").ok()
+    provisioner("apply", spec("efs"), "--yes").ok()
+    assert "fsx:file-system" not in kinds(cloud)
+
+    # WHEN it is destroyed without --purge-data
+    kept = provisioner("destroy", "lab-1/proj-1", "--confirm", "lab-1/proj-1").ok()
+
+    # THEN bucket and home are there and said to be
+    assert NAMES.bucket in kept.out
+    assert not set(kinds(cloud)) & BY_THE_HOUR
+    assert {"s3:bucket", "efs:file-system"} <= set(kinds(cloud))
+
+
+def test_two_projects_do_not_touch_each_other(cloud, provisioner, spec) -> None:
+    provisioner("bootstrap").ok()
+    provisioner("apply", spec("efs", "proj-1"), "--yes").ok()
+    one = [item for item in cloud.inventory() if "proj-1" in str(item)]
+
+    provisioner("apply", spec("efs", "proj-2"), "--yes").ok()
+    assert [item for item in cloud.inventory() if "proj-1" in str(item)] == one
+
+    provisioner("destroy", "lab-1/proj-2", "--purge-data", "--confirm", "lab-1/proj-2").ok()
+    assert [item for item in cloud.inventory() if "proj-1" in str(item)] == one
+
+
+def test_a_spec_is_enough_for_a_person_with_terraform(cloud, provisioner, spec, tmp_path: Path) -> None:
+    """`terraform init && terraform plan` in a rendered folder, by the local cloud's environment alone."""
+    from engine.operations.engine import open_engine
+    from engine.operations.reporting import Silent
+
+    provisioner("bootstrap").ok()
+    folder = tmp_path / "by-hand"
+    provisioner("render", spec("lustre"), "--out", folder).ok()
+    engine = open_engine_for(cloud, tmp_path, open_engine, Silent())
+    runner = engine.runner(NAMES, folder)
+
+    runner.init()
+    assert runner.plan(folder / "by-hand.tfplan").has_changes
+
+
+def open_engine_for(cloud: LocalCloud, tmp_path: Path, open_engine, reporter):
+    from engine.model.settings import load_settings
+
+    settings = load_settings(
+        file=None, file_source="", environ={}, flags={"endpoint_url": cloud.endpoint}
+    ).settings
+    return open_engine(settings, base=tmp_path, environ=os.environ, reporter=reporter)

@@ -1,0 +1,234 @@
+"""The rules, and the refusal of a plan that loses data."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from engine.errors import DataAtRisk
+from engine.review import Finding, Review, Risk, build_review, refuse_data_loss
+from tests.unit.review.plans import OWN_TAGS, PROJECT, entry, golden_plan, plan_of
+
+LUSTRE = "module.fsx[0].aws_fsx_lustre_file_system.this"
+STACK = "module.parallelcluster[0].aws_cloudformation_stack.this"
+
+
+def reviewed(*entries: dict[str, Any]) -> Review:
+    return build_review(plan_of(*entries), project=PROJECT)
+
+
+def rules(review: Review) -> dict[str, Risk]:
+    return {finding.rule: finding.severity for finding in review.findings}
+
+
+@pytest.mark.parametrize("actions", [["delete"], ["delete", "create"], ["create", "delete"]])
+@pytest.mark.parametrize(
+    "resource_type",
+    [
+        "aws_fsx_lustre_file_system",
+        "aws_s3_bucket",
+        "aws_efs_file_system",
+        "aws_db_instance",
+        "aws_kms_key",
+        "aws_dynamodb_table",
+        "aws_secretsmanager_secret",
+    ],
+)
+def test_losing_data_is_high_and_refused(resource_type: str, actions: list[str]) -> None:
+    # GIVEN a plan that deletes or replaces something that holds data
+    review = reviewed(entry(f"{resource_type}.this", *actions, before={"id": "x"}))
+    # THEN the risk is high, and applying is refused with the address and a way out
+    assert rules(review) == {"data-loss": Risk.HIGH}
+    assert review.risk is Risk.HIGH
+    with pytest.raises(DataAtRisk) as refused:
+        refuse_data_loss(review)
+    assert f"{resource_type}.this" in refused.value.message
+    assert "Nothing was changed" in refused.value.hint
+    assert refused.value.details["resources"][0]["type"] == resource_type
+    # AND waived by its type or by its address, and by nothing else
+    refuse_data_loss(review, allowed={resource_type})
+    refuse_data_loss(review, allowed=[f"{resource_type}.this"])
+    with pytest.raises(DataAtRisk):
+        refuse_data_loss(review, allowed={"aws_subnet", f"{resource_type}.other"})
+
+
+@pytest.mark.parametrize("actions", [["create"], ["update"], ["no-op"], ["forget"], ["read"]])
+def test_keeping_data_is_not_refused(actions: list[str]) -> None:
+    refuse_data_loss(reviewed(entry(LUSTRE, *actions, before={}, after={})))
+
+
+def test_only_what_was_not_given_up_is_listed() -> None:
+    review = build_review(golden_plan("destroy"), project=PROJECT)
+    with pytest.raises(DataAtRisk) as refused:
+        refuse_data_loss(review, allowed={"aws_fsx_lustre_file_system", "aws_secretsmanager_secret"})
+    assert [r["address"] for r in refused.value.details["resources"]] == [
+        "module.bucket.aws_s3_bucket.this",
+        "module.efs.aws_efs_file_system.this",
+    ]
+
+
+def test_parking_loses_lustre_and_nothing_else() -> None:
+    review = build_review(golden_plan("park"), project=PROJECT)
+    refuse_data_loss(review, allowed={"aws_fsx_lustre_file_system"})
+    assert rules(review) == {"data-loss": Risk.HIGH, "cluster-deleted": Risk.MEDIUM}
+
+
+def test_a_replace_chain_names_its_cause() -> None:
+    review = build_review(golden_plan("replace-subnet"), project=PROJECT)
+    with pytest.raises(DataAtRisk, match="subnet_ids"):
+        refuse_data_loss(review)
+
+
+def test_forgetting_data_is_seen() -> None:
+    assert rules(reviewed(entry(LUSTRE, "forget", before={}))) == {"data-forgotten": Risk.MEDIUM}
+
+
+def test_replacing_the_cluster_is_high() -> None:
+    review = build_review(golden_plan("replace-requested"), project=PROJECT)
+    assert rules(review) == {"cluster-replaced": Risk.HIGH}
+    assert "running jobs end" in review.findings[0].message
+
+
+def stack(before: dict[str, Any], after: dict[str, Any]) -> Review:
+    def template(configuration: dict[str, Any]) -> dict[str, Any]:
+        properties = {"ClusterConfiguration": configuration}
+        resource = {"Type": "Custom::PclusterCluster", "Properties": properties}
+        return {"template_body": json.dumps({"Resources": {"Cluster": resource}})}
+
+    return reviewed(entry(STACK, "update", before=template(before), after=template(after)))
+
+
+def queue(count: int, name: str = "debug") -> dict[str, Any]:
+    return {"Name": name, "ComputeResources": [{"Name": "c5", "MaxCount": count}]}
+
+
+def test_raised_counts_are_changed_in_place_and_nothing_to_worry_about() -> None:
+    review = stack({"Scheduling": {"SlurmQueues": [queue(8)]}}, {"Scheduling": {"SlurmQueues": [queue(16)]}})
+    assert "Queue counts are raised in place; running jobs go on." in review.changes[0].consequence
+    assert (review.findings, review.risk) == ((), Risk.LOW)
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "severity"),
+    [
+        (
+            {"Scheduling": {"SlurmQueues": [queue(8)]}},
+            {"Scheduling": {"SlurmQueues": [queue(4)]}},
+            Risk.MEDIUM,
+        ),
+        (
+            {"Scheduling": {"SlurmQueues": [queue(8), queue(8, "old")]}},
+            {"Scheduling": {"SlurmQueues": [queue(8)]}},
+            Risk.MEDIUM,
+        ),
+        ({"HeadNode": {"InstanceType": "t3.medium"}}, {"HeadNode": {"InstanceType": "m7i.large"}}, Risk.HIGH),
+        ({"HeadNode": {"Ssh": {"KeyName": "a"}}}, {"HeadNode": {"Ssh": {"KeyName": "b"}}}, Risk.HIGH),
+        ({"Image": {"Os": "alinux2023"}}, {"Image": {"Os": "rocky9"}}, Risk.HIGH),
+        (
+            {"Scheduling": {"SlurmSettings": {"Dns": {"DisableManagedDns": True}}}},
+            {"Scheduling": {"SlurmSettings": {"Dns": {"DisableManagedDns": False}}}},
+            Risk.HIGH,
+        ),
+    ],
+    ids=["count-lowered", "queue-removed", "head-node", "ssh-key", "image", "dns"],
+)
+def test_what_parallelcluster_would_refuse_is_said_before(
+    before: dict[str, Any], after: dict[str, Any], severity: Risk
+) -> None:
+    review = stack(before, after)
+    assert rules(review) == {"cluster-update": severity}
+    # AND a change that is refused is not called one in place
+    in_place = any("changed in place" in sentence for sentence in review.changes[0].consequence)
+    assert in_place is (severity is not Risk.HIGH)
+
+
+def test_numbers_that_cloudformation_turned_into_text_are_still_compared() -> None:
+    review = stack(
+        {
+            "Scheduling": {
+                "SlurmQueues": [{"Name": "d", "ComputeResources": [{"Name": "c", "MaxCount": "9"}]}]
+            }
+        },
+        {
+            "Scheduling": {
+                "SlurmQueues": [{"Name": "d", "ComputeResources": [{"Name": "c", "MaxCount": "10"}]}]
+            }
+        },
+    )
+    assert review.findings == ()
+
+
+def test_a_stack_of_something_else_is_no_cluster() -> None:
+    review = reviewed(entry("aws_cloudformation_stack.other", "delete", before={"template_body": "{}"}))
+    assert review.changes[0].kind == "aws_cloudformation_stack"
+    assert review.findings == ()
+
+
+def test_a_cluster_change_that_can_not_be_seen_is_said() -> None:
+    review = build_review(golden_plan("replace-subnet"), project=PROJECT)
+    assert rules(review)["hidden-change"] is Risk.MEDIUM
+    (cluster,) = [change for change in review.changes if change.kind == "cluster"]
+    assert cluster.consequence == ()
+
+
+@pytest.mark.parametrize(
+    ("address", "before", "after"),
+    [
+        ("aws_s3_bucket.this", {"force_destroy": False}, {"force_destroy": True}),
+        ("aws_db_instance.this", {"deletion_protection": True}, {"deletion_protection": False}),
+        (
+            "aws_s3_bucket_versioning.this",
+            {"versioning_configuration": [{"status": "Enabled"}]},
+            {"versioning_configuration": [{"status": "Suspended"}]},
+        ),
+    ],
+)
+def test_taking_a_protection_away_is_seen(
+    address: str, before: dict[str, Any], after: dict[str, Any]
+) -> None:
+    assert rules(reviewed(entry(address, "update", before=before, after=after))) == {
+        "protection-removed": Risk.MEDIUM
+    }
+    assert rules(reviewed(entry(address, "update", before=after, after=before))) == {}
+
+
+def tagged(**changed: str) -> dict[str, Any]:
+    return {"id": "x", "tags_all": {**OWN_TAGS, **{f"provisioner:{k}": v for k, v in changed.items()}}}
+
+
+@pytest.mark.parametrize(
+    ("actions", "before", "after", "expected"),
+    [
+        (["create"], None, tagged(), {}),
+        (["create"], None, tagged(project="proj-2"), {"foreign-resource": Risk.HIGH}),
+        (["create"], None, tagged(vlab="lab-2"), {"foreign-resource": Risk.HIGH}),
+        (["update"], tagged(project="proj-2"), tagged(), {"foreign-resource": Risk.HIGH}),
+        (["delete"], tagged(project="proj-2"), None, {"foreign-resource": Risk.HIGH}),
+        (["create"], None, {"tags_all": {}}, {"missing-tags": Risk.MEDIUM}),
+        (["create"], None, {"tags_all": None}, {"missing-tags": Risk.MEDIUM}),
+        (["create"], None, {"tags_all": {"provisioner:vlab": "lab-1"}}, {"missing-tags": Risk.MEDIUM}),
+        (["create"], None, {"id": "not taggable"}, {}),
+        (["no-op"], tagged(project="proj-2"), tagged(project="proj-2"), {}),
+    ],
+)
+def test_the_projects_tags(actions: list[str], before: Any, after: Any, expected: dict[str, Risk]) -> None:
+    assert rules(reviewed(entry("aws_subnet.this", *actions, before=before, after=after))) == expected
+
+
+def test_tags_that_are_not_known_yet_are_not_guessed() -> None:
+    planned = entry("aws_subnet.this", "create", after={}, after_unknown={"tags_all": True})
+    assert reviewed(planned).findings == ()
+
+
+def test_findings_come_gravest_first() -> None:
+    severities = [f.severity for f in build_review(golden_plan("park"), project=PROJECT).findings]
+    assert severities == sorted(severities, key=lambda risk: -risk.rank)
+
+
+def test_every_finding_has_a_next_step() -> None:
+    for name in ("park", "foreign", "lower-counts", "replace-subnet", "errored", "unprotect"):
+        findings: tuple[Finding, ...] = build_review(golden_plan(name), project=PROJECT).findings
+        assert findings
+        assert all(finding.hint and finding.message for finding in findings)

@@ -1,0 +1,52 @@
+"""The tables: complete, well-formed, and used."""
+
+from __future__ import annotations
+
+import pytest
+
+from engine.review.knowledge import load_knowledge, parse_knowledge
+from engine.review.model import Action
+
+DEFAULTS = "defaults: {telling: [name]}\nkinds: {}\n"
+
+
+def test_whatever_holds_data_says_what_losing_it_means() -> None:
+    silent = [
+        f"{name}.{action}"
+        for name, row in load_knowledge().rows.items()
+        if row.holds_data
+        for action in (Action.DELETE.value, Action.REPLACE.value)
+        if not row.sentences.get(action)
+    ]
+    assert silent == []
+
+
+def test_sentences_are_sentences() -> None:
+    for name, row in load_knowledge().rows.items():
+        for sentence in row.sentences.values():
+            assert sentence[0].isupper() and sentence.endswith("."), name
+
+
+def test_a_field_that_means_nothing_is_refused() -> None:
+    with pytest.raises(ValueError, match="aws_x: holdsdata"):
+        parse_knowledge(
+            resources_text=DEFAULTS + "resources: {aws_x: {holdsdata: true}}",
+            reasons_text="{}",
+            cluster_updates_text="[]",
+        )
+
+
+@pytest.mark.parametrize(
+    ("resource_type", "module", "texts", "expected"),
+    [
+        ("aws_cloudformation_stack", "module.parallelcluster[0]", (), "cluster"),
+        ("aws_cloudformation_stack", "module.a.module.parallelcluster", (), "cluster"),
+        ("aws_cloudformation_stack", "", ('{"Type": "Custom::PclusterCluster"}',), "cluster"),
+        ("aws_cloudformation_stack", "module.other", ("{}",), "aws_cloudformation_stack"),
+        ("aws_security_group", "module.parallelcluster[0]", (), "aws_security_group"),
+    ],
+)
+def test_the_cluster_is_recognised(
+    resource_type: str, module: str, texts: tuple[str, ...], expected: str
+) -> None:
+    assert load_knowledge().kind_of(resource_type, module, texts) == expected
