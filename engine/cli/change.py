@@ -54,12 +54,13 @@ def render(
     """
     from engine.model.names import names_for
     from engine.model.tiers import find_tier, load_catalogue
-    from engine.operations.folders import write_workspace
+    from engine.operations.folders import check_folder, write_workspace
     from engine.workspace.render import module_names, render_workspace
     from engine.workspace.stack import Presence
 
     wanted = spec_from(spec)
     settings = invocation.settings
+    check_folder(folder, wanted.vlab_id, wanted.project_id)
     presence = Presence.PARKED if parked else Presence.RUNNING
     if subnet_cidr is None and not offline and not parked:
         subnet_cidr = _reserved_block(invocation, wanted.vlab_id, wanted.project_id)

@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -23,12 +23,12 @@ from engine.errors import EngineError
 if TYPE_CHECKING:
     from engine.model.spec import ProjectSpec
     from engine.operations.engine import Engine
-    from engine.operations.provision import Provisioned
+    from engine.operations.release import Released
     from engine.review.model import Review
 
 _LUSTRE = "vlab_id: neuro\nproject_id: cortex\ntier: debug\nstorage: {kind: lustre}\nowner: ada@example.org\n"
 _EFS = "vlab_id: neuro\nproject_id: spine\ntier: debug\nstorage: {kind: efs}\nowner: ada@example.org\n"
-_LARGER = _LUSTRE + "compute: {max_nodes: 16}\n"
+_LARGER = _EFS + "compute: {max_nodes: 16}\n"
 _RESULT = ("project/private/results/spikes.txt", b"a night of simulation\n")
 
 
@@ -80,7 +80,7 @@ def demo(invocation: Invocation) -> None:
 def _tell(engine: Engine, story: Story) -> None:
     from engine.model.spec import load_spec
     from engine.operations import ground
-    from engine.operations.provision import plan, provision
+    from engine.operations.provision import carry_out, plan
 
     lustre, efs, larger = (load_spec(text, source="demo") for text in (_LUSTRE, _EFS, _LARGER))
 
@@ -89,32 +89,41 @@ def _tell(engine: Engine, story: Story) -> None:
         ["what", "outcome"], [[step.name, str(step.outcome)] for step in ground.bootstrap(engine)], empty=""
     )
 
-    story.tell("A spec becomes a plan that a person reviews", "provisioner plan cortex.yaml")
+    story.tell("Two specs become plans that a person reviews", "provisioner plan cortex.yaml")
     click.secho("".join(f"   {line}\n" for line in _LUSTRE.splitlines()), dim=True)
-    show_review(plan(engine.reporting_to(Lines(lustre.project)), lustre).review)
-
-    story.tell("Two projects applied side by side, one with Lustre, one without", "provisioner apply …")
     lock = threading.Lock()
+    engines = [engine.reporting_to(Lines(spec.project, lock)) for spec in (lustre, efs)]
+    plans = _side_by_side(engine, lambda: plan(engines[0], lustre), lambda: plan(engines[1], efs))
+    show_review(plans[0].review)
+    click.echo(f"   {efs.project}, without Lustre, is planned too: {plans[1].folder / 'plan.txt'}")
+
+    story.tell("Both applied side by side, exactly as planned", "provisioner apply …")
     _side_by_side(
-        [
-            lambda: provision(engine.reporting_to(Lines(lustre.project, lock)), lustre, approve=_agree),
-            lambda: provision(engine.reporting_to(Lines(efs.project, lock)), efs, approve=_agree),
-        ]
+        engine,
+        lambda: carry_out(engines[0], plans[0], approve=_agree),
+        lambda: carry_out(engines[1], plans[1], approve=_agree),
     )
     _show_list(engine, story)
 
     story.tell("A job writes results to Lustre")
     _write_result(engine, lustre)
 
-    story.tell("A larger queue: 8 nodes become 16", "provisioner apply cortex-larger.yaml")
-    before = _cluster_made_at(engine, lustre)
-    provision(engine.reporting_to(Lines(lustre.project)), larger, approve=show_review)
-    if _cluster_made_at(engine, lustre) != before:
-        raise EngineError("The demo's update replaced the cluster; it must change it in place.")
-    click.echo("   The cluster is the same one, changed in place.")
+    story.tell("spine gets a larger queue: 8 nodes become 16", "provisioner plan spine-larger.yaml")
+    update = plan(engines[1], larger)
+    show_review(update.review)
 
-    story.tell("The cluster is given back, the data stays", "provisioner release neuro/cortex")
-    _release_and_prove(engine, lustre)
+    story.tell(
+        "Side by side: spine is changed in place, cortex is given back",
+        "provisioner apply spine-larger.yaml; provisioner release neuro/cortex",
+    )
+    before = _cluster_made_at(engine, efs)
+    released: Released = _side_by_side(
+        engine, lambda: _release(engines[0], lustre), lambda: carry_out(engines[1], update, approve=_agree)
+    )[0]
+    if _cluster_made_at(engine, efs) != before:
+        raise EngineError("The demo's update replaced the cluster; it must change it in place.")
+    click.echo(f"   {efs.project}: the same cluster, changed in place")
+    _show_what_is_kept(engine, lustre, released)
     _show_list(engine, story)
 
 
@@ -122,10 +131,15 @@ def _agree(_review: Review) -> None:
     """In the demo nobody is asked."""
 
 
-def _side_by_side(tasks: list[Callable[[], Provisioned]]) -> None:
+def _side_by_side(engine: Engine, *tasks: Callable[[], Any]) -> list[Any]:
     with ThreadPoolExecutor(len(tasks)) as pool:
-        for future in [pool.submit(task) for task in tasks]:
-            future.result()
+        futures = [pool.submit(task) for task in tasks]
+        try:
+            return [future.result() for future in futures]
+        except KeyboardInterrupt:
+            # Ctrl-C reaches this thread only; each Terraform is asked to stop, and waited for.
+            engine.interrupt()
+            raise
 
 
 def _show_list(engine: Engine, story: Story) -> None:
@@ -167,14 +181,16 @@ def _write_result(engine: Engine, spec: ProjectSpec) -> None:
     click.echo(f"   /data/{path}: {content.decode().strip()!r}")
 
 
-def _release_and_prove(engine: Engine, spec: ProjectSpec) -> None:
-    from engine.aws.buckets import find_object
-    from engine.aws.filesystems import find_efs
+def _release(engine: Engine, spec: ProjectSpec) -> Released:
     from engine.operations.release import release
 
-    released = release(
-        engine.reporting_to(Lines(spec.project)), spec.vlab_id, spec.project_id, approve=show_review
-    )
+    return release(engine, spec.vlab_id, spec.project_id, approve=_agree)
+
+
+def _show_what_is_kept(engine: Engine, spec: ProjectSpec, released: Released) -> None:
+    from engine.aws.buckets import find_object
+    from engine.aws.filesystems import find_efs
+
     names = released.planned.names
     path, content = _RESULT
     key = path.removeprefix("project/")
@@ -182,6 +198,7 @@ def _release_and_prove(engine: Engine, spec: ProjectSpec) -> None:
     home = find_efs(engine.cloud, name=names.efs)
     if found != content or home is None:
         raise EngineError(f"The data of {spec.project} is not where it should be after the release.")
+    click.echo(f"   {spec.project}: released; the plan is in {released.planned.folder / 'plan.txt'}")
     click.echo(f"   Bucket s3://{names.bucket}/{key}: {content.decode().strip()!r}")
     click.echo(f"   Home {home.id}: {home.lifecycle}")
 

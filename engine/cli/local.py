@@ -23,6 +23,12 @@ def local() -> None:
     """Run the local cloud on this machine: moto's server with FSx, ParallelCluster and more.
 
     What it holds lives as long as its process. Nothing leaves the loopback address.
+
+    \b
+    Examples:
+      provisioner local up
+      provisioner local status
+      provisioner local down
     """
 
 
@@ -68,7 +74,12 @@ def up(invocation: Invocation, port: int, durations: dict[str, str], as_json: bo
 @local.command()
 @pass_invocation
 def down(invocation: Invocation) -> None:
-    """Stop the local cloud; everything in it is gone. Not running is fine."""
+    """Stop the local cloud; everything in it is gone. Not running is fine.
+
+    \b
+    Example:
+      provisioner local down
+    """
     from engine.local import control
 
     was = control.status(invocation.home)
@@ -80,7 +91,13 @@ def down(invocation: Invocation) -> None:
 @json_option
 @pass_invocation
 def status(invocation: Invocation, as_json: bool) -> None:
-    """Say whether the local cloud runs, and where. Exits with 7 when it does not."""
+    """Say whether the local cloud runs, and where. Exits with 7 when it does not.
+
+    \b
+    Examples:
+      provisioner local status
+      provisioner local status --json | jq -r .endpoint
+    """
     from engine.local import control
 
     found = control.status(invocation.home)

@@ -31,7 +31,8 @@ def status(invocation: Invocation, project: str, as_json: bool) -> None:
     """
     from engine.operations.status import project_status
 
-    found = project_status(invocation.engine(Silent()), *ids_from(project))
+    ids = ids_from(project)
+    found = project_status(invocation.engine(Silent()), *ids)
     if as_json:
         print_json(found.to_dict())
         return
@@ -123,7 +124,8 @@ def outputs(invocation: Invocation, project: str, as_json: bool) -> None:
     """
     from engine.operations.outputs import project_outputs
 
-    values = project_outputs(invocation.engine(Silent()), *ids_from(project))
+    ids = ids_from(project)
+    values = project_outputs(invocation.engine(Silent()), *ids)
     if as_json:
         print_json(values)
     else:
@@ -151,8 +153,9 @@ def ssh_key(invocation: Invocation, project: str, path: Path | None, force: bool
     from engine.operations.files import write_private
     from engine.operations.records import record_of
 
+    ids = ids_from(project)
     engine = invocation.engine(Silent())
-    record = record_of(engine, *ids_from(project))
+    record = record_of(engine, *ids)
     secret = engine.names(record.vlab_id, record.project_id).key_secret
     if path is None:
         note(f"The key is in Secrets Manager; --out FILE writes it to a file. Secret of {record.project}:")

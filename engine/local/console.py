@@ -50,7 +50,8 @@ class Console:
                 return self._lustre(method, rest, query, body)
             if (method, topic) not in routes or rest:
                 return _answer("404 Not Found", {"error": f"no route {method} {path}"})
-            return _answer("200 OK", routes[method, topic]() or {})
+            content = routes[method, topic]()
+            return _answer("200 OK", {} if content is None else content)
         except ApiError as error:
             return _answer("404 Not Found", {"error": error.message})
         except ValueError as error:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from engine.local.fsx_store import Association, FileSystem, FsxStore, Task
-from engine.local.lustre_tree import LustreFile, is_under
+from engine.local.lustre_tree import LustreFile, clean_path, is_under
 from engine.local.world import World, hex_id
 
 
@@ -27,6 +27,7 @@ class DataMovement:
 
     def read(self, file_system: FileSystem, path: str) -> bytes | None:
         """A file's bytes, fetched from S3 on first use; None when there is no such file."""
+        path = clean_path(path)
         self.auto_import(file_system)
         file = file_system.tree.get(path)
         if file is None:

@@ -52,7 +52,9 @@ class Cluster:
         self._build_groups()
         self._build_table()
         logs = self.world.backends.logs(self.region)
-        logs.create_log_group(self.log_group, self.tags())
+        # The name has the minute in it; only here does a cluster come and go twice in one.
+        if self.log_group not in logs.groups:
+            logs.create_log_group(self.log_group, self.tags())
         days = dig(self.config, "Monitoring", "Logs", "CloudWatch", "RetentionInDays", default="180")
         logs.groups[self.log_group].set_retention_policy(str(days))
         self._build_head_node()
@@ -172,7 +174,8 @@ class Cluster:
 
     def _fleet_item(self) -> Any:
         table = self.world.backends.dynamodb(self.region).tables.get(self.table)
-        item = table.items.get(FLEET_KEY) if table else None
+        items = list(table.items.values()) if table else []
+        item = next((one for one in items if one.hash_key.value == FLEET_KEY), None)
         data = item.attrs.get("Data") if item else None
         return data.value if data is not None and "status" in data.value else None
 

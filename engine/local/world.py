@@ -32,12 +32,13 @@ class World:
         self.watchers: list[Callable[[float], None]] = []
 
     def now(self) -> float:
-        return self.clock.now()
+        """The moment things happen at: while the agenda runs, when they were due."""
+        return self.clock.now() if self.agenda.moment is None else self.agenda.moment
 
     def tick(self) -> None:
         """Bring the world up to now: what is due happens, watchers look around."""
         with self.lock:
-            now = self.now()
+            now = self.clock.now()
             self.agenda.run(now)
             for watcher in self.watchers:
                 watcher(now)

@@ -48,7 +48,6 @@ def destroy(
     record = records.record_of(engine, vlab_id, project_id)
     names = engine.names(vlab_id, project_id)
     if record.phase is Phase.PLANNED:
-        give_back(engine, record, names)
         _forget(engine, record)
         return Destroyed(kept=())
     if not purge_data:
@@ -78,9 +77,10 @@ def _purge(engine: Engine, spec: ProjectSpec, approve: Approve, skip_export: str
 
 
 def _forget(engine: Engine, record: ProjectRecord) -> None:
-    """Remove what the engine itself kept: state, its digest, workspace, record, in this order.
+    """Remove what the engine itself kept: state, its digest, key, address block, workspace, record.
 
-    The record goes last: a run that was interrupted finds it and comes here again.
+    The state goes first: it is what refuses while somebody else holds its lock. The record goes last:
+    a run that was interrupted finds it and comes here again.
     """
     names = engine.names(record.vlab_id, record.project_id)
     engine.reporter.step("Forgetting the project")
@@ -90,5 +90,6 @@ def _forget(engine: Engine, record: ProjectRecord) -> None:
         key=names.state_key,
         lock_table=engine.settings.lock_table,
     )
+    give_back(engine, record, names)
     remove_workspace(engine.folder(names))
     engine.registry.remove(record)

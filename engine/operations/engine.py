@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
+from weakref import WeakSet
 
 from engine.aws.preflight import account_of
 from engine.aws.registry import Registry
@@ -30,6 +31,7 @@ class Engine:
     workspaces: Path
     reporter: Reporter
     now: Callable[[], datetime]
+    runners: WeakSet[Runner] = field(default_factory=WeakSet, compare=False)
 
     @property
     def registry(self) -> Registry:
@@ -48,7 +50,7 @@ class Engine:
 
     def runner(self, names: Names, folder: Path | None = None) -> Runner:
         """Terraform in the project's workspace (or in another folder that holds one)."""
-        return Runner(
+        runner = Runner(
             folder or self.folder(names),
             binary=self.toolchain.binary,
             env=self.environment,
@@ -56,6 +58,13 @@ class Engine:
             on_event=self.reporter.terraform,
             project=names.project,
         )
+        self.runners.add(runner)
+        return runner
+
+    def interrupt(self) -> None:
+        """Ask every Terraform that runs for this engine to stop gracefully; returns at once."""
+        for runner in list(self.runners):
+            runner.interrupt()
 
     def reporting_to(self, reporter: Reporter) -> Engine:
         return replace(self, reporter=reporter)

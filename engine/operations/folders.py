@@ -35,12 +35,36 @@ def write_workspace(folder: Path, files: Mapping[str, str], modules: tuple[str, 
     of this one go.
     Raises   FolderInUse when the folder holds anything else than a workspace of this project.
     """
-    _refuse_foreign(folder, files)
+    there = json.loads(files[SPEC_FILE])
+    check_folder(folder, there["vlab_id"], there["project_id"])
     folder.mkdir(parents=True, exist_ok=True)
     wanted = {**files, **_module_files(modules)}
     for path, text in wanted.items():
         _write_if_changed(folder / path, text)
     _remove_stale(folder, set(wanted))
+
+
+def check_folder(folder: Path, vlab_id: str, project_id: str) -> None:
+    """Look whether a project's workspace may be written there: the folder is new, empty, or the project's.
+
+    Raises   FolderInUse
+    """
+    if folder.exists() and not folder.is_dir():
+        raise FolderInUse(f"{folder} is a file, not a folder.", hint="Name a new or empty folder.")
+    if not folder.exists() or not any(folder.iterdir()):
+        return
+    try:
+        there = json.loads((folder / SPEC_FILE).read_text("utf-8"))
+        owner = (there["vlab_id"], there["project_id"])
+    except (OSError, ValueError, KeyError, TypeError):
+        raise FolderInUse(
+            f"{folder} is not empty and holds no workspace of ours.", hint="Name a new or empty folder."
+        ) from None
+    if owner != (vlab_id, project_id):
+        raise FolderInUse(
+            f"{folder} holds the workspace of {owner[0]}/{owner[1]}, not of {vlab_id}/{project_id}.",
+            hint="Name another folder: one folder, one project.",
+        )
 
 
 def remove_workspace(folder: Path) -> None:
@@ -54,27 +78,6 @@ def content_digest(files: Mapping[str, str], modules: tuple[str, ...]) -> str:
     for path, text in sorted({**files, **_module_files(modules)}.items()):
         digest.update(f"{path}\0{len(text)}\0{text}".encode())
     return digest.hexdigest()
-
-
-def _refuse_foreign(folder: Path, files: Mapping[str, str]) -> None:
-    if folder.exists() and not folder.is_dir():
-        raise FolderInUse(f"{folder} is a file, not a folder.", hint="Name a new or empty folder.")
-    if not folder.exists() or not any(folder.iterdir()):
-        return
-    try:
-        there = json.loads((folder / SPEC_FILE).read_text("utf-8"))
-        owner = (there["vlab_id"], there["project_id"])
-    except (OSError, ValueError, KeyError, TypeError):
-        raise FolderInUse(
-            f"{folder} is not empty and holds no workspace of ours.", hint="Name a new or empty folder."
-        ) from None
-    ours = json.loads(files[SPEC_FILE])
-    if owner != (ours["vlab_id"], ours["project_id"]):
-        raise FolderInUse(
-            f"{folder} holds the workspace of {owner[0]}/{owner[1]}, "
-            f"not of {ours['vlab_id']}/{ours['project_id']}.",
-            hint="Name another folder: one folder, one project.",
-        )
 
 
 def _module_files(modules: tuple[str, ...]) -> dict[str, str]:

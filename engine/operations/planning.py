@@ -16,7 +16,7 @@ from engine.model.spec import ProjectSpec
 from engine.model.tiers import find_tier, load_catalogue
 from engine.operations import repair
 from engine.operations.engine import Engine
-from engine.operations.folders import write_workspace
+from engine.operations.folders import check_folder, write_workspace
 from engine.review.document import review_json
 from engine.review.markdown import render_markdown
 from engine.review.model import Review
@@ -106,6 +106,8 @@ def write_project(
     """Generate the project's workspace on disk, its address block reserved; gives the folder."""
     names = engine.names(spec.vlab_id, spec.project_id)
     folder = folder or engine.folder(names)
+    # Before a block is reserved: a refusal must leave nothing behind.
+    check_folder(folder, spec.vlab_id, spec.project_id)
     cidr = None
     if presence is Presence.RUNNING:
         cidr = reserve_block(engine.cloud, engine.settings, names.project, now=engine.now())

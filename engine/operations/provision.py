@@ -44,11 +44,15 @@ def provision(engine: Engine, spec: ProjectSpec, *, approve: Approve) -> Provisi
     Raises   NotConfirmed, DataAtRisk (nothing changed); TerraformError, ClusterError (the record says
              what happened, and the same call again goes on from there)
     """
-    planned = plan(engine, spec)
+    return carry_out(engine, plan(engine, spec), approve=approve)
+
+
+def carry_out(engine: Engine, planned: Planned, *, approve: Approve) -> Provisioned:
+    """Apply exactly this plan and wait for AWS's word. Raises as `provision` does."""
     refuse_data_loss(planned.review, allowed=())
     if planned.has_changes:
         approve(planned.review)
-    with records.working(engine, spec, Phase.APPLYING, done=Phase.READY):
+    with records.working(engine, planned.spec, Phase.APPLYING, done=Phase.READY):
         _ensure_key(engine, planned)
         if planned.has_changes:
             engine.reporter.step("Applying")

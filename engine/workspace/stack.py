@@ -7,6 +7,7 @@ it is the only process this pure layer starts: no network, no file of ours.
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
 TERRAFORM_VERSIONS = ">= 1.11, < 2"
 PROVIDER_VERSIONS = "~> 5.100"
 
+# jsii talks to its one Node process over one pipe: two threads at once read each other's answers.
+_ONE_AT_A_TIME = threading.Lock()
 _BLOCK_ORDER = ("terraform", "provider", "variable", "data", "module", "output")
 
 
@@ -81,14 +84,15 @@ def synthesize(
     presence                REMOVED leaves backend and provider only; RUNNING and PARKED give the
                             same text, since the variable `parked` tells them apart
     """
-    stack = _empty_stack(names.directory)
-    _backend_and_provider(stack, spec, names, settings)
-    if presence is not Presence.REMOVED:
-        _variables(stack)
-        _shared_infrastructure(stack, settings)
-        _modules(stack, spec, names, settings, cluster_configuration)
-        _outputs(stack, spec, names)
-    return _plain(stack.to_terraform())
+    with _ONE_AT_A_TIME:
+        stack = _empty_stack(names.directory)
+        _backend_and_provider(stack, spec, names, settings)
+        if presence is not Presence.REMOVED:
+            _variables(stack)
+            _shared_infrastructure(stack, settings)
+            _modules(stack, spec, names, settings, cluster_configuration)
+            _outputs(stack, spec, names)
+        return _plain(stack.to_terraform())
 
 
 def _empty_stack(stack_id: str) -> TerraformStack:

@@ -62,9 +62,9 @@ def terraform() -> str:
 
 
 @pytest.fixture
-def cloud() -> Iterator[LocalCloud]:
-    """A local cloud that is seeded and otherwise empty."""
-    with LocalCloud(durations=QUICK) as cloud:
+def cloud(request: pytest.FixtureRequest) -> Iterator[LocalCloud]:
+    """A local cloud that is seeded and otherwise empty; other arguments by indirect parametrization."""
+    with LocalCloud(durations=QUICK, **getattr(request, "param", {})) as cloud:
         yield cloud
 
 

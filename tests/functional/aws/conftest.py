@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import botocore.loaders
+import botocore.session
 import pytest
 from moto import mock_aws
 from moto.dynamodb.models import DynamoDBBackend
@@ -22,7 +23,7 @@ def service_models_read_once() -> Iterator[None]:
     """Every Cloud reads botocore's service models anew, which is most of what these tests would wait for."""
     loader = botocore.loaders.create_loader()
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(botocore.loaders, "create_loader", lambda *_: loader)
+        patch.setattr(botocore.session, "create_loader", lambda *_: loader)
         yield
 
 

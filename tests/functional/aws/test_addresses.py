@@ -129,6 +129,24 @@ def test_releasing_is_safe_to_repeat_and_bound_to_the_claim(table: Cloud) -> Non
     assert list(list_claims(table, TABLE)) == []
 
 
+def test_a_release_that_was_overtaken_leaves_the_new_claim(
+    table: Cloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # GIVEN a release that has read its claim, and then the block changes hands twice
+    old = claim(table, "lab/one", start_hint=0)
+    release_project(table, TABLE, project="lab/one")
+    new = claim(table, "lab/one", start_hint=0)
+    assert new.cidr == old.cidr
+    real = addresses.get_claim
+    reads = [old]
+    monkeypatch.setattr(
+        addresses, "get_claim", lambda *args, **kw: reads.pop() if reads else real(*args, **kw)
+    )
+    # THEN it gives nothing back
+    assert release_block(table, TABLE, project="lab/one", token=old.token) is False
+    assert list(list_claims(table, TABLE)) == [new]
+
+
 def test_a_block_lost_to_another_project_leads_to_the_next_one(
     table: Cloud, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -225,6 +225,20 @@ def test_a_cluster_deleted_by_the_rollback_is_still_asked(cloud: Cloud, stacks: 
     assert found.status == "CREATE_FAILED"
 
 
+def test_a_cluster_deleted_before_this_attempt_is_not_blamed(cloud: Cloud, stacks: Stacks) -> None:
+    stacks.found(stack(STACK, "ROLLBACK_COMPLETE"), None)
+    old = {
+        "StackStatus": "DELETE_COMPLETE",
+        "StackName": CLUSTER,
+        "StackId": arn(CLUSTER),
+        "CreationTime": START - timedelta(days=1),
+    }
+    stacks.stub.add_response("list_stacks", {"StackSummaries": [old]})
+    stacks.events(STACK, [event(STACK, "Cluster", "CREATE_FAILED", "refused at once")])
+
+    assert [one.reason for one in describe(cloud).failures] == ["refused at once"]
+
+
 def test_failures_of_earlier_operations_are_not_told_again(cloud: Cloud, stacks: Stacks) -> None:
     stacks.events(
         CLUSTER,

@@ -12,6 +12,7 @@ OTHERS = [
     "/aws/parallelcluster/pc-a-b-xxxy-202611231001",
     "/aws/parallelcluster/pc-a-b-xxx-y-202611231001",
     "/aws/parallelcluster/pc-a-b-xxx-20261123100",
+    "/aws/parallelcluster/pc-a-b-xxx-202611231001-jobs",
     "/aws/parallelcluster/pc-a-b-xxx-jobs",
     "/aws/parallelcluster/pc-a-b-xx-202611231001",
     "/aws/lambda/pc-a-b-xxx-202611231001",

@@ -1,0 +1,365 @@
+"""Custom::PclusterCluster in CloudFormation: coming up, being refused, failing, going away."""
+
+from __future__ import annotations
+
+import pytest
+from botocore.exceptions import ClientError
+
+from tests.functional.local.conftest import CLUSTER, STACK
+
+
+@pytest.fixture
+def config(ground):
+    return ground.config(ground.subnet())
+
+
+def test_a_cluster_comes_up_in_its_time(cloud, ground, config):
+    # WHEN a stack with a cluster is created
+    ground.create(config, Tags=[{"Key": "team", "Value": "blue"}])
+    # THEN stack and cluster stack are in progress, the head node is there, and there are no outputs
+    assert ground.status() == ground.status(CLUSTER) == "CREATE_IN_PROGRESS"
+    assert "Outputs" not in ground.stack()
+    head = ground.head_node()
+    assert head["PrivateIpAddress"].startswith("10.42.64.")
+    assert "PublicIpAddress" not in head
+    tags = {tag["Key"]: tag["Value"] for tag in head["Tags"]}
+    assert tags["Name"] == tags["parallelcluster:node-type"] == "HeadNode"
+    assert tags["team"] == "blue"
+    # WHEN its time has passed
+    cloud.advance(cloud.world.durations.cluster_create_s)
+    # THEN both are complete and the attribute is an output
+    assert ground.status() == ground.status(CLUSTER) == "CREATE_COMPLETE"
+    assert ground.outputs() == {"Answer": "CREATE_COMPLETE"}
+    assert ground.outputs(CLUSTER)["HeadNodePrivateIP"] == head["PrivateIpAddress"]
+    # AND fleet table and log group are where ParallelCluster puts them
+    item = cloud.client("dynamodb").get_item(
+        TableName=f"parallelcluster-{CLUSTER}", Key={"Id": {"S": "COMPUTE_FLEET"}}
+    )["Item"]
+    assert item["Data"]["M"]["status"] == {"S": "RUNNING"}
+    groups = cloud.client("logs").describe_log_groups(logGroupNamePrefix=f"/aws/parallelcluster/{CLUSTER}-")
+    assert len(groups["logGroups"]) == 1
+    # AND events and resources tell the story
+    events = ground.cfn.describe_stack_events(StackName=STACK)["StackEvents"]
+    story = [(e["LogicalResourceId"], e["ResourceStatus"]) for e in reversed(events)]
+    assert story[0] == (STACK, "CREATE_IN_PROGRESS")
+    assert story[-2:] == [("Cluster", "CREATE_COMPLETE"), (STACK, "CREATE_COMPLETE")]
+    resource = ground.cfn.describe_stack_resources(StackName=STACK)["StackResources"][0]
+    assert (resource["ResourceStatus"], resource["ResourceType"]) == (
+        "CREATE_COMPLETE",
+        "Custom::PclusterCluster",
+    )
+
+
+@pytest.mark.parametrize(
+    ("attribute", "begins"),
+    [
+        ("headNode.privateIpAddress", "10.42.64."),
+        ("headNode.instanceId", "i-"),
+        ("clusterName", CLUSTER),
+        ("cloudformationStackArn", "arn:aws:cloudformation:us-east-1:123456789012:stack/" + CLUSTER),
+        ("computeFleetStatus", "RUNNING"),
+        ("version", "3.16.1"),
+    ],
+)
+def test_attributes(cloud, ground, config, attribute, begins):
+    ground.create(config, properties={"attribute": attribute})
+    cloud.advance(60)
+    assert ground.outputs()["Answer"].startswith(begins)
+
+
+def test_an_attribute_that_is_not_there_fails_the_stack(cloud, ground, config):
+    """A head node in a private subnet has no public address, and asking for it costs the cluster."""
+    ground.create(config, properties={"attribute": "headNode.publicIpAddress"})
+    cloud.advance(60)
+    assert ground.status() == "ROLLBACK_COMPLETE"
+    assert "headNode.publicIpAddress" in ground.reasons()
+    assert ground.head_node() is None
+
+
+def broken(config, path, value):
+    here = config
+    for key in path[:-1]:
+        here = here[key]
+    here[path[-1]] = value
+    return config
+
+
+QUEUE = ("Scheduling", "SlurmQueues", 0)
+RESOURCE = (*QUEUE, "ComputeResources", 0)
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "said"),
+    [
+        (("HeadNode", "Colour"), "red", "HeadNode.Colour: Unknown field"),
+        (("Image", "Os"), "alinux2", "Image.Os"),
+        (("HeadNode", "InstanceType"), "t9.huge", "t9.huge"),
+        (("HeadNode", "Networking", "SubnetId"), "subnet-00000000000000000", "subnet-00000000000000000"),
+        (("HeadNode", "Networking", "AdditionalSecurityGroups"), ["sg-00000000000000000"], "security group"),
+        (("HeadNode", "Ssh"), {"KeyName": "nobody"}, "nobody"),
+        (("Scheduling", "Scheduler"), "awsbatch", "Scheduler"),
+        ((*QUEUE, "Name"), "Debug_Queue", "Debug_Queue"),
+        ((*QUEUE, "Name"), "default", "default"),
+        ((*RESOURCE, "MaxCount"), 0, "MaxCount"),
+        ((*RESOURCE, "Instances"), [{"InstanceType": "c5.large"}], "exactly one"),
+        ((*RESOURCE, "Efa"), {"Enabled": True}, "EFA"),
+        (("Scheduling", "SlurmQueues"), [], "SlurmQueues"),
+        (("SharedStorage",), [{"Name": "x", "MountDir": "/etc", "StorageType": "Efs"}], "MountDir"),
+        (
+            ("SharedStorage",),
+            [
+                {
+                    "Name": "data",
+                    "MountDir": "/data",
+                    "StorageType": "FsxLustre",
+                    "FsxLustreSettings": {"FileSystemId": "fs-00000000000000000"},
+                }
+            ],
+            "fs-00000000000000000",
+        ),
+        (
+            ("Scheduling", "SlurmSettings"),
+            {
+                "Database": {
+                    "Uri": "mysql://host",
+                    "UserName": "slurm",
+                    "PasswordSecretArn": "arn:aws:secretsmanager:us-east-1:123456789012:secret:x",
+                }
+            },
+            "Database.Uri",
+        ),
+        (("Monitoring",), {"Logs": {"CloudWatch": {"RetentionInDays": 17}}}, "RetentionInDays"),
+        (("Tags",), [{"Key": "parallelcluster:x", "Value": "1"}], "parallelcluster:"),
+    ],
+)
+def test_a_bad_configuration_is_refused_at_once(cloud, ground, config, path, value, said):
+    before = cloud.inventory()
+    ground.create(broken(config, path, value))
+    assert ground.status() == "ROLLBACK_COMPLETE"
+    assert said in ground.reasons()
+    assert all(len(line) <= 256 for line in ground.reasons().splitlines())
+    # AND nothing is left but the stack that tells why
+    assert next(item for item in cloud.inventory() if item not in before)["type"] == "stack"
+    assert len(cloud.inventory()) == len(before) + 1
+
+
+@pytest.mark.parametrize(
+    ("properties", "said"),
+    [
+        ({"ServiceToken": "arn:aws:lambda:us-east-1:123456789012:function:other"}, "not found"),
+        ({"ClusterName": STACK}, "must differ"),
+        ({"ClusterName": "x" * 61}, "60 characters"),
+        ({"ForceUpdate": True}, "unexpected arguments"),
+        ({"ServiceTimeout": 600}, "unexpected arguments"),
+    ],
+)
+def test_properties_are_checked(ground, config, properties, said):
+    ground.create(config, properties=properties)
+    assert ground.status() == "ROLLBACK_COMPLETE"
+    assert said in ground.reasons()
+
+
+def test_storage_must_be_ready(cloud, ground):
+    # GIVEN a file system that is still being made
+    subnet, group = ground.subnet(), ground.group("lustre", open_ports=(988,))
+    fs_id = ground.lustre(subnet, group)["FileSystemId"]
+    config = ground.config(subnet)
+    config["HeadNode"]["Networking"]["AdditionalSecurityGroups"] = [group]
+    config["SharedStorage"] = [
+        {
+            "Name": "data",
+            "MountDir": "/data",
+            "StorageType": "FsxLustre",
+            "FsxLustreSettings": {"FileSystemId": fs_id},
+        }
+    ]
+    # THEN a cluster that mounts it is refused
+    ground.create(config)
+    assert "CREATING, not AVAILABLE" in ground.reasons()
+    ground.cfn.delete_stack(StackName=STACK)
+    # WHEN it is available THEN the cluster comes up
+    cloud.advance(60)
+    ground.running(config)
+
+
+def test_a_home_on_efs_needs_a_mount_target(cloud, ground):
+    subnet, group = ground.subnet(), ground.group("nfs", open_ports=(2049,))
+    fs_id = ground.efs.create_file_system(CreationToken="home", Encrypted=True)["FileSystemId"]
+    config = ground.config(subnet)
+    config["HeadNode"]["Networking"]["AdditionalSecurityGroups"] = [group]
+    config["SharedStorage"] = [
+        {
+            "Name": "home",
+            "MountDir": "/home",
+            "StorageType": "Efs",
+            "EfsSettings": {"FileSystemId": fs_id, "EncryptionInTransit": True},
+        }
+    ]
+    ground.create(config)
+    assert "no available mount target" in ground.reasons()
+    ground.cfn.delete_stack(StackName=STACK)
+    ground.efs.create_mount_target(FileSystemId=fs_id, SubnetId=subnet, SecurityGroups=[group])
+    cloud.advance(cloud.world.durations.efs_mount_target_s)
+    ground.running(config)
+
+
+def test_accounting_needs_its_secret_and_a_database_that_answers(cloud, ground, config):
+    secret = cloud.client("secretsmanager").describe_secret(SecretId="provisioner/slurm-accounting")["ARN"]
+    database = {"Uri": "elsewhere.example:3306", "UserName": "slurm", "PasswordSecretArn": secret}
+    config["Scheduling"]["SlurmSettings"] = {"Database": database}
+    # WHEN the database is not reachable THEN the head node gives up after its time
+    ground.create(config)
+    assert ground.status() == "CREATE_IN_PROGRESS"
+    cloud.advance(cloud.world.durations.cluster_create_s)
+    assert "6819" in ground.reasons()
+    cloud.advance(60)
+    ground.cfn.delete_stack(StackName=STACK)
+    # WHEN it is the shared one THEN the cluster comes up
+    rds = cloud.client("rds").describe_db_instances()["DBInstances"][0]["Endpoint"]
+    database["Uri"] = f"{rds['Address']}:{rds['Port']}"
+    ground.running(config)
+
+
+def test_a_script_that_is_not_there_fails_the_bootstrap(cloud, ground, config):
+    bucket = ground.bucket("scripts-bucket")
+    action = {"OnNodeConfigured": {"Script": f"s3://{bucket}/setup.sh", "Args": ["/data"]}}
+    config["HeadNode"]["CustomActions"] = action
+    ground.create(config)
+    cloud.advance(60)
+    assert "OnNodeConfiguredDownloadFailure" in ground.reasons()
+    ground.cfn.delete_stack(StackName=STACK)
+    ground.s3.put_object(Bucket=bucket, Key="setup.sh", Body=b"#!/bin/sh\n")
+    ground.running(config)
+
+
+def test_a_failed_cluster_is_rolled_back(cloud, ground, config):
+    # GIVEN an ordered failure
+    cloud.fail("create", code="OnNodeConfiguredExecutionFailure")
+    before = cloud.inventory()
+    ground.create(config)
+    # WHEN the time is up THEN the cluster stack says so and the parent rolls back
+    cloud.advance(cloud.world.durations.cluster_create_s)
+    assert ground.status() == "ROLLBACK_IN_PROGRESS"
+    assert "OnNodeConfiguredExecutionFailure" in ground.reasons()
+    # WHEN the rollback is done THEN the cluster is gone, its log group stays
+    cloud.advance(cloud.world.durations.cluster_delete_s)
+    assert ground.status() == "ROLLBACK_COMPLETE"
+    with pytest.raises(ClientError, match="does not exist"):
+        ground.stack(CLUSTER)
+    left = [item["type"] for item in cloud.inventory() if item not in before]
+    assert sorted(left) == ["log-group", "stack"]
+    # AND such a stack can only be deleted
+    with pytest.raises(ClientError, match="can not be updated"):
+        ground.update(config)
+    ground.cfn.delete_stack(StackName=STACK)
+    with pytest.raises(ClientError, match="does not exist"):
+        ground.stack()
+    # AND the next attempt works
+    ground.running(config)
+
+
+def test_on_failure_decides_what_is_left(cloud, ground, config):
+    cloud.fail("create", times=2)
+    ground.create(config, OnFailure="DO_NOTHING")
+    cloud.advance(60)
+    assert ground.status() == "CREATE_FAILED"
+    assert ground.head_node() is not None
+    ground.cfn.delete_stack(StackName=STACK)
+    cloud.advance(60)
+    assert ground.head_node() is None
+    ground.create(config, OnFailure="DELETE")
+    cloud.advance(60)
+    with pytest.raises(ClientError, match="does not exist"):
+        ground.stack()
+
+
+def test_the_name_of_a_living_cluster_is_taken(ground, config):
+    ground.running(config)
+    ground.cfn.create_stack(StackName="second", TemplateBody=ground.template(config))
+    assert ground.status("second") == "ROLLBACK_COMPLETE"
+    assert ground.status(CLUSTER) == "CREATE_COMPLETE"
+
+
+def test_templates_cloudformation_refuses(ground, config):
+    with pytest.raises(ClientError, match="51200"):
+        ground.create(config | {"Tags": [{"Key": "k", "Value": "x" * 60_000}]})
+    with pytest.raises(ClientError, match="null"):
+        ground.create(config | {"Iam": None})
+    with pytest.raises(ClientError, match="does not exist"):
+        ground.stack()
+
+
+def test_a_cluster_is_deleted_in_its_time(cloud, ground, config):
+    before = cloud.inventory()
+    ground.running(config)
+    ground.cfn.delete_stack(StackName=STACK)
+    assert ground.status() == ground.status(CLUSTER) == "DELETE_IN_PROGRESS"
+    cloud.advance(cloud.world.durations.cluster_delete_s)
+    # THEN by name it is gone, by id it is remembered
+    with pytest.raises(ClientError, match="does not exist"):
+        ground.stack()
+    left = [item for item in cloud.inventory() if item not in before]
+    assert [item["type"] for item in left] == ["log-group"]
+
+
+def test_a_log_group_goes_when_the_configuration_says_so(cloud, ground, config):
+    before = cloud.inventory()
+    config["Monitoring"] = {"Logs": {"CloudWatch": {"DeletionPolicy": "Delete"}}}
+    ground.running(config)
+    ground.cfn.delete_stack(StackName=STACK)
+    cloud.advance(60)
+    assert cloud.inventory() == before
+
+
+def test_a_stack_can_be_deleted_while_it_is_made(cloud, ground, config):
+    ground.create(config)
+    cloud.advance(1)
+    ground.cfn.delete_stack(StackName=STACK)
+    cloud.advance(cloud.world.durations.cluster_create_s + cloud.world.durations.cluster_delete_s)
+    with pytest.raises(ClientError, match="does not exist"):
+        ground.stack()
+    assert ground.head_node() is None
+
+
+def test_a_failed_deletion_can_be_repeated(cloud, ground, config):
+    ground.running(config)
+    cloud.fail("delete")
+    ground.cfn.delete_stack(StackName=STACK)
+    cloud.advance(60)
+    assert ground.status() == "DELETE_FAILED"
+    ground.cfn.delete_stack(StackName=STACK)
+    cloud.advance(60)
+    with pytest.raises(ClientError, match="does not exist"):
+        ground.stack()
+
+
+def test_retain_leaves_the_cluster(cloud, ground, config):
+    ground.create(config, properties={"DeletionPolicy": "Retain"})
+    cloud.advance(60)
+    ground.cfn.delete_stack(StackName=STACK)
+    cloud.advance(60)
+    assert ground.status(CLUSTER) == "CREATE_COMPLETE"
+    # AND the cluster's own stack can be deleted
+    ground.cfn.delete_stack(StackName=CLUSTER)
+    cloud.advance(60)
+    assert ground.head_node() is None
+
+
+def test_a_cluster_removed_out_of_band_is_no_obstacle(cloud, ground, config):
+    ground.running(config)
+    ground.cfn.delete_stack(StackName=CLUSTER)
+    cloud.advance(60)
+    assert ground.status() == "CREATE_COMPLETE"
+    ground.cfn.delete_stack(StackName=STACK)
+    cloud.advance(60)
+    with pytest.raises(ClientError, match="does not exist"):
+        ground.stack()
+
+
+def test_events_carry_the_request_token(cloud, ground, config):
+    """Terraform's provider looks for a failure's reasons by it."""
+    cloud.fail("create")
+    ground.create(config, ClientRequestToken="terraform-1")
+    cloud.advance(60)
+    events = ground.cfn.describe_stack_events(StackName=STACK)["StackEvents"]
+    assert {event.get("ClientRequestToken") for event in events} == {"terraform-1"}

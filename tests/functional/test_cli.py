@@ -1,0 +1,257 @@
+"""The command line itself: help, JSON, usage errors, completion, and what it costs to start."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+
+import click
+import pytest
+
+from engine.aws.registry import Phase, Registry
+from engine.aws.session import Cloud
+from engine.cli.main import cli, run
+from engine.model.names import names_for
+from engine.model.spec import dump_spec, load_spec, spec_digest
+
+HEAVY = {"boto3", "botocore", "cdktf", "jsii", "moto", "rich", "jinja2"}
+
+
+def commands(group: click.Group, *before: str) -> list[tuple[str, ...]]:
+    """Every command and group below this one, as words."""
+    found = []
+    context = click.Context(group)
+    for name in group.list_commands(context):
+        command = group.get_command(context, name)
+        found.append((*before, name))
+        if isinstance(command, click.Group):
+            found += commands(command, *before, name)
+    return found
+
+
+@pytest.fixture
+def alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Callable[..., tuple[int, str, str]]:
+    """The command line in a folder of its own, without any cloud: (exit code, stdout, stderr)."""
+    for name in [name for name in os.environ if name.startswith(("PROVISIONER_", "AWS_"))]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("PROVISIONER_HOME", str(tmp_path / "home"))
+    monkeypatch.chdir(tmp_path)
+
+    def call(*arguments: str) -> tuple[int, str, str]:
+        capsys.readouterr()
+        code = run(arguments)
+        captured = capsys.readouterr()
+        return code, captured.out, captured.err
+
+    return call
+
+
+@pytest.mark.parametrize("words", commands(cli), ids=" ".join)
+def test_every_command_has_help_with_an_example(alone, words: tuple[str, ...]) -> None:
+    code, out, _ = alone(*words, "--help")
+
+    assert code == 0
+    assert "Example" in out
+    examples = out.partition("Example")[2]
+    assert f"provisioner {' '.join(words)}" in examples, "the example shows another command"
+
+
+def test_the_first_help_names_every_command_and_the_first_steps(alone) -> None:
+    code, out, _ = alone("--help")
+
+    assert code == 0
+    for name in cli.list_commands(click.Context(cli)):
+        assert f"\n  {name} " in out
+    assert "provisioner local up" in out
+    assert "_PROVISIONER_COMPLETE" in out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["nonsense"], "No such command 'nonsense'"),
+        (["plan"], "Missing argument 'SPEC'"),
+        (["apply", "spec.yaml", "--force"], "No such option"),
+        (["status"], "Missing argument 'VLAB/PROJECT'"),
+        (["local", "sideways"], "No such command 'sideways'"),
+        (["local", "up", "--duration", "cluster_create_s"], "NAME=VALUE"),
+        (["local", "up", "--duration", "cluster_create_s=soon"], "--duration"),
+        (["local", "up", "--duration", "no_such_s=1"], "no_such_s"),
+        (["-s", "region", "settings"], "NAME=VALUE"),
+        (["--cloud", "azure", "settings"], "azure"),
+        (["-s", "colour=red", "settings"], "colour: is not a known setting"),
+        (["--region", "mars-1", "settings"], "region: 'mars-1' is not a region"),
+        (["--settings", "absent.yaml", "settings"], "absent.yaml"),
+        (["status", "lab-1"], "lab-1"),
+        (["status", "lab-1/proj_1"], "proj_1"),
+        (["plan", "absent.yaml"], "absent.yaml"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+)
+def test_what_is_typed_wrong_ends_with_3(alone, tmp_path: Path, arguments: list[str], said: str) -> None:
+    code, out, err = alone(*arguments)
+
+    assert (code, out) == (3, "")
+    assert said in err
+    assert list(tmp_path.iterdir()) == [], "a usage error left something behind"
+
+
+def test_an_error_can_be_read_by_a_machine(alone) -> None:
+    code, out, err = alone("status", "lab-1", "--json")
+
+    assert (code, out) == (3, "")
+    error = json.loads(err)["error"]
+    assert error["code"] == "INVALID_SPEC"
+    assert error["retryable"] is False
+
+
+def test_settings_say_where_they_come_from(alone, tmp_path: Path, monkeypatch) -> None:
+    # GIVEN one value from each source, and one that two sources name
+    (tmp_path / "provisioner.yaml").write_text("lock_table: from-file\nregistry_table: also-from-file\n")
+    monkeypatch.setenv("PROVISIONER_REGISTRY_TABLE", "from-environment")
+
+    # WHEN
+    code, out, _ = alone("--region", "eu-central-1", "settings", "--json")
+
+    # THEN
+    found = json.loads(out)
+    assert code == 0
+    assert found["lock_table"] == {"value": "from-file", "source": "file provisioner.yaml"}
+    assert found["registry_table"] == {
+        "value": "from-environment",
+        "source": "environment PROVISIONER_REGISTRY_TABLE",
+    }
+    assert found["region"] == {"value": "eu-central-1", "source": "flag --region"}
+    assert found["os"]["source"] == "default"
+    assert found["state_bucket"]["value"] == "provisioner-state-123456789012-eu-central-1"
+
+    # AND the table says the same
+    assert "from-environment" in alone("settings")[1]
+
+
+def test_local_status_without_a_local_cloud(alone) -> None:
+    code, out, _ = alone("local", "status", "--json")
+
+    assert code == 7
+    assert json.loads(out)["state"] == "stopped"
+    assert alone("local", "status")[0] == 7
+    assert alone("local", "down")[0] == 0
+
+
+def test_reading_an_empty_registry(provisioner) -> None:
+    provisioner("bootstrap").ok()
+
+    assert provisioner("list", "--json").ok().json == {"projects": []}
+    assert "No projects yet" in provisioner("list").ok().out
+
+
+def test_doctor_before_and_after_bootstrap(provisioner) -> None:
+    # GIVEN a cloud with its shared infrastructure but no backend
+    before = provisioner("doctor", "--json")
+    # THEN what is missing is said, and the rest is looked at all the same
+    assert before.code == 7
+    failed = [check for check in before.json["checks"] if not check["ok"]]
+    assert before.json["ok"] is False
+    assert {check["name"].split()[0] for check in failed} == {"state", "lock", "registry"}
+    assert all("provisioner bootstrap" in check["hint"] for check in failed)
+    provisioner("doctor").refused(7, "3 of", "checks failed")
+
+    # WHEN
+    provisioner("bootstrap").ok()
+    # THEN
+    after = provisioner("doctor", "--json").ok()
+    assert after.json["ok"] is True
+    assert {check["name"] for check in after.json["checks"]} >= {"terraform", "AWS account", "shared VPC"}
+    assert "Everything is in place" in provisioner("doctor").ok().err
+
+
+def test_bootstrap_is_safe_to_repeat(cloud, provisioner) -> None:
+    first = provisioner("bootstrap").ok()
+    assert "created" in first.out
+    before = cloud.inventory(), cloud.calls()
+
+    again = provisioner("bootstrap").ok()
+
+    assert (cloud.inventory(), cloud.calls()) == before
+    assert "created" not in again.out
+    assert "repaired" not in again.out
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_completion_scripts_are_made(shell: str) -> None:
+    done = completing(f"{shell}_source")
+
+    assert done.returncode == 0, done.stderr
+    assert "_PROVISIONER_COMPLETE" in done.stdout
+    assert f"{shell}_complete" in done.stdout
+
+
+def test_completion_offers_commands_and_options() -> None:
+    offered = completing("bash_complete", COMP_WORDS="provisioner s", COMP_CWORD="1").stdout
+    assert [line.split(",")[1] for line in offered.split()] == ["settings", "setup", "ssh-key", "status"]
+
+    offered = completing("bash_complete", COMP_WORDS="provisioner local ", COMP_CWORD="2").stdout
+    assert "plain,status" in offered
+    offered = completing("bash_complete", COMP_WORDS="provisioner destroy --p", COMP_CWORD="2").stdout
+    assert offered.strip() == "plain,--purge-data"
+
+
+def completing(instruction: str, **more: str) -> subprocess.CompletedProcess[str]:
+    program = "from engine.cli.main import main; main()"
+    environment = {"PATH": os.environ["PATH"], "_PROVISIONER_COMPLETE": instruction, **more}
+    return subprocess.run(
+        [sys.executable, "-c", program], env=environment, capture_output=True, text=True, timeout=60
+    )
+
+
+def imported_by(*arguments: str, **more: str) -> set[str]:
+    """Which of the heavy packages are loaded once a command line has run, in a process of its own."""
+    program = (
+        "import sys\n"
+        "from engine.cli.main import run\n"
+        f"assert run({list(arguments)!r}) == 0\n"
+        f"print('LOADED', *({HEAVY!r} & {{name.split('.')[0] for name in sys.modules}}))\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        env={**os.environ, **more},
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert done.returncode == 0, done.stderr
+    return set(done.stdout.splitlines()[-1].split()[1:])
+
+
+@pytest.mark.parametrize(
+    "arguments", [["--help"], ["plan", "--help"], ["settings"], ["local", "up", "--help"]], ids=" ".join
+)
+def test_help_and_settings_load_nothing_heavy(arguments: list[str]) -> None:
+    assert imported_by(*arguments) == set()
+
+
+def test_status_and_list_load_neither_cdktf_nor_moto(cloud, provisioner) -> None:
+    # GIVEN a project that the registry knows
+    provisioner("bootstrap").ok()
+    spec = load_spec("{vlab_id: lab-1, project_id: proj-1}", source="test")
+    Registry(
+        Cloud(region="us-east-1", endpoint_url=cloud.endpoint, local=True), "provisioner-registry"
+    ).put_new(
+        vlab_id="lab-1",
+        project_id="proj-1",
+        spec_json=dump_spec(spec),
+        spec_digest=spec_digest(spec),
+        phase=Phase.READY,
+        cluster=names_for("lab-1", "proj-1", account_id="123456789012").cluster,
+        now=datetime.now(UTC),
+    )
+
+    for arguments in (["status", "lab-1/proj-1"], ["list"]):
+        assert imported_by(*arguments) <= {"boto3", "botocore"}

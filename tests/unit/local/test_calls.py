@@ -1,0 +1,49 @@
+from __future__ import annotations
+
+import pytest
+
+from engine.local.calls import Calls, call_name
+
+
+def request(service, method="POST", path="/", query="", target=None, headers=None, form=False):
+    environ = {
+        "REQUEST_METHOD": method,
+        "PATH_INFO": path,
+        "QUERY_STRING": query,
+        "HTTP_AUTHORIZATION": f"AWS4-HMAC-SHA256 Credential=k/20260101/us-east-1/{service}/aws4_request, ...",
+        **(headers or {}),
+    }
+    if target:
+        environ["HTTP_X_AMZ_TARGET"] = target
+    if form:
+        environ["CONTENT_TYPE"] = "application/x-www-form-urlencoded; charset=utf-8"
+    return environ
+
+
+@pytest.mark.parametrize(
+    ("environ", "body", "expected"),
+    [
+        (request("ec2", form=True), b"Action=CreateSubnet&VpcId=vpc-1", ("ec2", "CreateSubnet")),
+        (request("dynamodb", target="DynamoDB_20120810.PutItem"), b"{}", ("dynamodb", "PutItem")),
+        (request("s3", "PUT", "/bucket"), b"", ("s3", "CreateBucket")),
+        (request("s3", "PUT", "/bucket/a/b"), b"", ("s3", "PutObject")),
+        (request("s3", "PUT", "/b/k", headers={"HTTP_X_AMZ_COPY_SOURCE": "x"}), b"", ("s3", "CopyObject")),
+        (request("s3", "PUT", "/b/k", "partNumber=1&uploadId=u"), b"", ("s3", "UploadPart")),
+        (request("s3", "PUT", "/bucket", "versioning"), b"", ("s3", "PutBucketVersioning")),
+        (
+            request("elasticfilesystem", "PUT", "/2015-02-01/file-systems/fs-1/backup-policy"),
+            b"",
+            ("efs", "PutBackupPolicy"),
+        ),
+        ({"REQUEST_METHOD": "GET", "PATH_INFO": "/"}, b"", None),
+    ],
+)
+def test_the_operation_of_a_request(environ, body, expected):
+    assert call_name(environ, body) == expected
+
+
+def test_only_changing_calls_are_counted():
+    calls = Calls()
+    for operation in ("CreateSubnet", "CreateSubnet", "DescribeSubnets", "GetItem", "ListBuckets"):
+        calls.record("x", operation)
+    assert calls.to_dict() == {"x:CreateSubnet": 2}
