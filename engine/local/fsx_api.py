@@ -23,10 +23,6 @@ class _Region:
         file_systems = FileSystems(world, region, self.store)
         associations = Associations(world, region, self.store, self.movement)
         tasks = Tasks(world, region, self.store, self.movement)
-        self.for_sleepers: dict[str, Operation] = {
-            "DeleteFileSystem": file_systems.delete_for_sleeper,
-            "DeleteDataRepositoryAssociation": associations.delete_for_sleeper,
-        }
         self.operations: dict[str, Operation] = {
             "CreateFileSystem": file_systems.create,
             "DescribeFileSystems": file_systems.describe,
@@ -73,16 +69,12 @@ class FsxApi:
         self._regions: dict[str, _Region] = {}
         world.watchers.append(self._watch)
 
-    def call(
-        self, region: str, operation: str, request: dict[str, Any], *, sleeper: bool = False
-    ) -> dict[str, Any]:
+    def call(self, region: str, operation: str, request: dict[str, Any]) -> dict[str, Any]:
         """Carry out one operation. Shapes are botocore's; times are epoch seconds.
 
-        sleeper  the caller waits with fixed long pauses, as Terraform's AWS provider does
         Raises   ApiError
         """
-        known = self._region(region)
-        handler = (known.for_sleepers.get(operation) if sleeper else None) or known.operations.get(operation)
+        handler = self._region(region).operations.get(operation)
         if handler is None:
             raise ApiError("UnsupportedOperation", f"The local cloud does not know fsx:{operation}.")
         return handler(request)

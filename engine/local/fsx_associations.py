@@ -112,20 +112,6 @@ class Associations:
             "DeleteDataInFileSystem": with_data,
         }
 
-    def delete_for_sleeper(self, request: dict[str, Any]) -> dict[str, Any]:
-        """DeleteDataRepositoryAssociation for Terraform's AWS provider, which sleeps half a minute before
-        it first looks: gone at once, and answered as if it had been gone before."""
-        self.delete(request)
-        association = self._store.association(request["AssociationId"])
-        if association.step:
-            association.step.cancel()
-        self._gone(association, with_data=bool(request.get("DeleteDataInFileSystem")))
-        self._world.calls.record("fsx", "DeleteDataRepositoryAssociation")
-        raise ApiError(
-            "DataRepositoryAssociationNotFound",
-            f"Data repository association '{association.id}' does not exist.",
-        )
-
     def describe_one(self, association: Association) -> dict[str, Any]:
         if association.lifecycle == "AVAILABLE" and not self._movement.has_bucket(association.bucket):
             association.lifecycle = "MISCONFIGURED"

@@ -105,17 +105,6 @@ class FileSystems:
             self._world.after(self._world.durations.fsx_delete_s, lambda _: self._gone(file_system))
         return {"FileSystemId": file_system.id, "Lifecycle": "DELETING", "LustreResponse": {}}
 
-    def delete_for_sleeper(self, request: dict[str, Any]) -> dict[str, Any]:
-        """DeleteFileSystem for Terraform's AWS provider, which sleeps ten minutes before it first looks.
-
-        The file system goes at once and the answer is FileSystemNotFound, which the provider takes as
-        "deleted already" and does not wait for. Source: provider 5.100, measured; the delay is fixed.
-        """
-        self.delete(request)
-        self._gone(self._store.file_system(request["FileSystemId"]))
-        self._world.calls.record("fsx", "DeleteFileSystem")
-        raise ApiError("FileSystemNotFound", f"File system '{request['FileSystemId']}' does not exist.")
-
     def _available(self, file_system: FileSystem) -> None:
         if file_system.lifecycle == "CREATING":
             file_system.lifecycle = "AVAILABLE"

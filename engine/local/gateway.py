@@ -15,7 +15,6 @@ from engine.local.fsx_api import FsxApi
 from engine.local.world import World
 
 log = logging.getLogger(__name__)
-PROVIDER = "terraform-provider-aws"
 Answer = tuple[str, list[tuple[str, str]], bytes]
 
 
@@ -57,12 +56,7 @@ class Gateway:
     def _fsx_answer(self, environ: dict[str, Any], operation: str, body: bytes) -> Answer:
         region = _region(environ) or self._world.region
         try:
-            content: dict[str, Any] = self._fsx.call(
-                region,
-                operation,
-                json.loads(body or b"{}"),
-                sleeper=PROVIDER in str(environ.get("HTTP_USER_AGENT", "")),
-            )
+            content: dict[str, Any] = self._fsx.call(region, operation, json.loads(body or b"{}"))
             status = "200 OK"
         except ApiError as error:
             content = {

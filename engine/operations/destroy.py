@@ -47,7 +47,8 @@ def destroy(
     check_ground(engine)
     record = records.record_of(engine, vlab_id, project_id)
     names = engine.names(vlab_id, project_id)
-    if record.phase is Phase.PLANNED:
+    # Somebody may have applied a planned workspace by hand: then there is more to do than to forget it.
+    if record.phase is Phase.PLANNED and not instances(read_state(engine, names)):
         _forget(engine, record)
         return Destroyed(kept=())
     if not purge_data:

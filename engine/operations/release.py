@@ -48,7 +48,7 @@ def release(
     """
     check_ground(engine)
     record = records.record_of(engine, vlab_id, project_id)
-    if record.phase is Phase.PLANNED:
+    if record.phase is Phase.PLANNED and not instances(read_state(engine, engine.names(vlab_id, project_id))):
         raise NothingToRelease(
             f"{record.project} was only planned; there is nothing to release.",
             hint=f"`provisioner destroy {record.project}` forgets it.",

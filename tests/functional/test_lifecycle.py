@@ -62,8 +62,8 @@ def test_a_lustre_project_from_nothing_to_nothing(cloud, provisioner, spec) -> N
     larger = spec("lustre", compute={"max_nodes": 16})
     changed = provisioner("plan", larger, "--json", "--detailed-exitcode")
     assert changed.code == 2
-    assert {change["action"] for change in changed.json["changes"] if change["action"] != "NO_CHANGE"} == {
-        "UPDATE"
+    assert {change["action"] for change in changed.json["changes"] if change["action"] != "no-change"} == {
+        "update"
     }
     provisioner("apply", larger, "--yes").ok()
     status = provisioner("status", "lab-1/proj-1", "--json").ok().json

@@ -190,7 +190,7 @@ def test_a_region_where_nothing_is(cloud, provisioner, known: Cloud, tmp_path: P
     for name, command in EVERYTHING.items():
         with nothing_changed(cloud, tmp_path):
             refused = provisioner("--region", "eu-west-1", *command).refused(7, "NOT_BOOTSTRAPPED")
-        assert "eu-west-1" in refused.err, name
+        assert "region" in refused.err, name
 
 
 def test_an_endpoint_where_nobody_answers(
@@ -223,9 +223,11 @@ def test_a_local_cloud_that_died(cloud, provisioner, spec, closed_port: int, tmp
     endpoint = f"http://127.0.0.1:{closed_port}"
     files.write(RunRecord(os.getpid(), closed_port, endpoint, "", "", "gone", "us-east-1", ACCOUNT))
 
+    path = spec("efs")
+
     # THEN
     with nothing_changed(cloud, tmp_path):
-        provisioner("apply", spec("efs"), "--yes").refused(
+        provisioner("apply", path, "--yes").refused(
             7, "UNREACHABLE", "has died; what it held is gone", "`provisioner local up`"
         )
 

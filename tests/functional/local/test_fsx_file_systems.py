@@ -108,18 +108,3 @@ def test_tags_can_be_changed(ground):
     ground.fsx.tag_resource(ResourceARN=arn, Tags=[{"Key": "a", "Value": "1"}, {"Key": "b", "Value": "2"}])
     ground.fsx.untag_resource(ResourceARN=arn, TagKeys=["a"])
     assert ground.fsx.list_tags_for_resource(ResourceARN=arn)["Tags"] == [{"Key": "b", "Value": "2"}]
-
-
-def test_the_terraform_provider_need_not_sleep_after_a_delete(cloud, ground):
-    """Its waiter would first look after ten minutes; it takes "not found" as done."""
-    fs_id = ground.available_lustre()
-    provider = cloud.client("fsx")
-
-    def sign_as_provider(request, **_):
-        request.headers["User-Agent"] = "terraform-provider-aws/5.100.0"
-
-    provider.meta.events.register("before-send.fsx", sign_as_provider)
-    with pytest.raises(provider.exceptions.FileSystemNotFound):
-        provider.delete_file_system(FileSystemId=fs_id)
-    assert not ground.fsx.describe_file_systems()["FileSystems"]
-    assert cloud.calls()["fsx:DeleteFileSystem"] == 1

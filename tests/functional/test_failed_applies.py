@@ -1,0 +1,166 @@
+"""Refusals by real Terraform, and applies that fail: what is said, what is left, and the way on."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from engine.local.server import LocalCloud
+from engine.model.names import names_for
+from engine.model.settings import load_settings
+from engine.operations.engine import open_engine
+from engine.operations.reporting import Silent
+
+pytestmark = [pytest.mark.terraform, pytest.mark.timeout(400)]
+
+ACCOUNT = "123456789012"
+PROJECT = "lab-1/proj-1"
+NAMES = names_for("lab-1", "proj-1", account_id=ACCOUNT)
+STATE_BUCKET = f"provisioner-state-{ACCOUNT}-us-east-1"
+LOCKS, REGISTRY = "provisioner-terraform-locks", "provisioner-registry"
+
+# What a plan writes: the project's record, its address block with the counter, and Terraform's own lock.
+PLANNING = {"dynamodb:PutItem", "dynamodb:UpdateItem", "dynamodb:TransactWriteItems", "dynamodb:DeleteItem"}
+
+# As Terraform 1.11 writes it (its S3 backend: lock item "<bucket>/<key>").
+LOCK_ID = f"{STATE_BUCKET}/{NAMES.state_key}"
+LOCK = {
+    "ID": "5c9d2d5f-f0e9-4a02-0c8e-0b0e8f1a2b3c",
+    "Operation": "OperationTypeApply",
+    "Info": "",
+    "Who": "alice@head",
+    "Version": "1.11.4",
+    "Created": "2026-11-23T03:00:00.123456789Z",
+    "Path": LOCK_ID,
+}
+
+
+def items(cloud: LocalCloud, table: str) -> list[Any]:
+    return sorted(cloud.client("dynamodb").scan(TableName=table)["Items"], key=str)
+
+
+@contextmanager
+def only_planned(cloud: LocalCloud) -> Iterator[None]:
+    """Nothing is made, changed or removed, and no other calls succeed than those a plan needs."""
+
+    def seen() -> tuple[Any, ...]:
+        calls = {name: count for name, count in cloud.calls().items() if name not in PLANNING}
+        return cloud.inventory(), calls, items(cloud, LOCKS)
+
+    before = seen()
+    yield
+    for then, now in zip(before, seen(), strict=True):
+        assert now == then
+
+
+def test_a_state_lock_held_by_somebody_else(cloud, provisioner, spec) -> None:
+    # GIVEN a project that somebody else works on, by Terraform's own account
+    provisioner("bootstrap").ok()
+    dynamodb = cloud.client("dynamodb")
+    item = {"LockID": {"S": LOCK_ID}, "Info": {"S": json.dumps(LOCK)}}
+    dynamodb.put_item(TableName=LOCKS, Item=item)
+
+    # WHEN it is planned or applied THEN the holder is named
+    for command in (["plan", spec("efs")], ["apply", spec("efs"), "--yes"]):
+        with only_planned(cloud):
+            provisioner(*command).refused(
+                4, "STATE_LOCKED", PROJECT, "alice@head", "OperationTypeApply", "force-unlock"
+            )
+    assert provisioner("status", PROJECT, "--json").ok().json["phase"] == "PLANNED"
+
+    # WHEN it is given up THEN nothing of it goes, its address block and record neither
+    registry = items(cloud, REGISTRY)
+    for purge in ([], ["--purge-data"]):
+        with only_planned(cloud):
+            provisioner("destroy", PROJECT, "--confirm", PROJECT, *purge).refused(
+                4, "STATE_LOCKED", "alice@head"
+            )
+        assert items(cloud, REGISTRY) == registry
+
+    # AND the lock is still theirs
+    assert items(cloud, LOCKS) == [item]
+
+    # WHEN they are done THEN it can be given up
+    dynamodb.delete_item(TableName=LOCKS, Key={"LockID": {"S": LOCK_ID}})
+    provisioner("destroy", PROJECT, "--confirm", PROJECT).ok()
+    assert provisioner("list", "--json").json == {"projects": []}
+
+
+def test_an_apply_that_nobody_confirms(cloud, provisioner, spec) -> None:
+    provisioner("bootstrap").ok()
+
+    # WHEN nobody is at the terminal
+    with only_planned(cloud):
+        refused = provisioner("apply", spec("efs")).refused(
+            3, "NOT_CONFIRMED", "Nothing was changed", "--yes"
+        )
+    # THEN the plan was shown all the same
+    assert "aws_cloudformation_stack" in refused.out
+    assert provisioner("status", PROJECT, "--json").json["phase"] == "PLANNED"
+
+    # AND what was only planned cannot be released
+    with only_planned(cloud):
+        provisioner("release", PROJECT, "--yes").refused(3, "NOTHING_TO_RELEASE", "provisioner destroy")
+
+
+def test_what_a_person_applied_by_hand_is_not_forgotten(cloud, provisioner, spec, tmp_path: Path) -> None:
+    # GIVEN a project that the registry has as planned, and part of it made by terraform alone
+    provisioner("bootstrap").ok()
+    before = cloud.inventory()
+    provisioner("plan", spec("efs")).ok()
+    settings = load_settings(environ={"PROVISIONER_ENDPOINT_URL": cloud.endpoint}).settings
+    engine = open_engine(settings, base=tmp_path, environ=os.environ, reporter=Silent())
+    runner = engine.runner(NAMES, tmp_path / "projects" / NAMES.directory)
+    runner.plan(tmp_path / "by-hand.tfplan", targets=("module.bucket.aws_s3_bucket.this",))
+    runner.apply(tmp_path / "by-hand.tfplan")
+    assert NAMES.bucket in {one["id"] for one in cloud.inventory()}
+
+    # WHEN it is given up THEN that part goes, too
+    provisioner("destroy", PROJECT, "--purge-data", "--confirm", PROJECT).ok()
+    assert cloud.inventory() == before
+
+
+def test_a_cluster_that_does_not_come_up(cloud, provisioner, spec) -> None:
+    # GIVEN a cluster whose head node will fail
+    provisioner("bootstrap").ok()
+    cloud.fail("create", cluster=NAMES.cluster, code="HeadNodeBootstrapFailure")
+
+    # WHEN
+    failed = provisioner("apply", spec("efs"), "--yes").refused(8, "CLUSTER_FAILED", PROJECT)
+
+    # THEN the reason is said, in full, and where to look
+    assert "HeadNodeBootstrapFailure" in failed.err
+    assert f"provisioner status {PROJECT}" in failed.err
+    status = provisioner("status", PROJECT, "--json").ok().json
+    assert status["phase"] == "FAILED"
+    assert status["message"].startswith("CLUSTER_FAILED")
+    assert "HeadNodeBootstrapFailure" in " ".join(status["cluster"]["failure_reasons"])
+    shown = provisioner("status", PROJECT).ok().out
+    assert "FAILED" in shown
+    assert "HeadNodeBootstrapFailure" in shown
+    # AND the lock is given back, and the key kept
+    assert [item["LockID"]["S"] for item in items(cloud, LOCKS)] == [f"{LOCK_ID}-md5"]
+    key = cloud.client("secretsmanager").get_secret_value(SecretId=NAMES.key_secret)["SecretString"]
+
+    # WHEN nobody confirms giving it back THEN nothing changes
+    with only_planned(cloud):
+        provisioner("release", PROJECT).refused(3, "NOT_CONFIRMED")
+    assert provisioner("status", PROJECT, "--json").json["phase"] == "FAILED"
+
+    # WHEN the cause is gone, the same command brings it up
+    provisioner("apply", spec("efs"), "--yes").ok()
+    status = provisioner("status", PROJECT, "--json").ok().json
+    assert (status["phase"], status["message"]) == ("READY", "")
+    assert status["cluster"]["status"] == "CREATE_COMPLETE"
+    assert status["cluster"]["failure_reasons"] == []
+    assert cloud.client("secretsmanager").get_secret_value(SecretId=NAMES.key_secret)["SecretString"] == key
+    # AND nothing of the failed one is left beside it
+    stacks = [one["name"] for one in cloud.inventory() if one["type"] == "stack" and not one["seeded"]]
+    assert sorted(stacks) == sorted([NAMES.cluster, NAMES.stack])
+    assert provisioner("plan", spec("efs"), "--detailed-exitcode").code == 0
