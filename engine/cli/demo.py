@@ -56,6 +56,10 @@ def demo(invocation: Invocation) -> None:
 
     Runs real Terraform with the real AWS provider. Needs no account, changes none, leaves nothing
     running; its workspaces and plan reports stay to be looked at.
+
+    \b
+    Example:
+      provisioner demo
     """
     folder = base_folder() / invocation.settings.home / "demo"
     story = Story(time.monotonic())

@@ -13,7 +13,7 @@ from engine.operations.folders import remove_workspace
 from engine.operations.planning import check_ground, make_plan
 from engine.operations.provision import Approve
 from engine.operations.release import give_back, release
-from engine.operations.states import read_state
+from engine.operations.states import made_nothing, read_state
 from engine.review.findings import refuse_data_loss
 from engine.terraform.state import instances
 from engine.workspace.stack import Presence
@@ -48,7 +48,7 @@ def destroy(
     record = records.record_of(engine, vlab_id, project_id)
     names = engine.names(vlab_id, project_id)
     # Somebody may have applied a planned workspace by hand: then there is more to do than to forget it.
-    if record.phase is Phase.PLANNED and not instances(read_state(engine, names)):
+    if record.phase is Phase.PLANNED and made_nothing(engine, names):
         _forget(engine, record)
         return Destroyed(kept=())
     if not purge_data:

@@ -16,7 +16,7 @@ from engine.operations import lustre, records
 from engine.operations.engine import Engine
 from engine.operations.planning import Planned, check_ground, make_plan, plan_again
 from engine.operations.provision import Approve
-from engine.operations.states import read_state
+from engine.operations.states import made_nothing, read_state
 from engine.review.findings import refuse_data_loss
 from engine.review.model import Review
 from engine.terraform.state import instances
@@ -48,7 +48,7 @@ def release(
     """
     check_ground(engine)
     record = records.record_of(engine, vlab_id, project_id)
-    if record.phase is Phase.PLANNED and not instances(read_state(engine, engine.names(vlab_id, project_id))):
+    if record.phase is Phase.PLANNED and made_nothing(engine, engine.names(vlab_id, project_id)):
         raise NothingToRelease(
             f"{record.project} was only planned; there is nothing to release.",
             hint=f"`provisioner destroy {record.project}` forgets it.",

@@ -8,6 +8,7 @@ from typing import Any
 from engine.aws.buckets import find_object
 from engine.model.names import Names
 from engine.operations.engine import Engine
+from engine.terraform.state import instances
 
 
 def read_state(engine: Engine, names: Names) -> dict[str, Any]:
@@ -17,3 +18,8 @@ def read_state(engine: Engine, names: Names) -> dict[str, Any]:
     """
     stored = find_object(engine.cloud, engine.settings.state_bucket, names.state_key)
     return json.loads(stored) if stored else {}
+
+
+def made_nothing(engine: Engine, names: Names) -> bool:
+    """Whether no resource of the project is in its state; raises as `read_state` does."""
+    return not list(instances(read_state(engine, names)))

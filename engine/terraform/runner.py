@@ -4,9 +4,9 @@ What stops a run, and what does not:
 
 - Terraform has a session of its own, so a Ctrl-C at the terminal reaches the engine alone. The engine
   sends ONE SIGINT to Terraform's own process (never to the group: the providers must live to finish),
-  waits for it, and raises TerraformInterrupted. Every further Ctrl-C only says what is being waited for.
-  There is no count of Ctrl-C at which Terraform is killed: that loses the state of everything made since
-  it was last saved. Whoever wants that anyway is told the process id.
+  waits for it, and raises TerraformInterrupted. Every further Ctrl-C only says what is being waited for;
+  SIGTERM and SIGHUP count as Ctrl-C. There is no count of them at which Terraform is killed: that loses
+  the state of everything made since it was last saved. Whoever wants that anyway is told the process id.
 - If the engine itself is killed, Linux sends that SIGINT in its place (PR_SET_PDEATHSIG), so Terraform
   still saves its state and releases its lock. The setting is made by a small Python program that then
   becomes Terraform: code run between fork and exec in a process with threads may deadlock. Linux sends
@@ -50,6 +50,7 @@ from engine.terraform.output import CommandLog, Tail
 from engine.terraform.redaction import Redactor
 
 _POLL_S = 0.03
+_STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _NO_STATE = "No state file was found!"
 # Takes the engine's process id and a command line. SIGINT gets its plain meaning first, so that one
 # that comes early ends the program instead of raising inside it. Should the engine be gone before the
@@ -318,7 +319,7 @@ class Runner:
 
     def _watch(self, argv: Sequence[str], out: IO[bytes], err: IO[bytes], listener: Listener) -> int:
         """Start, listen until the end, give the exit code."""
-        with self._ctrl_c_stops():
+        with self._signals_stop():
             process = self._start(argv, out, err)
             self._unsent = [None]
             self._process = process
@@ -359,23 +360,29 @@ class Runner:
         )
 
     @contextmanager
-    def _ctrl_c_stops(self) -> Iterator[None]:
-        """Make Ctrl-C call interrupt() instead of raising, where Python's own handler would raise."""
-        if (
-            threading.current_thread() is not threading.main_thread()
-            or signal.getsignal(signal.SIGINT) is not signal.default_int_handler
-        ):
-            yield
-            return
+    def _signals_stop(self) -> Iterator[None]:
+        """Make Ctrl-C, SIGTERM and a closed terminal call interrupt(), where nobody else handles them.
+
+        Without this a SIGTERM (a pipeline that is cancelled) or SIGHUP would end the engine at once. After
+        a Ctrl-C that would be Terraform's second SIGINT, on which it drops what it is making.
+        """
+        replaced = {
+            number: handler
+            for number, handler in ((number, signal.getsignal(number)) for number in _STOPPING)
+            if threading.current_thread() is threading.main_thread()
+            and handler in (signal.default_int_handler, signal.SIG_DFL)
+        }
 
         def handle(_number: int, _frame: FrameType | None) -> None:
             self.interrupt()
 
-        signal.signal(signal.SIGINT, handle)
+        for number in replaced:
+            signal.signal(number, handle)
         try:
             yield
         finally:
-            signal.signal(signal.SIGINT, signal.default_int_handler)
+            for number, handler in replaced.items():
+                signal.signal(number, handler)
 
     def _send_stop(self) -> None:
         process = self._process

@@ -72,5 +72,5 @@ def test_example_is_valid(name: str, copied: Path, toolchain: Toolchain) -> None
 def test_module_has_its_parts_and_no_provider_block(name: str) -> None:
     assert {path.name for path in (MODULES / name).iterdir() if path.name != "scripts"} == PARTS
     for path in (MODULES / name).glob("*.tf"):
-        assert "provider \"" not in path.read_text("utf-8")
-        assert "backend \"" not in path.read_text("utf-8")
+        assert 'provider "' not in path.read_text("utf-8")
+        assert 'backend "' not in path.read_text("utf-8")

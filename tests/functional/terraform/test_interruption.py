@@ -190,14 +190,39 @@ def test_ctrl_c_reaches_the_engine_and_is_passed_on_once(
     lines.wait_for("raised TERRAFORM_INTERRUPTED 1")
 
 
-def test_ctrl_c_in_an_apply_keeps_the_state(workplace: Workplace, slow: Runner) -> None:
+def test_a_closed_terminal_after_ctrl_c_is_no_second_sigint(
+    workplace: Workplace, pretender: Callable[..., Path], tmp_path: Path
+) -> None:
+    # GIVEN a Terraform that has been asked to stop
+    counts, end = tmp_path / "counts", tmp_path / "end"
+    engine = start_engine(workplace, "init", binary=pretender(STUBBORN.format(counts=counts, end=end)))
+    lines = Lines(engine)
+    lines.wait_for("Message(text='started'")
+    os.killpg(engine.pid, signal.SIGINT)
+    lines.wait_for("times=1)")
+
+    # WHEN the terminal is closed, or the pipeline cancelled: on a second SIGINT Terraform drops its work
+    engine.send_signal(signal.SIGHUP)
+    engine.send_signal(signal.SIGTERM)
+    lines.wait_for("times=3)")
+    end.touch()
+
+    # THEN the engine has waited, and Terraform got one
+    assert engine.wait(timeout=20) == 6
+    assert counts.read_text() == "x\n"
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_being_stopped_in_an_apply_keeps_the_state(
+    number: signal.Signals, workplace: Workplace, slow: Runner
+) -> None:
     # GIVEN a real apply in an engine of its own
     engine = start_engine(workplace, "apply")
     lines = Lines(engine)
     lines.wait_for("ResourceStarted(address='terraform_data.second'")
 
     # WHEN
-    os.killpg(engine.pid, signal.SIGINT)
+    os.killpg(engine.pid, number)
 
     # THEN
     assert engine.wait(timeout=20) == 6
