@@ -46,12 +46,12 @@ lint: setup ## Check style, types and Terraform formatting
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(BIN)/provisioner setup --print terraform | xargs -I{} {} fmt -check -recursive modules
+	$$($(BIN)/provisioner setup --print terraform) fmt -check -recursive modules
 
 format: setup ## Rewrite Python and Terraform files in their usual format
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
-	$(BIN)/provisioner setup --print terraform | xargs -I{} {} fmt -recursive modules
+	$$($(BIN)/provisioner setup --print terraform) fmt -recursive modules
 
 schemas: $(VENV)/.ready ## Write the generated pages anew
 	$(BIN)/python -m engine.model.reference spec.schema.json > docs/spec.schema.json

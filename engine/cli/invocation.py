@@ -63,7 +63,7 @@ class Invocation:
     def engine(self, reporter: Reporter) -> Engine:
         """The engine that the settings describe, connected.
 
-        Raises   Unreachable when the local cloud is asked for and not up; TerraformMissing
+        Raises   Unreachable when the local cloud is asked for and not up
         """
         from engine.operations.engine import open_engine
 

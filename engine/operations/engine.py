@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from functools import cached_property
 from pathlib import Path
 from weakref import WeakSet
 
@@ -21,17 +22,24 @@ from engine.terraform.toolchain import Toolchain, prepare
 
 @dataclass(frozen=True)
 class Engine:
-    """settings have their account; folders are absolute; environment is Terraform's, whole."""
+    """settings have their account; folders are absolute; environ is the caller's environment."""
 
     settings: Settings
     cloud: Cloud
-    toolchain: Toolchain
-    environment: Mapping[str, str]
+    environ: Mapping[str, str]
     home: Path
     workspaces: Path
     reporter: Reporter
     now: Callable[[], datetime]
     runners: WeakSet[Runner] = field(default_factory=WeakSet, compare=False)
+
+    @cached_property
+    def toolchain(self) -> Toolchain:
+        """Terraform, looked for when it is first needed: reading commands do without.
+
+        Raises   TerraformMissing
+        """
+        return prepare(self.home, explicit=self.settings.terraform, environ=self.environ)
 
     @property
     def registry(self) -> Registry:
@@ -53,7 +61,12 @@ class Engine:
         runner = Runner(
             folder or self.folder(names),
             binary=self.toolchain.binary,
-            env=self.environment,
+            env=terraform_environment(
+                self.environ,
+                cli_config=self.toolchain.cli_config,
+                aws=_aws_environment(self.settings),
+                local=self.settings.cloud == "local",
+            ),
             log_path=self.log(names),
             on_event=self.reporter.terraform,
             project=names.project,
@@ -87,26 +100,18 @@ def connect(settings: Settings) -> tuple[Cloud, Settings]:
 
 
 def open_engine(settings: Settings, *, base: Path, environ: Mapping[str, str], reporter: Reporter) -> Engine:
-    """Connect, and find Terraform.
+    """Connect.
 
     base      where relative folders of the settings start
     environ   the caller's environment, of which Terraform gets what it needs
-    Raises    TerraformMissing, and what `connect` raises
+    Raises    what `connect` raises
     """
     cloud, settings = connect(settings)
-    home = base / settings.home
-    toolchain = prepare(home, explicit=settings.terraform, environ=environ)
     return Engine(
         settings=settings,
         cloud=cloud,
-        toolchain=toolchain,
-        environment=terraform_environment(
-            environ,
-            cli_config=toolchain.cli_config,
-            aws=_aws_environment(settings),
-            local=settings.cloud == "local",
-        ),
-        home=home,
+        environ=environ,
+        home=base / settings.home,
         workspaces=base / settings.workspaces_dir,
         reporter=reporter,
         now=lambda: datetime.now(UTC),

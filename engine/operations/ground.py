@@ -7,6 +7,7 @@ from engine.aws.checks import Check
 from engine.aws.preflight import account_of, examine_backend, require_account
 from engine.aws.shared_ground import examine_shared_ground
 from engine.aws.steps import Step
+from engine.errors import TerraformMissing
 from engine.operations.engine import Engine
 from engine.operations.planning import ground_names
 
@@ -27,20 +28,7 @@ def bootstrap(engine: Engine) -> list[Step]:
 
 def examine(engine: Engine) -> list[Check]:
     """Every check of the toolchain, the backend and the shared infrastructure; none stops the others."""
-    checks = [
-        Check(
-            "terraform",
-            True,
-            f"{engine.toolchain.product} {engine.toolchain.version} at {engine.toolchain.binary}",
-            "",
-        ),
-        Check(
-            "aws provider",
-            True,
-            str(engine.toolchain.provider_mirror or "from the registry, when first needed"),
-            "",
-        ),
-    ]
+    checks = _toolchain_checks(engine)
     settings = engine.settings
     backend_found = examine_backend(
         engine.cloud,
@@ -52,3 +40,14 @@ def examine(engine: Engine) -> list[Check]:
     if not backend_found[0].ok:
         return checks + backend_found  # the account does not answer: nothing else would
     return checks + backend_found + examine_shared_ground(engine.cloud, **ground_names(engine))
+
+
+def _toolchain_checks(engine: Engine) -> list[Check]:
+    try:
+        tools = engine.toolchain
+    except TerraformMissing as error:
+        return [Check("terraform", False, error.message, error.hint, error.code)]
+    return [
+        Check("terraform", True, f"{tools.product} {tools.version} at {tools.binary}"),
+        Check("aws provider", True, str(tools.provider_mirror or "from the registry, when first needed")),
+    ]

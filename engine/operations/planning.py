@@ -64,10 +64,11 @@ def check_backend(engine: Engine) -> None:
 
 
 def check_ground(engine: Engine) -> None:
-    """Look before anything is changed: the backend, and the shared infrastructure.
+    """Look before anything is changed: Terraform, the backend, and the shared infrastructure.
 
-    Raises   SharedGroundMissing, and what `check_backend` raises
+    Raises   TerraformMissing, SharedGroundMissing, and what `check_backend` raises
     """
+    _ = engine.toolchain
     check_backend(engine)
     find_shared_ground(engine.cloud, **ground_names(engine))
 
