@@ -21,6 +21,7 @@ SYMBOLS = {
     Action.FORGET: "x",
 }
 
+_RULES_OF_GROUPS = ("aws_vpc_security_group_ingress_rule", "aws_vpc_security_group_egress_rule")
 _LOSING = (Action.DELETE, Action.REPLACE)
 _EMPTY: tuple[Any, ...] = (None, "", [], {})
 _ELIDED = "template_body.Resources."
@@ -157,6 +158,21 @@ def alike(changes: Sequence[Change]) -> list[list[Change]]:
         key = repr((change.action, change.consequence, change.reasons, shown.lines))
         together = key if shown.lines and not change.previous_address and not change.imported_id else ""
         groups.setdefault(together or repr((change.address, change.deposed)), []).append(change)
+    return list(groups.values())
+
+
+def folded(changes: Sequence[Change]) -> list[list[Change]]:
+    """Instances of one security group rule together, so that a file system's dozen ports take two lines.
+
+    A rule that opens to addresses (CIDR blocks) always stands alone: a reviewer must see it.
+    """
+    groups: dict[str, list[Change]] = {}
+    for change in changes:
+        opens = any(fact.label.startswith("cidr") for fact in change.facts)
+        plain = not (opens or change.previous_address or change.imported_id or change.deposed)
+        resource, instance, _ = change.address.partition('["')
+        key = resource if plain and instance and change.type in _RULES_OF_GROUPS else repr(change)
+        groups.setdefault(repr((change.action, change.reasons)) + key, []).append(change)
     return list(groups.values())
 
 

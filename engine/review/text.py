@@ -16,6 +16,7 @@ from engine.review.outline import (
     attributes_of,
     drifted,
     facts_of,
+    folded,
     headline,
     reads,
     remarks,
@@ -155,16 +156,28 @@ class _Writer:
     def _table(self, changes: Sequence[Change], said: dict[str, str]) -> Iterator[str]:
         symbols = max(len(SYMBOLS[change.action]) for change in changes)
         widest = self._width * 45 // 100
-        fitting = [len(name) for name in map(_table_name, changes) if len(name) <= widest]
+        alone = [group[0] for group in folded(changes) if len(group) == 1]
+        fitting = [len(name) for name in map(_table_name, alone) if len(name) <= widest]
         column = max(fitting, default=widest)
         for module, rows in groupby(changes, key=lambda change: change.module):
             group = list(rows)
             shared = set.intersection(*(set(change.reasons) for change in group))
             why = f"   Why: {printable('; '.join(sorted(shared)))}." if shared else ""
             yield from self._wrap(f"{printable(module) or '(root module)'}{why}", indent=4, first="  ")
-            for change in group:
-                yield from self._row(change, column, 4 + symbols + 1)
+            for instances in folded(group):
+                change = instances[0]
+                if len(instances) > 1:
+                    yield from self._folded(instances)
+                else:
+                    yield from self._row(change, column, 4 + symbols + 1)
                 yield from self._notes(change, said, shared)
+
+    def _folded(self, instances: Sequence[Change]) -> Iterator[str]:
+        names = [_table_name(change) for change in instances]
+        resource = names[0].partition('["')[0]
+        keys = _listed(name.removeprefix(f'{resource}["').removesuffix('"]') for name in names)
+        yield f"    {self._symbol(instances[0])} {resource}  ×{len(instances)}"
+        yield from self._wrap(keys, indent=8, style="dim")
 
     def _row(self, change: Change, column: int, start: int) -> Iterator[str]:
         name = _table_name(change)

@@ -27,6 +27,21 @@ def test_numbers_and_risk_stand_in_the_first_line() -> None:
     assert text.splitlines()[0] == "Plan for lab-1/proj-1: 14 to add, 0 to change, 0 to destroy. Risk: low."
 
 
+def test_rules_between_groups_are_folded_and_open_ones_never() -> None:
+    # GIVEN three instances of one rule, one of which opens to addresses
+    def rule(key: str, **after: str) -> dict[str, Any]:
+        address = f'aws_vpc_security_group_ingress_rule.this["{key}"]'
+        return entry(address, "create", before=None, after={"from_port": 988, **after, "tags_all": OWN_TAGS})
+
+    # WHEN
+    text = text_of(rule("client"), rule("self"), rule("world", cidr_ipv4="0.0.0.0/0"))
+
+    # THEN two share a line, and the open one is seen
+    assert "aws_vpc_security_group_ingress_rule.this  ×2\n        client, self\n" in text
+    assert 'aws_vpc_security_group_ingress_rule.this["world"]' in text
+    assert "0.0.0.0/0" in text
+
+
 def test_a_queue_count_reads_as_a_number_that_changes() -> None:
     text = render_text(build_review(golden_plan("update"), project=PROJECT), width=120)
     assert "Scheduling.SlurmQueues[debug].ComputeResources[c5-xlarge].MaxCount: 8 → 16" in text
