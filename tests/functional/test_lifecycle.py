@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from pathlib import Path
 
@@ -9,11 +10,22 @@ import pytest
 
 from engine.aws.session import Cloud
 from engine.local.server import LocalCloud
+from engine.model import tags
 from engine.model.names import names_for
 
 pytestmark = [pytest.mark.terraform, pytest.mark.timeout(600)]
 
 NAMES = names_for("lab-1", "proj-1", account_id="123456789012")
+ENGINE_BUCKETS = {"provisioner-state-123456789012-us-east-1"}
+MADE_BY_MODULES = {
+    ("cloudformation", "stack"),
+    ("ec2", "security-group"),
+    ("ec2", "subnet"),
+    ("efs", "file-system"),
+    ("fsx", "data-repository-association"),
+    ("fsx", "file-system"),
+    ("s3", "bucket"),
+}
 BY_THE_HOUR = {"ec2:subnet", "ec2:instance", "fsx:file-system", "efs:mount-target", "cloudformation:stack"}
 
 
@@ -25,7 +37,26 @@ def client(cloud: LocalCloud) -> Cloud:
     return Cloud(region="us-east-1", endpoint_url=cloud.endpoint, local=True)
 
 
-def test_a_lustre_project_from_nothing_to_nothing(cloud, provisioner, spec) -> None:
+def require_tags(cloud: LocalCloud, tmp_path: Path) -> None:
+    """Project, owner and Terraform address on all that recovery after a crash would look for."""
+    report = json.loads((tmp_path / "projects" / NAMES.directory / "plan.json").read_text("utf-8"))
+    planned = {tags.address_tag(change["address"]) for change in report["changes"]}
+    made = [
+        item
+        for item in cloud.inventory()
+        if not item["seeded"] and (item["service"], item["type"]) in MADE_BY_MODULES
+    ]
+    found = [item for item in made if item["name"] != NAMES.cluster or item["type"] != "stack"]
+    assert {(item["service"], item["type"]) for item in found} == MADE_BY_MODULES
+    for item in found:
+        if item["id"] in ENGINE_BUCKETS:
+            continue
+        assert item["tags"].get(tags.ADDRESS) in planned, item
+        assert item["tags"][tags.PROJECT] == "proj-1", item
+        assert item["tags"][tags.OWNER] == "lab-1", item
+
+
+def test_a_lustre_project_from_nothing_to_nothing(cloud, provisioner, spec, tmp_path: Path) -> None:
     # GIVEN an account with its backend
     provisioner("bootstrap").ok()
     empty = cloud.inventory()
@@ -47,6 +78,9 @@ def test_a_lustre_project_from_nothing_to_nothing(cloud, provisioner, spec) -> N
     assert status["lustre"].endswith("AVAILABLE")
     outputs = provisioner("outputs", "lab-1/proj-1", "--json").ok().json
     assert outputs["head_node_private_ip"] == status["cluster"]["head_node_private_ip"]
+
+    # AND everything taggable says whose it is and where it stands in Terraform
+    require_tags(cloud, tmp_path)
 
     # WHEN it is applied again THEN nothing is planned
     calls = cloud.calls()

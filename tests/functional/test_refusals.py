@@ -144,9 +144,13 @@ def test_no_usable_terraform(cloud, provisioner, known, tmp_path: Path, monkeypa
 
     # WHEN any command that needs it is run THEN it says which one, why, and what to do
     why = "1.5.7; >= 1.11" if binary == "too old" else "not there"
-    for command in (EVERYTHING["plan"], *CHANGING.values(), ["bootstrap"]):
+    for command in (EVERYTHING["plan"], *CHANGING.values()):
         with nothing_changed(cloud, tmp_path):
             provisioner(*command).refused(6, "TERRAFORM_MISSING", str(named), why, "PROVISIONER_TERRAFORM")
+
+    # AND what only reads goes without, and doctor says what is missing
+    assert provisioner("list", "--json").ok().json["projects"]
+    assert why in provisioner("doctor").refused(7).out
 
 
 def test_an_account_without_the_backend(cloud, provisioner, spec, tmp_path: Path) -> None:
