@@ -188,10 +188,10 @@ def _stop(pid: int, files: RunFiles) -> None:
             os.kill(pid, number)
         deadline = time.monotonic() + patience_s
         while time.monotonic() < deadline:
-            if not files.held():
-                _alive(pid)
+            # The lock goes a moment before the process does, and "down" means that it is gone.
+            if not files.held() and not _alive(pid):
                 return
-            time.sleep(0.05)
+            time.sleep(0.02)
     raise BackendError(f"The local cloud (process {pid}) does not end.", hint=f"End process {pid} by hand.")
 
 

@@ -57,8 +57,10 @@ def test_up_status_environment_down(home):
     assert json.loads(RunFiles(home).record.read_text())["instance_id"] == status.record.instance_id
     # WHEN it is brought up again THEN it is the same one
     assert control.up(home) == status
-    # WHEN it is taken down, twice THEN nothing is left
+    # WHEN it is taken down, twice THEN nothing is left, the process neither
     assert control.down(home).state == "stopped"
+    with pytest.raises(ProcessLookupError):
+        os.kill(status.record.pid, 0)
     assert control.down(home).state == "stopped"
     assert not RunFiles(home).record.exists()
     assert not RunFiles(home).held()
