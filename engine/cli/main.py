@@ -138,4 +138,11 @@ def run(arguments: Sequence[str] | None = None) -> int:
 
 def main() -> None:
     """The console script."""
+    sys.unraisablehook = _tell_unraisable
     sys.exit(run())
+
+
+def _tell_unraisable(unraisable: sys.UnraisableHookArgs) -> None:
+    # Ctrl-C at a terminal ends cdktf's Node too, which minds finding its pipe closed when we exit.
+    if not isinstance(unraisable.exc_value, BrokenPipeError):
+        sys.__unraisablehook__(unraisable)
