@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import shutil
 from collections.abc import Mapping
@@ -70,14 +69,6 @@ def check_folder(folder: Path, vlab_id: str, project_id: str) -> None:
 def remove_workspace(folder: Path) -> None:
     """Take a workspace off the disk; not being there is fine."""
     shutil.rmtree(folder, ignore_errors=True)
-
-
-def content_digest(files: Mapping[str, str], modules: tuple[str, ...]) -> str:
-    """sha256 over everything that a workspace is made of, modules included."""
-    digest = hashlib.sha256()
-    for path, text in sorted({**files, **_module_files(modules)}.items()):
-        digest.update(f"{path}\0{len(text)}\0{text}".encode())
-    return digest.hexdigest()
 
 
 def _module_files(modules: tuple[str, ...]) -> dict[str, str]:

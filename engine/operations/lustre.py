@@ -39,12 +39,40 @@ def give_up(engine: Engine, names: Names, file_system_id: str, *, skip_export: s
              ClusterError when FSx is not done after an hour
     """
     lifecycle = filesystems.lustre_lifecycle(engine.cloud, file_system_id)
+    if lifecycle is None:
+        return Export(waived=skip_export)
+    # What is being deleted was exported, or waived, by the release that was interrupted then.
     export = Export(waived=skip_export)
-    if lifecycle == "AVAILABLE" and not skip_export:
-        export = _export(engine, names, file_system_id)
-    if lifecycle is not None:
-        _delete(engine, names, file_system_id)
+    if lifecycle != "DELETING" and not skip_export:
+        export = _export_of(engine, names, file_system_id, lifecycle)
+    _delete(engine, names, file_system_id)
     return export
+
+
+def _export_of(engine: Engine, names: Names, file_system_id: str, lifecycle: str) -> Export:
+    """The export that lets the file system go; only an available one can be exported.
+
+    Raises   DataAtRisk, ClusterError
+    """
+    if lifecycle != "AVAILABLE":
+        raise DataAtRisk(
+            f"The Lustre file system of {names.project} is {lifecycle} and cannot be exported: it stays.",
+            hint="Wait until it is AVAILABLE, or mend it, and release again; "
+            '--skip-export "reason" gives its files up.',
+        )
+    if not filesystems.list_links(engine.cloud, file_system_id):
+        # Cut by a release that was interrupted after its export, or by a person: only a person can tell.
+        done = next(
+            (one for one in exports.list_exports(engine.cloud, file_system_id) if one.succeeded), None
+        )
+        last = f"task {done.task_id}, {done.succeeded_count} files" if done else "none is known"
+        raise DataAtRisk(
+            f"The Lustre file system of {names.project} has no link to S3 and cannot be exported: it stays. "
+            f"Last whole export: {last}.",
+            hint='If that export holds everything, release again with --skip-export "exported before".',
+            details={"last_export": done.task_id if done else None},
+        )
+    return _export(engine, names, file_system_id)
 
 
 def _delete(engine: Engine, names: Names, file_system_id: str) -> None:

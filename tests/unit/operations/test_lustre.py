@@ -1,0 +1,77 @@
+"""When a Lustre file system may go: after a whole export, a waiver, or when it is going already."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from engine.errors import DataAtRisk
+from engine.model.names import names_for
+from engine.operations import lustre
+from engine.operations.reporting import Silent
+
+NAMES = names_for("lab-1", "proj-1", account_id="123456789012")
+FS = "fs-0123456789abcdef0"
+
+
+@pytest.fixture
+def engine() -> Any:
+    return SimpleNamespace(cloud=None, reporter=Silent(), settings=SimpleNamespace(cloud="local"))
+
+
+@pytest.fixture
+def fsx(mocker) -> Any:
+    """FSx as the operation sees it: gone as soon as its deletion is asked for."""
+    state = SimpleNamespace(lifecycle="AVAILABLE", links=["link"], exports=[], deleted=[])
+
+    def delete(_cloud: Any, file_system_id: str) -> None:
+        state.deleted.append(file_system_id)
+        state.lifecycle = None
+
+    outside = "engine.operations.lustre.filesystems"
+    mocker.patch(f"{outside}.lustre_lifecycle", side_effect=lambda *_: state.lifecycle)
+    mocker.patch(f"{outside}.list_links", side_effect=lambda *_: list(state.links))
+    mocker.patch(f"{outside}.delete_link", side_effect=lambda *_: state.links.clear())
+    mocker.patch(f"{outside}.delete_lustre", side_effect=delete)
+    mocker.patch("engine.operations.lustre.exports.list_exports", side_effect=lambda *_: state.exports)
+    state.start = mocker.patch(
+        "engine.operations.lustre.exports.start_export", side_effect=AssertionError("no export expected")
+    )
+    state.links = [SimpleNamespace(id="dra-1")]
+    return state
+
+
+@pytest.mark.parametrize("lifecycle", ["CREATING", "UPDATING", "MISCONFIGURED", "FAILED"])
+def test_what_cannot_be_exported_stays(engine: Any, fsx: Any, lifecycle: str) -> None:
+    fsx.lifecycle = lifecycle
+    with pytest.raises(DataAtRisk, match=lifecycle):
+        lustre.give_up(engine, NAMES, FS, skip_export=None)
+    assert fsx.deleted == []
+    assert fsx.links, "a link was cut"
+
+
+def test_a_waiver_lets_it_go_whatever_its_state(engine: Any, fsx: Any) -> None:
+    fsx.lifecycle = "MISCONFIGURED"
+    assert lustre.give_up(engine, NAMES, FS, skip_export="scratch only").waived == "scratch only"
+    assert fsx.deleted == [FS]
+
+
+def test_without_links_a_person_is_told_of_the_last_export(engine: Any, fsx: Any) -> None:
+    # GIVEN a file system whose links were cut, by an interrupted release or by somebody
+    fsx.links.clear()
+    fsx.exports = [
+        SimpleNamespace(succeeded=False, task_id="task-2", succeeded_count=0),
+        SimpleNamespace(succeeded=True, task_id="task-1", succeeded_count=7),
+    ]
+    # WHEN it is released THEN it stays, and the export that was made is named
+    with pytest.raises(DataAtRisk, match="task-1, 7 files"):
+        lustre.give_up(engine, NAMES, FS, skip_export=None)
+    assert fsx.deleted == []
+
+
+def test_one_that_is_gone_is_fine(engine: Any, fsx: Any) -> None:
+    fsx.lifecycle = None
+    assert lustre.give_up(engine, NAMES, FS, skip_export=None) == lustre.Export()
+    assert fsx.deleted == []
