@@ -53,9 +53,10 @@ format: setup ## Rewrite Python and Terraform files in their usual format
 	$(BIN)/ruff format .
 	$$($(BIN)/provisioner setup --print terraform) fmt -recursive modules
 
-schemas: $(VENV)/.ready ## Write the generated pages anew
-	$(BIN)/python -m engine.model.reference spec.schema.json > docs/spec.schema.json
-	$(BIN)/python -m engine.model.reference settings.md > docs/settings.md
+schemas: $(VENV)/.ready ## Write the generated pages and data anew
+	@for page in docs/spec.schema.json docs/settings.md modules/discovery/tags.json; do \
+	  $(BIN)/python -m engine.model.reference $$page > $$page.new && mv $$page.new $$page; \
+	done
 
 lock: $(VENV)/.ready ## Resolve the dependencies anew
 	$(PYTHON) -m pip install --quiet uv

@@ -1,7 +1,8 @@
-"""The pages of docs/ that are written from the models, so that they can't go stale.
+"""Pages and data that are written from the models, so that they can't go stale.
 
-python -m engine.model.reference spec.schema.json > docs/spec.schema.json
-python -m engine.model.reference settings.md > docs/settings.md
+python -m engine.model.reference docs/spec.schema.json > docs/spec.schema.json
+python -m engine.model.reference docs/settings.md > docs/settings.md
+python -m engine.model.reference modules/discovery/tags.json > modules/discovery/tags.json
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import json
 import sys
 
+from engine.model import tags
 from engine.model.settings import setting_docs
 from engine.model.spec import spec_json_schema
 
@@ -47,7 +49,17 @@ def spec_schema() -> str:
     return json.dumps(spec_json_schema(), indent=2, ensure_ascii=False) + "\n"
 
 
-PAGES = {"settings.md": settings_page, "spec.schema.json": spec_schema}
+def shared_tags() -> str:
+    """modules/discovery/tags.json"""
+    return json.dumps(tags.definitions(), indent=2) + "\n"
+
+
+PAGES = {
+    "docs/settings.md": settings_page,
+    "docs/spec.schema.json": spec_schema,
+    "modules/discovery/tags.json": shared_tags,
+}
+"""Path in the repository -> what must stand there."""
 
 
 def main(arguments: list[str]) -> int:

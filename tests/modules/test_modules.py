@@ -15,6 +15,8 @@ from engine.terraform.toolchain import Toolchain, prepare
 
 MODULES = Path(__file__).parents[2] / "modules"
 NAMES = sorted(path.name for path in MODULES.iterdir() if path.is_dir())
+# What a module may have beside the usual parts: files that it hands on.
+MATERIAL = {"scripts", "policies", "tags.json"}
 PARTS = {"main.tf", "variables.tf", "outputs.tf", "versions.tf", "README.md", "tests", "examples"}
 
 pytestmark = [pytest.mark.terraform, pytest.mark.timeout(300)]
@@ -70,7 +72,7 @@ def test_example_is_valid(name: str, copied: Path, toolchain: Toolchain) -> None
 
 @pytest.mark.parametrize("name", NAMES)
 def test_module_has_its_parts_and_no_provider_block(name: str) -> None:
-    assert {path.name for path in (MODULES / name).iterdir() if path.name != "scripts"} == PARTS
+    assert {path.name for path in (MODULES / name).iterdir()} - MATERIAL == PARTS
     for path in (MODULES / name).glob("*.tf"):
         assert 'provider "' not in path.read_text("utf-8")
         assert 'backend "' not in path.read_text("utf-8")

@@ -1,0 +1,1 @@
+# No inputs: the tags are the same in every installation.
