@@ -22,6 +22,10 @@ class Durations:
     auto_export_s       from a write under an association until its auto export; long, so that
                         only an export task gives certainty, as on AWS
     efs_mount_target_s  mount target in "creating"
+    rds_*               RDS instance: creating, modifying, deleting
+    lambda_create_s     function in Pending
+    lambda_update_s     function whose last update is InProgress
+    lambda_network_s    from the deletion of a function in a VPC until its network interfaces are gone
     """
 
     cluster_create_s: float = 8.0
@@ -35,6 +39,12 @@ class Durations:
     task_s: float = 2.0
     auto_export_s: float = 3600.0
     efs_mount_target_s: float = 1.0
+    rds_create_s: float = 5.0
+    rds_modify_s: float = 2.0
+    rds_delete_s: float = 2.0
+    lambda_create_s: float = 1.0
+    lambda_update_s: float = 1.0
+    lambda_network_s: float = 1.0
 
     def __post_init__(self) -> None:
         for field in dataclasses.fields(self):

@@ -1,7 +1,8 @@
 """Everything that exists in the local cloud, as one sorted list: what tests compare before and after.
 
-Left out: terminated instances, finished tasks, object versions that are not current, and default
-resources of other regions. They exist on AWS too, but nobody would say they were left behind.
+Left out: terminated instances, finished tasks, object versions that are not current, automated database
+snapshots, default parameter groups, and default resources of other regions. They exist on AWS too, but
+nobody would say they were left behind.
 """
 
 from __future__ import annotations
@@ -99,10 +100,16 @@ class Inventory:
             tags = {tag["Key"]: tag["Value"] for tag in table.tags or []}
             yield _item("dynamodb", "table", name, name, tags)
         rds = self._world.backends.rds(self._world.region)
-        for name in rds.databases:
-            yield _item("rds", "db-instance", name, name)
-        for name in rds.subnet_groups:
-            yield _item("rds", "db-subnet-group", name, name)
+        for database in rds.databases.values():
+            yield _rds_item("db-instance", database)
+        for group in rds.subnet_groups.values():
+            yield _rds_item("db-subnet-group", group)
+        for group in rds.db_parameter_groups.values():
+            if not group.name.startswith("default."):
+                yield _rds_item("db-parameter-group", group)
+        for snapshot in rds.database_snapshots.values():
+            if snapshot.snapshot_type == "manual":
+                yield _rds_item("db-snapshot", snapshot)
 
     def _rest(self) -> Iterator[Item]:
         backends, region = self._world.backends, self._world.region
@@ -115,8 +122,13 @@ class Inventory:
         logs = backends.logs(region)
         for name, group in logs.groups.items():
             yield _item("logs", "log-group", name, name, dict(logs.list_tags_for_resource(group.arn)))
+        for function in backends.lambdas(region).list_functions():
+            name = function.function_name
+            yield _item("lambda", "function", name, name, dict(function.tags))
         for role in backends.iam().roles.values():
             yield _item("iam", "role", role.name, role.name)
+            for policy_name in role.policies:
+                yield _item("iam", "role-policy", f"{role.name}/{policy_name}", policy_name)
 
 
 def _key(item: Item) -> Key:
@@ -135,6 +147,11 @@ def _item(service: str, kind: str, id_: str, name: str = "", tags: dict[str, str
 
 def _tagged(service: str, kind: str, id_: str, tags: dict[str, str]) -> Item:
     return _item(service, kind, id_, tags.get("Name", ""), tags)
+
+
+def _rds_item(kind: str, resource: Any) -> Item:
+    tags = {tag["Key"]: tag["Value"] for tag in resource.tags}
+    return _item("rds", kind, resource.resource_id, resource.resource_id, tags)
 
 
 def _ec2_item(kind: str, resource: Any, name: str = "") -> Item:

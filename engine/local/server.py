@@ -15,7 +15,7 @@ from typing import Any
 from engine.local.backends import ACCOUNT_ID
 from engine.local.clock import Clock, SteppedClock, SystemClock, iso
 from engine.local.connection import client_for, environment_for
-from engine.local.durations import Durations
+from engine.local.durations import INSTANT, Durations
 from engine.local.patches import Patches
 from engine.local.shared_names import SharedNames
 from engine.local.world import World
@@ -64,9 +64,7 @@ class LocalCloud:
         try:
             self._build()
             if self._seeded:
-                from engine.local.seed import Seed
-
-                Seed(self.endpoint, self.names).plant()
+                self._plant()
             self._inventory.mark()
             self.world.calls.clear()
         except BaseException:
@@ -173,6 +171,14 @@ class LocalCloud:
             content: bytes = answer.read()
             return content
 
+    def _plant(self) -> None:
+        """The seed stands from the first moment on, as what a real account has had for long."""
+        from engine.local.seed import Seed
+
+        durations, self.world.durations = self.world.durations, INSTANT
+        Seed(self.endpoint, self.names).plant()
+        self.world.durations = durations
+
     def _build(self) -> None:
         from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
         from werkzeug.serving import make_server
@@ -182,6 +188,9 @@ class LocalCloud:
             conditional,
             ec2_dependencies,
             efs,
+            lambda_lifecycle,
+            rds_groups,
+            rds_instances,
             security_group_rules,
             stacks,
         )
@@ -201,6 +210,9 @@ class LocalCloud:
         ec2_dependencies.install(self._patches)
         security_group_rules.install(self._patches)
         bucket_policies.install(self._patches)
+        rds_groups.install(self._patches)
+        rds_instances.install(self.world, self._patches)
+        lambda_lifecycle.install(self.world, self._patches)
         stacks.install(self.world, clusters, self._patches)
         self._inventory = Inventory(self.world, fsx)
         identity = {
