@@ -22,6 +22,8 @@ class Durations:
     auto_export_s       from a write under an association until its auto export; long, so that
                         only an export task gives certainty, as on AWS
     efs_mount_target_s  mount target in "creating"
+    endpoint_create_s   interface endpoint in "pending"
+    endpoint_delete_s   interface endpoint in "deleting", its network interfaces still in their subnets
     """
 
     cluster_create_s: float = 8.0
@@ -35,6 +37,8 @@ class Durations:
     task_s: float = 2.0
     auto_export_s: float = 3600.0
     efs_mount_target_s: float = 1.0
+    endpoint_create_s: float = 2.0
+    endpoint_delete_s: float = 1.0
 
     def __post_init__(self) -> None:
         for field in dataclasses.fields(self):

@@ -11,6 +11,7 @@ from typing import Any
 
 from engine.local.ec2_dependencies import interfaces_in_use
 from engine.local.fsx_api import FsxApi
+from engine.local.vpc_peering import GONE
 from engine.local.world import World
 
 Item = dict[str, Any]
@@ -52,6 +53,9 @@ class Inventory:
             yield _ec2_item("route-table", table)
             for association_id in table._associations:
                 yield _item("ec2", "route-table-association", association_id)
+            for route in table.routes:
+                if not route.local:
+                    yield _item("ec2", "route", f"{table.id} {_destination(route)}")
         for by_id in ec2.groups.values():
             for group in by_id.values():
                 yield _ec2_item("security-group", group, group.name)
@@ -63,10 +67,27 @@ class Inventory:
                     yield _ec2_item("instance", instance)
         for interface in interfaces_in_use(ec2):
             yield _ec2_item("network-interface", interface)
-        for endpoint in ec2.vpc_end_points.values():
-            yield _ec2_item("vpc-endpoint", endpoint)
+        yield from self._ways_out(ec2)
         for pair in ec2.key_pairs.values():
             yield _ec2_item("key-pair", pair, pair.key_name)
+
+    def _ways_out(self, ec2: Any) -> Iterator[Item]:
+        """Endpoints, peerings and gateways, what filters them and what writes down who uses them."""
+        for kind, found in (
+            ("vpc-endpoint", ec2.vpc_end_points),
+            ("internet-gateway", ec2.internet_gateways),
+            ("egress-only-internet-gateway", ec2.egress_only_internet_gateways),
+            ("nat-gateway", ec2.nat_gateways),
+            ("flow-log", ec2.flow_logs),
+        ):
+            for resource in found.values():
+                yield _ec2_item(kind, resource)
+        for connection in ec2.vpc_pcxs.values():
+            if connection._status.code not in GONE:
+                yield _ec2_item("vpc-peering-connection", connection)
+        for acl in ec2.network_acls.values():
+            if not acl.default:
+                yield _ec2_item("network-acl", acl)
 
     def _s3(self) -> Iterator[Item]:
         for name, bucket in self._world.backends.s3().buckets.items():
@@ -135,6 +156,11 @@ def _item(service: str, kind: str, id_: str, name: str = "", tags: dict[str, str
 
 def _tagged(service: str, kind: str, id_: str, tags: dict[str, str]) -> Item:
     return _item(service, kind, id_, tags.get("Name", ""), tags)
+
+
+def _destination(route: Any) -> str:
+    prefix_list = route.destination_prefix_list
+    return str(prefix_list.id if prefix_list else route.destination_cidr_block)
 
 
 def _ec2_item(kind: str, resource: Any, name: str = "") -> Item:
