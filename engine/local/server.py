@@ -178,6 +178,7 @@ class LocalCloud:
         from engine.local import (
             bucket_policies,
             conditional,
+            dashboards,
             ec2_dependencies,
             efs,
             security_group_rules,
@@ -199,6 +200,7 @@ class LocalCloud:
         ec2_dependencies.install(self._patches)
         security_group_rules.install(self._patches)
         bucket_policies.install(self._patches)
+        dashboards.install(self._patches)
         stacks.install(self.world, clusters, self._patches)
         self._inventory = Inventory(self.world, fsx)
         identity = {
