@@ -125,7 +125,7 @@ class Inventory:
     def _access(self) -> Iterator[Item]:
         iam = self._world.backends.iam()
         for role in iam.roles.values():
-            yield _item("iam", "role", role.name, role.name, _tag_map(dict(role.tags or {}).values()))
+            yield _item("iam", "role", role.name, role.name, _tag_map(role.tags))
         for policy in iam.managed_policies.values():
             if ":iam::aws:" not in policy.arn:
                 yield _item("iam", "policy", policy.arn, policy.name, _tag_map(policy.get_tags()))
