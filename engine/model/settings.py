@@ -125,6 +125,14 @@ class Settings(Strict):
         "release look for the same name with their version at its end.",
         examples=["parallelcluster-provider-3-16-1"],
     )
+    permissions_boundary: Annotated[
+        rules.PolicyArn | None, Allowed("the ARN of a managed policy of the account")
+    ] = Field(
+        default=None,
+        description="IAM policy that bounds every role of a cluster; the same as modules/pcluster-provider "
+        "demands, where it demands one.",
+        examples=["arn:aws:iam::210987654321:policy/boundary"],
+    )
     custom_ami: Annotated[rules.ImageId | None, Allowed("an AMI id")] = Field(
         default=None,
         description="Image of all nodes; ParallelCluster's own where left out.",
