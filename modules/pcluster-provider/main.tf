@@ -306,12 +306,18 @@ locals {
 
     storage = [
       {
+        # Apart from the rest: a bucket that does not exist yet is nobody's.
+        Sid      = "MakeBucket"
+        Effect   = "Allow"
+        Action   = ["s3:CreateBucket"]
+        Resource = "arn:${local.partition}:s3:::parallelcluster-*-do-not-delete"
+      },
+      {
         # ParallelCluster's own bucket of the account, and the one that the provider stack makes: both
         # names start with parallelcluster-. Nobody else's bucket of such a name.
         Sid    = "Buckets"
         Effect = "Allow"
         Action = [
-          "s3:CreateBucket",
           "s3:DeleteObject",
           "s3:DeleteObjectVersion",
           "s3:GetBucketLocation",

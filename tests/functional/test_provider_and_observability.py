@@ -52,6 +52,7 @@ NEEDED = [
     ("logs:PutLogEvents", f"arn:aws:logs:{HERE}:log-group:/aws/lambda/pcluster-cfn-1:log-stream:x", {}),
     ("cloudwatch:PutDashboard", f"arn:aws:cloudwatch::{ACCOUNT}:dashboard/{CLUSTER}-us-east-1", {}),
     ("cloudwatch:PutMetricAlarm", f"arn:aws:cloudwatch:{HERE}:alarm:{CLUSTER}-HeadNode-Cpu", {}),
+    ("s3:CreateBucket", "arn:aws:s3:::parallelcluster-0a1b-v1-do-not-delete", {}),
     ("s3:PutObject", "arn:aws:s3:::parallelcluster-0a1b-v1-do-not-delete/parallelcluster/x", OWN_BUCKET),
     ("s3:GetObject", "arn:aws:s3:::us-east-1-aws-parallelcluster/parallelcluster/3.16.1/x", {}),
     ("s3:GetObject", f"arn:aws:s3:::pc-{ACCOUNT}-lab-1-proj-1-fzz74kmepm/scripts/head-node.sh", {}),
