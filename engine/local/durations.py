@@ -13,6 +13,7 @@ class Durations:
     """Seconds of each lifecycle. The defaults make a whole project come up in well under a minute.
 
     cluster_*           ParallelCluster stack: create, update, delete (also the rollback of a failed create)
+    provider_create_s   ParallelCluster's provider stack
     fsx_create_s        file system in CREATING
     fsx_update_s        file system in UPDATING
     fsx_delete_s        file system in DELETING
@@ -29,6 +30,7 @@ class Durations:
     cluster_create_s: float = 8.0
     cluster_update_s: float = 5.0
     cluster_delete_s: float = 4.0
+    provider_create_s: float = 3.0
     fsx_create_s: float = 5.0
     fsx_update_s: float = 2.0
     fsx_delete_s: float = 2.0

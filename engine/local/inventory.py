@@ -1,7 +1,8 @@
 """Everything that exists in the local cloud, as one sorted list: what tests compare before and after.
 
-Left out: terminated instances, finished tasks, object versions that are not current, and default
-resources of other regions. They exist on AWS too, but nobody would say they were left behind.
+Left out: terminated instances, finished tasks, object versions that are not current, keys that wait for
+their deletion, AWS's own policies, and default resources of other regions. They exist on AWS too, but nobody
+would say they were left behind.
 """
 
 from __future__ import annotations
@@ -41,6 +42,8 @@ class Inventory:
             yield from self._s3()
             yield from self._storage()
             yield from self._databases()
+            yield from self._alarms()
+            yield from self._access()
             yield from self._rest()
 
     def _ec2(self) -> Iterator[Item]:
@@ -125,6 +128,35 @@ class Inventory:
         for name in rds.subnet_groups:
             yield _item("rds", "db-subnet-group", name, name)
 
+    def _alarms(self) -> Iterator[Item]:
+        backends, region = self._world.backends, self._world.region
+        watch = backends.cloudwatch(region)
+        for name, alarm in watch.alarms.items():
+            yield _item("cloudwatch", "alarm", name, name, watch.list_tags_for_resource(alarm.alarm_arn))
+        for name in watch.dashboards:
+            yield _item("cloudwatch", "dashboard", name, name)
+        for each in backends.logs(region).filters.metric_filters:
+            yield _item("logs", "metric-filter", f"{each['logGroupName']}/{each['filterName']}")
+        sns = backends.sns(region)
+        for topic in sns.topics.values():
+            yield _item("sns", "topic", topic.arn, topic.name, dict(topic._tags))
+        for arn in sns.subscriptions:
+            yield _item("sns", "subscription", arn)
+
+    def _access(self) -> Iterator[Item]:
+        iam = self._world.backends.iam()
+        for role in iam.roles.values():
+            yield _item("iam", "role", role.name, role.name, _tag_map(role.tags))
+        for policy in iam.managed_policies.values():
+            if ":iam::aws:" not in policy.arn:
+                yield _item("iam", "policy", policy.arn, policy.name, _tag_map(policy.get_tags()))
+        kms = self._world.backends.kms(self._world.region)
+        for key in kms.keys.values():
+            if key.key_state != "PendingDeletion":
+                yield _item(
+                    "kms", "key", key.id, key.description, kms.tagger.get_tag_dict_for_resource(key.id)
+                )
+
     def _rest(self) -> Iterator[Item]:
         backends, region = self._world.backends, self._world.region
         for stack in backends.cloudformation(region).stacks.values():
@@ -136,8 +168,6 @@ class Inventory:
         logs = backends.logs(region)
         for name, group in logs.groups.items():
             yield _item("logs", "log-group", name, name, dict(logs.list_tags_for_resource(group.arn)))
-        for role in backends.iam().roles.values():
-            yield _item("iam", "role", role.name, role.name)
 
 
 def _key(item: Item) -> Key:
@@ -152,6 +182,10 @@ def _item(service: str, kind: str, id_: str, name: str = "", tags: dict[str, str
         "name": name,
         "tags": dict(sorted((tags or {}).items())),
     }
+
+
+def _tag_map(tags: Any) -> dict[str, str]:
+    return {tag["Key"]: tag["Value"] for tag in tags or []}
 
 
 def _tagged(service: str, kind: str, id_: str, tags: dict[str, str]) -> Item:

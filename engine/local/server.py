@@ -177,6 +177,7 @@ class LocalCloud:
         from engine.local import (
             bucket_policies,
             conditional,
+            dashboards,
             ec2_dependencies,
             efs,
             network_acls,
@@ -204,6 +205,7 @@ class LocalCloud:
         vpc_endpoints.install(self.world, self._patches)
         vpc_peering.install(self._patches)
         bucket_policies.install(self._patches)
+        dashboards.install(self._patches)
         stacks.install(self.world, clusters, self._patches)
         self._inventory = Inventory(self.world, fsx)
         identity = {
@@ -219,12 +221,14 @@ class LocalCloud:
             self._thread("local-cloud-ticker", self._keep_ticking)
 
     def _plant(self) -> None:
-        """The seed was always there: nothing of it is still coming up."""
+        """Seed. What is there from the beginning was made long ago: nothing of it takes time."""
         from engine.local.seed import Seed
 
         self.world.durations = INSTANT
-        Seed(self.endpoint, self.names).plant()
-        self.world.durations = self._durations
+        try:
+            Seed(self.endpoint, self.names).plant()
+        finally:
+            self.world.durations = self._durations
 
     def _thread(self, name: str, target: Any) -> None:
         thread = threading.Thread(target=target, name=name, daemon=True)
