@@ -1,8 +1,8 @@
 """Everything that exists in the local cloud, as one sorted list: what tests compare before and after.
 
 Left out: terminated instances, finished tasks, object versions that are not current, keys that wait for
-their deletion, AWS's own policies, and default resources of other regions. They exist on AWS too, but nobody
-would say they were left behind.
+their deletion, AWS's own policies, automated database snapshots, default parameter groups, and default
+resources of other regions. They exist on AWS too, but nobody would say they were left behind.
 """
 
 from __future__ import annotations
@@ -123,10 +123,16 @@ class Inventory:
             tags = {tag["Key"]: tag["Value"] for tag in table.tags or []}
             yield _item("dynamodb", "table", name, name, tags)
         rds = self._world.backends.rds(self._world.region)
-        for name in rds.databases:
-            yield _item("rds", "db-instance", name, name)
-        for name in rds.subnet_groups:
-            yield _item("rds", "db-subnet-group", name, name)
+        for database in rds.databases.values():
+            yield _rds_item("db-instance", database)
+        for group in rds.subnet_groups.values():
+            yield _rds_item("db-subnet-group", group)
+        for group in rds.db_parameter_groups.values():
+            if not group.name.startswith("default."):
+                yield _rds_item("db-parameter-group", group)
+        for snapshot in rds.database_snapshots.values():
+            if snapshot.snapshot_type == "manual":
+                yield _rds_item("db-snapshot", snapshot)
 
     def _alarms(self) -> Iterator[Item]:
         backends, region = self._world.backends, self._world.region
@@ -147,6 +153,8 @@ class Inventory:
         iam = self._world.backends.iam()
         for role in iam.roles.values():
             yield _item("iam", "role", role.name, role.name, _tag_map(role.tags))
+            for policy_name in role.policies:
+                yield _item("iam", "role-policy", f"{role.name}/{policy_name}", policy_name)
         for policy in iam.managed_policies.values():
             if ":iam::aws:" not in policy.arn:
                 yield _item("iam", "policy", policy.arn, policy.name, _tag_map(policy.get_tags()))
@@ -168,6 +176,9 @@ class Inventory:
         logs = backends.logs(region)
         for name, group in logs.groups.items():
             yield _item("logs", "log-group", name, name, dict(logs.list_tags_for_resource(group.arn)))
+        for function in backends.lambdas(region).list_functions():
+            name = function.function_name
+            yield _item("lambda", "function", name, name, dict(function.tags))
 
 
 def _key(item: Item) -> Key:
@@ -195,6 +206,11 @@ def _tagged(service: str, kind: str, id_: str, tags: dict[str, str]) -> Item:
 def _destination(route: Any) -> str:
     prefix_list = route.destination_prefix_list
     return str(prefix_list.id if prefix_list else route.destination_cidr_block)
+
+
+def _rds_item(kind: str, resource: Any) -> Item:
+    tags = {tag["Key"]: tag["Value"] for tag in resource.tags}
+    return _item("rds", kind, resource.resource_id, resource.resource_id, tags)
 
 
 def _ec2_item(kind: str, resource: Any, name: str = "") -> Item:

@@ -180,7 +180,10 @@ class LocalCloud:
             dashboards,
             ec2_dependencies,
             efs,
+            lambda_lifecycle,
             network_acls,
+            rds_groups,
+            rds_instances,
             security_group_rules,
             stacks,
             vpc_endpoints,
@@ -206,6 +209,9 @@ class LocalCloud:
         vpc_peering.install(self._patches)
         bucket_policies.install(self._patches)
         dashboards.install(self._patches)
+        rds_groups.install(self._patches)
+        rds_instances.install(self.world, self._patches)
+        lambda_lifecycle.install(self.world, self._patches)
         stacks.install(self.world, clusters, self._patches)
         self._inventory = Inventory(self.world, fsx)
         identity = {
