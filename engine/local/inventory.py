@@ -1,7 +1,8 @@
 """Everything that exists in the local cloud, as one sorted list: what tests compare before and after.
 
-Left out: terminated instances, finished tasks, object versions that are not current, and default
-resources of other regions. They exist on AWS too, but nobody would say they were left behind.
+Left out: terminated instances, finished tasks, keys that wait for their deletion, object versions that
+are not current, AWS's own keys, and default resources of other regions. They exist on AWS too, but nobody
+would say they were left behind.
 """
 
 from __future__ import annotations
@@ -40,6 +41,7 @@ class Inventory:
             yield from self._s3()
             yield from self._storage()
             yield from self._databases()
+            yield from self._keys_and_images()
             yield from self._rest()
 
     def _ec2(self) -> Iterator[Item]:
@@ -103,6 +105,19 @@ class Inventory:
             yield _item("rds", "db-instance", name, name)
         for name in rds.subnet_groups:
             yield _item("rds", "db-subnet-group", name, name)
+
+    def _keys_and_images(self) -> Iterator[Item]:
+        kms = self._world.backends.kms(self._world.region)
+        for key in kms.keys.values():
+            of_aws = any(alias.startswith("alias/aws/") for alias in key.aliases)
+            if not of_aws and key.key_state != "PendingDeletion":
+                tags = kms.tagger.get_tag_dict_for_resource(key.id)
+                yield _item("kms", "key", key.id, tags.get("Name", ""), tags)
+                yield from (_item("kms", "alias", alias, alias) for alias in key.aliases)
+        ecr = self._world.backends.ecr(self._world.region)
+        for repository in ecr.repositories.values():
+            tags = ecr.tagger.get_tag_dict_for_resource(repository.arn)
+            yield _item("ecr", "repository", repository.name, repository.name, tags)
 
     def _rest(self) -> Iterator[Item]:
         backends, region = self._world.backends, self._world.region

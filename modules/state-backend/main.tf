@@ -274,6 +274,9 @@ resource "aws_ecr_repository" "this" {
 
   lifecycle {
     prevent_destroy = true
+
+    # Settled when a repository is made: one that was here before keeps its own, and its images.
+    ignore_changes = [encryption_configuration]
   }
 }
 
