@@ -236,15 +236,16 @@ def destroy(
         click.echo(f"{name} is gone, its data too ({done.objects_deleted} object versions).")
 
 
-def show_review(review: Review) -> None:
-    """The review on stdout, coloured on a terminal only."""
+def show_review(review: Review, *, err: bool = False) -> None:
+    """The review on stdout (or stderr), coloured on a terminal only."""
     import shutil
     import sys
 
     from engine.review.text import render_text
 
     width = min(max(shutil.get_terminal_size((100, 24)).columns, 80), 120)
-    click.echo(render_text(review, width=width, colour=sys.stdout.isatty()))
+    stream = sys.stderr if err else sys.stdout
+    click.echo(render_text(review, width=width, colour=stream.isatty()), err=err)
 
 
 def _show_reports(planned: Planned) -> None:

@@ -21,6 +21,11 @@ class Backends:
 
         return ec2_backends[self.account_id][region]
 
+    def ecr(self, region: str) -> Any:
+        from moto.ecr.models import ecr_backends
+
+        return ecr_backends[self.account_id][region]
+
     def efs(self, region: str) -> Any:
         from moto.efs.models import efs_backends
 
@@ -40,6 +45,11 @@ class Backends:
         from moto.cloudformation.models import cloudformation_backends
 
         return cloudformation_backends[self.account_id][region]
+
+    def kms(self, region: str) -> Any:
+        from moto.kms.models import kms_backends
+
+        return kms_backends[self.account_id][region]
 
     def logs(self, region: str) -> Any:
         from moto.logs.models import logs_backends
@@ -75,11 +85,6 @@ class Backends:
         from moto.sns.models import sns_backends
 
         return sns_backends[self.account_id][region]
-
-    def kms(self, region: str) -> Any:
-        from moto.kms.models import kms_backends
-
-        return kms_backends[self.account_id][region]
 
     @staticmethod
     def reset() -> None:

@@ -1,7 +1,7 @@
 """Everything that exists in the local cloud, as one sorted list: what tests compare before and after.
 
 Left out: terminated instances, finished tasks, object versions that are not current, keys that wait for
-their deletion, AWS's own policies, automated database snapshots, default parameter groups, and default
+their deletion, AWS's own keys and policies, automated database snapshots, default parameter groups, and default
 resources of other regions. They exist on AWS too, but nobody would say they were left behind.
 """
 
@@ -44,6 +44,7 @@ class Inventory:
             yield from self._databases()
             yield from self._alarms()
             yield from self._access()
+            yield from self._keys_and_images()
             yield from self._rest()
 
     def _ec2(self) -> Iterator[Item]:
@@ -158,12 +159,19 @@ class Inventory:
         for policy in iam.managed_policies.values():
             if ":iam::aws:" not in policy.arn:
                 yield _item("iam", "policy", policy.arn, policy.name, _tag_map(policy.get_tags()))
+
+    def _keys_and_images(self) -> Iterator[Item]:
         kms = self._world.backends.kms(self._world.region)
         for key in kms.keys.values():
-            if key.key_state != "PendingDeletion":
-                yield _item(
-                    "kms", "key", key.id, key.description, kms.tagger.get_tag_dict_for_resource(key.id)
-                )
+            of_aws = any(alias.startswith("alias/aws/") for alias in key.aliases)
+            if not of_aws and key.key_state != "PendingDeletion":
+                tags = kms.tagger.get_tag_dict_for_resource(key.id)
+                yield _item("kms", "key", key.id, tags.get("Name", ""), tags)
+                yield from (_item("kms", "alias", alias, alias) for alias in key.aliases)
+        ecr = self._world.backends.ecr(self._world.region)
+        for repository in ecr.repositories.values():
+            tags = ecr.tagger.get_tag_dict_for_resource(repository.arn)
+            yield _item("ecr", "repository", repository.name, repository.name, tags)
 
     def _rest(self) -> Iterator[Item]:
         backends, region = self._world.backends, self._world.region

@@ -145,14 +145,12 @@ def test_local_status_without_a_local_cloud(alone) -> None:
     assert alone("local", "down")[0] == 0
 
 
-def test_reading_an_empty_registry(provisioner) -> None:
-    provisioner("bootstrap").ok()
-
+def test_reading_an_empty_registry(provisioner, backend) -> None:
     assert provisioner("list", "--json").ok().json == {"projects": []}
     assert "No projects yet" in provisioner("list").ok().out
 
 
-def test_doctor_before_and_after_bootstrap(provisioner) -> None:
+def test_doctor_before_and_after_bootstrap(cloud, provisioner, make_backend) -> None:
     # GIVEN a cloud with its shared infrastructure but no backend
     before = provisioner("doctor", "--json")
     # THEN what is missing is said, and the rest is looked at all the same
@@ -164,24 +162,12 @@ def test_doctor_before_and_after_bootstrap(provisioner) -> None:
     provisioner("doctor").refused(7, "3 of", "checks failed")
 
     # WHEN
-    provisioner("bootstrap").ok()
+    make_backend(Cloud(region="us-east-1", endpoint_url=cloud.endpoint, local=True))
     # THEN
     after = provisioner("doctor", "--json").ok()
     assert after.json["ok"] is True
     assert {check["name"] for check in after.json["checks"]} >= {"terraform", "AWS account", "shared VPC"}
     assert "Everything is in place" in provisioner("doctor").ok().err
-
-
-def test_bootstrap_is_safe_to_repeat(cloud, provisioner) -> None:
-    first = provisioner("bootstrap").ok()
-    assert "created" in first.out
-    before = cloud.inventory(), cloud.calls()
-
-    again = provisioner("bootstrap").ok()
-
-    assert (cloud.inventory(), cloud.calls()) == before
-    assert "created" not in again.out
-    assert "repaired" not in again.out
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
@@ -237,13 +223,10 @@ def test_help_and_settings_load_nothing_heavy(arguments: list[str]) -> None:
     assert imported_by(*arguments) == set()
 
 
-def test_status_and_list_load_neither_cdktf_nor_moto(cloud, provisioner) -> None:
+def test_status_and_list_load_neither_cdktf_nor_moto(cloud, provisioner, backend) -> None:
     # GIVEN a project that the registry knows
-    provisioner("bootstrap").ok()
     spec = load_spec("{vlab_id: lab-1, project_id: proj-1}", source="test")
-    Registry(
-        Cloud(region="us-east-1", endpoint_url=cloud.endpoint, local=True), "provisioner-registry"
-    ).put_new(
+    Registry(backend, "provisioner-registry").put_new(
         vlab_id="lab-1",
         project_id="proj-1",
         spec_json=dump_spec(spec),
