@@ -1,8 +1,8 @@
 """Everything that exists in the local cloud, as one sorted list: what tests compare before and after.
 
 Left out: terminated instances, finished tasks, object versions that are not current, keys that wait for
-their deletion, AWS's own keys and policies, automated database snapshots, default parameter groups, and default
-resources of other regions. They exist on AWS too, but nobody would say they were left behind.
+their deletion, AWS's own keys and policies, automated database snapshots, default parameter groups, and
+default resources of other regions. They exist on AWS too, but nobody would say they were left behind.
 """
 
 from __future__ import annotations
