@@ -1,4 +1,4 @@
-"""The whole order in an empty account: bootstrap, shared ground, a project on it, and all of it down again."""
+"""The whole order in an empty account: bootstrap, shared ground, a project on it, and all down again."""
 
 from __future__ import annotations
 
@@ -75,9 +75,8 @@ class Root:
 def shared(cloud: LocalCloud, tmp_path: Path) -> Root:
     """A copy of workspaces/shared with its variables, beside a copy of the modules."""
     folder = tmp_path / "workspaces" / "shared"
-    shutil.copytree(
-        ROOT / "workspaces" / "shared", folder, ignore=shutil.ignore_patterns(".terraform", "*.tfvars*")
-    )
+    untracked = shutil.ignore_patterns(".terraform", "*.tfvars*")
+    shutil.copytree(ROOT / "workspaces" / "shared", folder, ignore=untracked)
     shutil.copytree(ROOT / "modules", tmp_path / "modules")
     return Root(folder, cloud)
 
