@@ -40,6 +40,14 @@ resource "aws_route_table" "main" {
   vpc_id = aws_vpc.main.id
 }
 
+resource "aws_security_group" "provisioner" {
+  provider = aws.main
+
+  name        = "provisioner"
+  description = "Carried by what runs the provisioner"
+  vpc_id      = aws_vpc.main.id
+}
+
 locals {
   # The Workflow Service's part of the main VPC.
   service_blocks = ["10.0.16.0/20"]
@@ -51,7 +59,7 @@ module "network" {
   name                  = "provisioner"
   zones                 = ["us-east-1a", "us-east-1b"]
   peer_cidr_blocks      = local.service_blocks
-  workflow_clients      = ["10.0.16.0/24", "10.0.17.0/24"]
+  workflow_clients      = { service = "10.0.16.0/24", provisioner = aws_security_group.provisioner.id }
   peering_connection_id = module.peering.id
   login_nodes           = true
   extra_endpoints       = ["kms"]
