@@ -184,6 +184,7 @@ class LocalCloud:
             efs,
             security_group_rules,
             stacks,
+            table_encryption,
         )
         from engine.local.console import Console
         from engine.local.fsx_api import FsxApi
@@ -201,6 +202,7 @@ class LocalCloud:
         ec2_dependencies.install(self._patches)
         security_group_rules.install(self._patches)
         bucket_policies.install(self._patches)
+        table_encryption.install(self._patches)
         stacks.install(self.world, clusters, self._patches)
         self._inventory = Inventory(self.world, fsx)
         identity = {

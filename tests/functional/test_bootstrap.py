@@ -180,7 +180,7 @@ def test_an_older_backend_is_adopted_by_runs_that_are_killed(
     assert find_object(backend, BUCKET, "projects/lab-1/proj-1/terraform.tfstate") == b"{}"
     assert not file.exists()
 
-    # WHEN a run was killed before its state was in the bucket, and that bucket is a new one of the old name
+    # WHEN a run was killed before its state was in the bucket, and the table has the digest of an earlier one
     file.write_bytes(find_object(backend, BUCKET, STATE) or b"")
     backend.s3.delete_object(Bucket=BUCKET, Key=STATE)
     # THEN the next one finds everything in place, and moves the state
