@@ -46,12 +46,12 @@ lint: setup ## Check style, types and Terraform formatting
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$$($(BIN)/provisioner setup --print terraform) fmt -check -recursive modules
+	$$($(BIN)/provisioner setup --print terraform) fmt -check -recursive modules workspaces
 
 format: setup ## Rewrite Python and Terraform files in their usual format
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
-	$$($(BIN)/provisioner setup --print terraform) fmt -recursive modules
+	$$($(BIN)/provisioner setup --print terraform) fmt -recursive modules workspaces
 
 schemas: $(VENV)/.ready ## Write the generated pages and data anew
 	@for page in docs/spec.schema.json docs/settings.md modules/discovery/tags.json; do \

@@ -186,6 +186,7 @@ class LocalCloud:
             rds_instances,
             security_group_rules,
             stacks,
+            table_encryption,
             vpc_endpoints,
             vpc_peering,
         )
@@ -212,6 +213,7 @@ class LocalCloud:
         rds_groups.install(self._patches)
         rds_instances.install(self.world, self._patches)
         lambda_lifecycle.install(self.world, self._patches)
+        table_encryption.install(self._patches)
         stacks.install(self.world, clusters, self._patches)
         self._inventory = Inventory(self.world, fsx)
         identity = {
