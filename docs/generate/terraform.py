@@ -44,12 +44,18 @@ class Thing:
 
 @dataclass(frozen=True)
 class Declared:
-    """Everything in one folder's *.tf, or in its *.tf.json, in the order of the files."""
+    """Everything in one folder's *.tf, or in its *.tf.json, in the order of the files.
+
+    providers    names in required_providers
+    configured   the provider blocks of a root
+    """
 
     folder: Path
     variables: dict[str, Body]
     outputs: dict[str, Body]
     locals: dict[str, Any]
+    providers: frozenset[str]
+    configured: dict[str, Any]
     things: tuple[Thing, ...]
 
     def of_type(self, *types: str) -> list[Thing]:
@@ -69,6 +75,8 @@ def read(folder: Path) -> Declared:
         variables=dict(_named(documents, "variable")),
         outputs=dict(_named(documents, "output")),
         locals=dict(_named(documents, "locals")),
+        providers=frozenset(_providers(documents)),
+        configured=dict(_named(documents, "provider")),
         things=tuple(_things(documents)),
     )
 
@@ -94,6 +102,14 @@ def _named(documents: list[Body], kind: str) -> Iterator[tuple[str, Body]]:
     for document in documents:
         for one in document.get(kind, []):
             yield from one.items()
+
+
+def _providers(documents: list[Body]) -> Iterator[str]:
+    """Names in required_providers."""
+    for settings, content in _named(documents, "terraform"):
+        if settings == "required_providers":
+            for block in content if isinstance(content, list) else [content]:
+                yield from block
 
 
 def _things(documents: list[Body]) -> Iterator[Thing]:
