@@ -47,9 +47,7 @@ def test_there_are_skips_to_look_at() -> None:
 
 @pytest.mark.parametrize(("place", "check", "reason"), skips(), ids=lambda value: value[:50])
 def test_a_skip_says_why(place: str, check: str, reason: str) -> None:
-    assert re.fullmatch(r"[A-Z].{50,}\.", reason), (
-        f"{place}: {check} is skipped without a sentence that says why"
-    )
+    assert len(reason.split()) >= 8, f"{place}: {check} is skipped without a sentence that says why here"
 
 
 def test_a_reason_is_not_used_for_two_checks() -> None:
