@@ -96,7 +96,7 @@ def in_order(body: dict[str, Any], order: list[str]) -> bool:
 def unused(declared: Declared) -> Iterator[str]:
     """Inputs, locals and data sources that nothing refers to. An input's own validation is no use of it."""
     texts = {
-        **{f"var.{name}": body.get("default", "") for name, body in declared.variables.items()},
+        **{f"var.{name}": body for name, body in declared.variables.items()},
         **{f"local.{name}": value for name, value in declared.locals.items()},
         **{thing.address: thing.body for thing in declared.things},
         **{f"output.{name}": body for name, body in declared.outputs.items()},

@@ -236,7 +236,7 @@ def resource(request: Request) -> str:
             "/*" if request.operation == "DeleteObjects" else ""
         )
     if request.service == "dynamodb":
-        return table(field(request, "TableName"))
+        return field(request, "ResourceArn") or table(field(request, "TableName"))
     if request.service == "cloudformation":
         stack = form(request, "StackName")
         return (
