@@ -44,12 +44,18 @@ class Calls:
         self._counts: Counter[str] = Counter()
         self.listeners: list[Callable[[Request], None]] = []
 
-    def hear(self, call: tuple[str, str], environ: Mapping[str, Any], body: bytes) -> None:
+    def hear(self, call: tuple[str, str] | None, environ: Mapping[str, Any], body: bytes) -> None:
+        """call: what call_name makes of the request. Listeners get "?" for an operation it cannot tell."""
+        service = call[0] if call else _service(environ)
+        if service is None or not self.listeners:
+            return
         query = frozenset(parse_qs(environ.get("QUERY_STRING", ""), keep_blank_values=True))
         headers = frozenset(
             name[5:].lower().replace("_", "-") for name in environ if name.startswith("HTTP_X_AMZ_")
         )
-        request = Request(*call, environ.get("PATH_INFO", "/"), query, headers, body)
+        request = Request(
+            service, call[1] if call else "?", environ.get("PATH_INFO", "/"), query, headers, body
+        )
         for listener in self.listeners:
             listener(request)
 

@@ -126,6 +126,7 @@ BESIDES: dict[str, list[str]] = {
 """What AWS checks for the same call elsewhere, on resources of its choice."""
 
 TAGGING = {
+    "cloudwatch": "TagResource",
     "dynamodb": "TagResource",
     "ec2": "CreateTags",
     "ecr": "TagResource",
@@ -221,7 +222,7 @@ def needs(request: Request) -> Iterable[Need]:
         yield Need(action, "", operation)
     if (
         prefix in TAGGING
-        and request.operation.startswith(("Create", "Authorize", "Import"))
+        and request.operation.startswith(("Authorize", "Create", "Import", "Put"))
         and _TAGS.search(request.body)
     ):
         yield Need(f"{prefix}:{TAGGING[prefix]}", "", operation)
@@ -236,7 +237,7 @@ def resource(request: Request) -> str:
             "/*" if request.operation == "DeleteObjects" else ""
         )
     if request.service == "dynamodb":
-        return table(field(request, "TableName"))
+        return field(request, "ResourceArn") or table(field(request, "TableName"))
     if request.service == "cloudformation":
         stack = form(request, "StackName")
         return (
