@@ -146,6 +146,11 @@ class LocalCloud:
         with self.world.lock:
             self.world.faults.order(Fault(cluster, operation, code, times))
 
+    def set_quota(self, service: str, code: str, value: float) -> None:
+        """Give the account a quota of its own: set_quota("ec2", "L-1216C47A", 512)."""
+        with self.world.lock:
+            self.world.quotas[f"{service}/{code}"] = value
+
     def advance(self, seconds: float) -> None:
         """Let time pass at once; needs a SteppedClock."""
         if not isinstance(self._clock, SteppedClock):
@@ -183,6 +188,7 @@ class LocalCloud:
             ec2_dependencies,
             efs,
             security_group_rules,
+            service_quotas,
             stacks,
         )
         from engine.local.console import Console
@@ -201,6 +207,7 @@ class LocalCloud:
         ec2_dependencies.install(self._patches)
         security_group_rules.install(self._patches)
         bucket_policies.install(self._patches)
+        service_quotas.install(self.world, self._patches)
         stacks.install(self.world, clusters, self._patches)
         self._inventory = Inventory(self.world, fsx)
         identity = {
