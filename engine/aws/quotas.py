@@ -28,43 +28,27 @@ class Quota:
 
     name      as Service Quotas shows it
     default   AWS's value for a new account
-    unit      what is counted, in the plural
     """
 
     service: str
     code: str
     name: str
     default: float
-    unit: str
 
 
-INTERFACE_ENDPOINTS = Quota(
-    "vpc", "L-29B6F2EB", "Interface VPC endpoints per VPC", 50, "interface endpoints in the VPC"
-)
-SUBNETS = Quota("vpc", "L-407747CB", "Subnets per VPC", 200, "subnets in the VPC")
-GROUPS_PER_INTERFACE = Quota(
-    "vpc", "L-2AFB9258", "Security groups per network interface", 5, "security groups on a head node"
-)
-RULES_PER_GROUP = Quota(
-    "vpc", "L-0EA8095F", "Inbound or outbound rules per security group", 60, "rules in one direction"
-)
-RULES_PER_ACL = Quota(
-    "vpc", "L-2AEEBF1A", "Rules per network ACL", 20, "rules in one direction of the default ACL"
-)
-LUSTRE_CAPACITY = Quota(
-    "fsx", "L-8F1B9C74", "Lustre Persistent_2 storage capacity", 100800, "GiB of Lustre (PERSISTENT_2)"
-)
-LUSTRE_FILE_SYSTEMS = Quota(
-    "fsx", "L-FD6F2F22", "Lustre Persistent_2 file systems", 100, "Lustre file systems (PERSISTENT_2)"
-)
-EFS_FILE_SYSTEMS = Quota(
-    "elasticfilesystem", "L-848C634D", "File systems per account", 1000, "EFS file systems"
-)
-STACKS = Quota("cloudformation", "L-0485CB21", "Stack count", 2000, "CloudFormation stacks")
+INTERFACE_ENDPOINTS = Quota("vpc", "L-29B6F2EB", "Interface VPC endpoints per VPC", 50)
+SUBNETS = Quota("vpc", "L-407747CB", "Subnets per VPC", 200)
+GROUPS_PER_INTERFACE = Quota("vpc", "L-2AFB9258", "Security groups per network interface", 5)
+RULES_PER_GROUP = Quota("vpc", "L-0EA8095F", "Inbound or outbound rules per security group", 60)
+RULES_PER_ACL = Quota("vpc", "L-2AEEBF1A", "Rules per network ACL", 20)
+LUSTRE_CAPACITY = Quota("fsx", "L-8F1B9C74", "Lustre Persistent_2 storage capacity", 100800)  # GiB
+LUSTRE_FILE_SYSTEMS = Quota("fsx", "L-FD6F2F22", "Lustre Persistent_2 file systems", 100)
+EFS_FILE_SYSTEMS = Quota("elasticfilesystem", "L-848C634D", "File systems per account", 1000)
+STACKS = Quota("cloudformation", "L-0485CB21", "Stack count", 2000)
 
 
 def _on_demand(code: str, families: str, default: float) -> Quota:
-    return Quota("ec2", code, f"Running On-Demand {families} instances", default, "vCPUs running On-Demand")
+    return Quota("ec2", code, f"Running On-Demand {families} instances", default)
 
 
 VCPUS: Mapping[str, Quota] = {

@@ -50,13 +50,15 @@ class Demand:
     """What is used of a quota, and what comes on top.
 
     needed   by one more project
+    counted  what stands behind the numbers: "GiB used"
     note     what is worth knowing, for people
-    grows    False where nothing is counted: a head node carries as many groups as it carries
+    grows    False where there is never more: a head node carries as many groups as it carries
     """
 
     quota: Quota
     used: int
     needed: int = 0
+    counted: str = "used"
     note: str = ""
     grows: bool = True
 
@@ -94,9 +96,11 @@ def examine_quotas(
         ("Lustre file systems", lambda: demand_for_lustre(lustre())),
         (
             "EFS file systems",
-            lambda: Demand(quotas.EFS_FILE_SYSTEMS, len(efs()), needed=1, note="parked projects keep theirs"),
+            lambda: Demand(
+                quotas.EFS_FILE_SYSTEMS, len(efs()), needed=1, note="one more project needs 1, parked or not"
+            ),
         ),
-        ("CloudFormation stacks", lambda: Demand(quotas.STACKS, stacks(), needed=PROJECT_STACKS)),
+        ("CloudFormation stacks", lambda: demand_for_stacks(stacks())),
     ]
     return run_probes(SUBJECT, [_probe(name, demand, limits) for name, demand in demands])
 
@@ -174,68 +178,76 @@ def demand_for_vcpus(family: str, usage: VcpuUsage, tiers: Sequence[Tier], head_
     sizes = {tier.name: _tier_vcpus(tier, family, usage.vcpus) for tier in tiers}
     largest = max(sizes, key=lambda name: sizes[name])
     if not sizes[largest]:
-        note = f"no {family} type of the tiers is offered in this region"
-        return Demand(quotas.VCPUS[family], used, note=note)
-    return Demand(
-        quotas.VCPUS[family], used, sizes[largest] + head, note=f"at most, for a project of tier {largest}"
-    )
+        needed, note = 0, f"no {family} type of the tiers is offered in this region"
+    else:
+        needed = sizes[largest] + head
+        note = f"one more project of tier {largest} needs up to {needed}"
+    return Demand(quotas.VCPUS[family], used, needed, "vCPUs used", note)
 
 
 def demand_for_lustre_capacity(file_systems: Iterable[FileSystemTypeDef]) -> Demand:
     used = sum(one.get("StorageCapacity", 0) for one in _persistent(file_systems))
-    return Demand(
-        quotas.LUSTRE_CAPACITY, used, LustreStorage().capacity_gib, note="where the spec says no size"
-    )
+    needed = LustreStorage().capacity_gib
+    note = f"one more project needs {needed} where its spec says no size"
+    return Demand(quotas.LUSTRE_CAPACITY, used, needed, "GiB used", note)
 
 
 def demand_for_lustre(file_systems: Iterable[FileSystemTypeDef]) -> Demand:
-    return Demand(quotas.LUSTRE_FILE_SYSTEMS, len(_persistent(file_systems)), needed=1)
+    return Demand(
+        quotas.LUSTRE_FILE_SYSTEMS, len(_persistent(file_systems)), needed=1, note="one more project needs 1"
+    )
+
+
+def demand_for_stacks(stacks: int) -> Demand:
+    note = f"one more project needs {PROJECT_STACKS}"
+    return Demand(quotas.STACKS, stacks, PROJECT_STACKS, note=note)
 
 
 def demand_for_endpoints(endpoints: Sequence[VpcEndpointTypeDef], region: str) -> Demand:
     # PrivateLink guide, "AWS PrivateLink quotas": both kinds share the quota.
     counted = [one for one in endpoints if one["VpcEndpointType"] in {"Interface", "GatewayLoadBalancer"}]
-    missing = missing_services(endpoints, region)
+    missing = len(missing_services(endpoints, region))
+    note = f"{missing} more for what is missing" if missing else "projects share them"
+    return Demand(quotas.INTERFACE_ENDPOINTS, len(counted), missing, note=note)
+
+
+def demand_for_head_node_groups() -> Demand:
     return Demand(
-        quotas.INTERFACE_ENDPOINTS,
-        len(counted),
-        len(missing),
-        note="for those that are missing" if missing else "projects share them",
+        quotas.GROUPS_PER_INTERFACE,
+        HEAD_NODE_GROUPS,
+        counted="carried by each head node",
+        note="no room for another",
+        grows=False,
     )
 
 
 def demand_for_group_rules(groups: Iterable[SecurityGroupTypeDef]) -> Demand:
-    """The fullest group of the VPC."""
+    """The fullest group of the VPC, in its fuller direction."""
     sizes = {
         group["GroupId"]: max(
             count_rules(group.get("IpPermissions", [])), count_rules(group.get("IpPermissionsEgress", []))
         )
         for group in groups
     }
-    fullest = max(sizes, key=lambda id_: sizes[id_], default="")
-    note = f"{fullest} is the fullest group" if fullest else ""
-    return Demand(quotas.RULES_PER_GROUP, sizes.get(fullest, 0), note=note)
+    fullest = max(sizes, key=lambda id_: sizes[id_])
+    return Demand(quotas.RULES_PER_GROUP, sizes[fullest], counted=f"used in the fullest group, {fullest}")
 
 
 def demand_for_acl_rules(acl: NetworkAclTypeDef) -> Demand:
     """Rules of the fuller direction, the one that closes every ACL counted too."""
     directions = Counter(entry["Egress"] for entry in acl["Entries"] if "CidrBlock" in entry)
-    return Demand(quotas.RULES_PER_ACL, max(directions.values(), default=0))
+    counted = f"used in the default ACL, {acl['NetworkAclId']}"
+    return Demand(quotas.RULES_PER_ACL, max(directions.values(), default=0), counted=counted)
 
 
 def _of_network(network: Network, region: str) -> list[tuple[str, Answer[Demand]]]:
     return [
         ("interface endpoints", lambda: demand_for_endpoints(network.endpoints(), region)),
-        ("subnets", lambda: Demand(quotas.SUBNETS, len(network.subnets()), needed=1)),
         (
-            "security groups per interface",
-            lambda: Demand(
-                quotas.GROUPS_PER_INTERFACE,
-                HEAD_NODE_GROUPS,
-                note="every head node carries them",
-                grows=False,
-            ),
+            "subnets",
+            lambda: Demand(quotas.SUBNETS, len(network.subnets()), needed=1, note="one more project needs 1"),
         ),
+        ("security groups per interface", lambda: demand_for_head_node_groups()),
         ("security group rules", lambda: demand_for_group_rules(network.security_groups())),
         ("network ACL rules", lambda: demand_for_acl_rules(network.default_acl())),
     ]
@@ -256,11 +268,9 @@ def _probe(name: str, demand: Answer[Demand], limits: Mapping[str, Answer[Mappin
 
 
 def _told(demand: Demand, limit: float) -> str:
-    """ "6 of 200 subnets in the VPC; 1 more needed" """
-    told = f"{demand.used} of {limit:g} {demand.quota.unit}"
-    more = [f"{demand.needed} more needed"] if demand.needed else []
-    extra = " ".join([*more, demand.note]).strip()
-    return f"{told}; {extra}" if extra else told
+    """ "6 of 200 used; one more project needs 1" """
+    told = f"{demand.used} of {limit:g} {demand.counted}"
+    return f"{told}; {demand.note}" if demand.note else told
 
 
 def _ask_for(quota: Quota) -> str:
