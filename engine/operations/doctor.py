@@ -28,6 +28,11 @@ def examine(engine: Engine) -> list[Check]:
 
     What cannot be looked at since something else is missing is left out: that is among the findings.
     """
+    return _examine_tools(engine) + examine_account(engine)
+
+
+def examine_account(engine: Engine) -> list[Check]:
+    """The checks of the account, without those of this machine."""
     settings = engine.settings
     # A person waits for this: short time limits, and questions put together.
     cloud = engine.cloud.impatient()
@@ -38,12 +43,10 @@ def examine(engine: Engine) -> list[Check]:
         lock_table=settings.lock_table,
         registry_table=settings.registry_table,
     )
-    tools = _examine_tools(engine)
     if not backend[0].ok:
-        return tools + backend  # the account does not answer: nothing else would
+        return backend  # the account does not answer: nothing else would
     network = read_network(cloud)
     return [
-        *tools,
         *backend,
         *examine_keeping(
             cloud,

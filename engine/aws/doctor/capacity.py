@@ -119,6 +119,8 @@ def judge(demand: Demand, limits: Answer[Mapping[str, float]]) -> Verdict:
     limit = quota.default if own is None else own
     found = _told(demand, limit) + (", which is AWS's default" if own is None else "")
     left = limit - demand.used
+    if not left and not demand.grows:
+        found += ": none to spare"
     if left < demand.needed or (demand.grows and left < limit * _SCARCE):
         return Verdict(Level.WARNING, found, _ask_for(quota))
     return fine(found)
@@ -216,7 +218,6 @@ def demand_for_head_node_groups() -> Demand:
         quotas.GROUPS_PER_INTERFACE,
         HEAD_NODE_GROUPS,
         counted="carried by each head node",
-        note="no room for another",
         grows=False,
     )
 
@@ -269,7 +270,7 @@ def _probe(name: str, demand: Answer[Demand], limits: Mapping[str, Answer[Mappin
 
 def _told(demand: Demand, limit: float) -> str:
     """ "6 of 200 used; one more project needs 1" """
-    told = f"{demand.used} of {limit:g} {demand.counted}"
+    told = f"{demand.used} of {limit:.0f} {demand.counted}"
     return f"{told}; {demand.note}" if demand.note else told
 
 
