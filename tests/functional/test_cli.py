@@ -145,14 +145,12 @@ def test_local_status_without_a_local_cloud(alone) -> None:
     assert alone("local", "down")[0] == 0
 
 
-def test_reading_an_empty_registry(provisioner) -> None:
-    provisioner("bootstrap").ok()
-
+def test_reading_an_empty_registry(provisioner, backend) -> None:
     assert provisioner("list", "--json").ok().json == {"projects": []}
     assert "No projects yet" in provisioner("list").ok().out
 
 
-def test_doctor_before_and_after_bootstrap(provisioner) -> None:
+def test_doctor_before_and_after_bootstrap(cloud, provisioner, make_backend) -> None:
     # GIVEN a cloud with its shared infrastructure but no backend
     before = provisioner("doctor", "--json")
     # THEN what is missing is said, and the rest is looked at all the same
@@ -165,7 +163,7 @@ def test_doctor_before_and_after_bootstrap(provisioner) -> None:
     assert "3 failed" in provisioner("doctor").refused(7, "3 of", "checks failed").out
 
     # WHEN
-    provisioner("bootstrap").ok()
+    make_backend(Cloud(region="us-east-1", endpoint_url=cloud.endpoint, local=True))
     # THEN nothing fails; a new account's quotas are small, which is a warning
     after = provisioner("doctor", "--json").ok()
     assert after.json["ok"] is True
@@ -180,8 +178,8 @@ def test_doctor_before_and_after_bootstrap(provisioner) -> None:
     assert "(L-1216C47A)" in text.out
 
 
-def test_doctor_shows_what_is_ok_only_when_asked(cloud, provisioner) -> None:
-    provisioner("bootstrap").ok()
+def test_doctor_shows_what_is_ok_only_when_asked(cloud, provisioner, make_backend) -> None:
+    make_backend(Cloud(region="us-east-1", endpoint_url=cloud.endpoint, local=True))
     cloud.set_quota("ec2", "L-1216C47A", 10_000)
     cloud.set_quota("ec2", "L-F7808C92", 10_000)
 
@@ -202,8 +200,8 @@ def test_doctor_shows_what_is_ok_only_when_asked(cloud, provisioner) -> None:
     assert set(quiet.out.splitlines()) <= set(everything.out.splitlines())
 
 
-def test_what_is_mended_in_one_go_is_told_once(cloud, provisioner) -> None:
-    provisioner("bootstrap").ok()
+def test_what_is_mended_in_one_go_is_told_once(cloud, provisioner, make_backend) -> None:
+    make_backend(Cloud(region="us-east-1", endpoint_url=cloud.endpoint, local=True))
     dynamodb = cloud.client("dynamodb")
     for table in ("provisioner-terraform-locks", "provisioner-registry"):
         dynamodb.update_continuous_backups(
@@ -219,18 +217,6 @@ def test_what_is_mended_in_one_go_is_told_once(cloud, provisioner) -> None:
         ["warning", "registry", "table", "recovery"],
     ]
     assert "provisioner bootstrap" in lines[begin + 3]
-
-
-def test_bootstrap_is_safe_to_repeat(cloud, provisioner) -> None:
-    first = provisioner("bootstrap").ok()
-    assert "created" in first.out
-    before = cloud.inventory(), cloud.calls()
-
-    again = provisioner("bootstrap").ok()
-
-    assert (cloud.inventory(), cloud.calls()) == before
-    assert "created" not in again.out
-    assert "repaired" not in again.out
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
@@ -286,13 +272,10 @@ def test_help_and_settings_load_nothing_heavy(arguments: list[str]) -> None:
     assert imported_by(*arguments) == set()
 
 
-def test_status_and_list_load_neither_cdktf_nor_moto(cloud, provisioner) -> None:
+def test_status_and_list_load_neither_cdktf_nor_moto(cloud, provisioner, backend) -> None:
     # GIVEN a project that the registry knows
-    provisioner("bootstrap").ok()
     spec = load_spec("{vlab_id: lab-1, project_id: proj-1}", source="test")
-    Registry(
-        Cloud(region="us-east-1", endpoint_url=cloud.endpoint, local=True), "provisioner-registry"
-    ).put_new(
+    Registry(backend, "provisioner-registry").put_new(
         vlab_id="lab-1",
         project_id="proj-1",
         spec_json=dump_spec(spec),

@@ -104,7 +104,7 @@ class Ground:
 
 
 @pytest.fixture(scope="module")
-def ground(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ground]:
+def ground(tmp_path_factory: pytest.TempPathFactory, make_backend: Callable[..., None]) -> Iterator[Ground]:
     """One cloud for all tests: whoever breaks something mends it."""
     with LocalCloud() as cloud:
         settings = Settings(
@@ -114,28 +114,9 @@ def ground(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ground]:
         engine = open_engine(settings, base=folder, environ={}, reporter=Silent())
         for code, value in BOUGHT.items():
             cloud.set_quota("ec2", code, value)
-        set_up_backend(cloud)
+        make_backend(engine.cloud, state_bucket=BUCKET, lock_table=LOCKS, registry_table=REGISTRY)
         # Doctor takes the impatient cloud; handed in, its clients are made once for all tests.
         yield Ground(cloud, replace(engine, cloud=engine.cloud.impatient()))
-
-
-def set_up_backend(cloud: LocalCloud) -> None:
-    s3, dynamodb = cloud.client("s3"), cloud.client("dynamodb")
-    s3.create_bucket(Bucket=BUCKET)
-    s3.put_bucket_versioning(Bucket=BUCKET, VersioningConfiguration={"Status": "Enabled"})
-    encrypt(s3)
-    block_public_access(s3)
-    for table, keys in ((LOCKS, ["LockID"]), (REGISTRY, ["pk", "sk"])):
-        dynamodb.create_table(
-            TableName=table,
-            AttributeDefinitions=[{"AttributeName": key, "AttributeType": "S"} for key in keys],
-            KeySchema=[
-                {"AttributeName": key, "KeyType": kind}
-                for key, kind in zip(keys, ("HASH", "RANGE"), strict=False)
-            ],
-            BillingMode="PAY_PER_REQUEST",
-        )
-        recover(dynamodb, table, on=True)
 
 
 def encrypt(s3: Any) -> None:
