@@ -9,10 +9,13 @@ import time
 import urllib.parse
 import urllib.request
 import uuid
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from types import TracebackType
 from typing import Any
 
 from engine.local.backends import ACCOUNT_ID
+from engine.local.calls import Request
 from engine.local.clock import Clock, SteppedClock, SystemClock, iso
 from engine.local.connection import client_for, environment_for
 from engine.local.durations import INSTANT, Durations
@@ -131,6 +134,16 @@ class LocalCloud:
         with self.world.lock:
             return self.world.calls.to_dict()
 
+    @contextmanager
+    def heard(self, listener: Callable[[Request], None]) -> Iterator[None]:
+        """Tell the listener of every AWS call that arrives meanwhile, also of those that read or fail."""
+        listeners = self.world.calls.listeners
+        listeners.append(listener)
+        try:
+            yield
+        finally:
+            listeners.remove(listener)
+
     def set_durations(self, **values: float) -> None:
         with self.world.lock:
             self.world.durations = self.world.durations.changed(values)
@@ -192,6 +205,7 @@ class LocalCloud:
             security_group_rules,
             service_quotas,
             stacks,
+            table_encryption,
             vpc_endpoints,
             vpc_peering,
         )
@@ -219,6 +233,7 @@ class LocalCloud:
         rds_instances.install(self.world, self._patches)
         lambda_lifecycle.install(self.world, self._patches)
         service_quotas.install(self.world, self._patches)
+        table_encryption.install(self._patches)
         stacks.install(self.world, clusters, self._patches)
         self._inventory = Inventory(self.world, fsx)
         identity = {

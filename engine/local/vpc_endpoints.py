@@ -19,7 +19,8 @@ def install(world: World, patches: Patches) -> None:
     from moto.ec2.models import EC2Backend
 
     def create_vpc_endpoint(self: Any, *args: Any, **kwargs: Any) -> Any:
-        if (kwargs.get("endpoint_type") or "Gateway") != "Interface":
+        kwargs["endpoint_type"] = kwargs.get("endpoint_type") or "Gateway"
+        if kwargs["endpoint_type"] != "Interface":
             return original_create(self, *args, **kwargs)
         subnet_ids = list(kwargs.pop("subnet_ids", None) or [])
         _check_zones(self, subnet_ids)

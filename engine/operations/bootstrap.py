@@ -202,7 +202,7 @@ def _move_state(engine: Engine, planned: PlannedBackend) -> None:
         engine.cloud, bucket=settings.state_bucket, key=STATE_KEY, lock_table=settings.lock_table
     )
     root = _write_root(engine, planned.existing | {_LOCK_TABLE: settings.lock_table}, state_local=False)
-    planned.runner.migrate_state(_backend_config(root))
+    planned.runner.migrate_state(backend_config=_backend_config(root))
 
 
 def _remove_local_state(engine: Engine, root: Path) -> None:

@@ -42,13 +42,13 @@ class Commands(Terraform):
         config = str(backend_config) if backend_config else None
         return self._list(self.init(json=IsFlagged, upgrade=upgrade, backend_config=config, var=None))
 
-    def migrate_line(self, backend_config: Path) -> list[str]:
+    def migrate_line(self, backend_config: Path | None) -> list[str]:
         # Terraform takes no -json beside -migrate-state, and the library's init would add -reconfigure.
         return self.cmd(
             "init",
             migrate_state=IsFlagged,
             force_copy=IsFlagged,
-            backend_config=str(backend_config),
+            backend_config=str(backend_config) if backend_config else None,
             input=False,
             no_color=IsFlagged,
         )

@@ -192,7 +192,7 @@ class Runner:
         """
         self._run("init", self._commands.init_line(upgrade=upgrade, backend_config=backend_config))
 
-    def migrate_state(self, backend_config: Path) -> None:
+    def migrate_state(self, *, backend_config: Path | None = None) -> None:
         """Copy the state from the backend of the last init into the one that is configured now.
 
         What stands there is overwritten; the old state stays where it was.

@@ -4,7 +4,9 @@
 
 # Takes the rules of the VPC's default group away: what carries no other group reaches nothing.
 resource "aws_default_security_group" "this" {
-  vpc_id = aws_vpc.this.id
+  vpc_id  = aws_vpc.this.id
+  ingress = []
+  egress  = []
 
   tags = merge(local.tags, {
     Name                  = "${var.name}-closed"
@@ -13,6 +15,7 @@ resource "aws_default_security_group" "this" {
 }
 
 resource "aws_security_group" "endpoint_access" {
+  #checkov:skip=CKV2_AWS_5: carried by nodes and functions, which others make
   name        = "${var.name}-endpoint-access"
   description = "Carried by nodes and functions that call AWS through the endpoints of ${var.name}"
   vpc_id      = aws_vpc.this.id
@@ -79,20 +82,22 @@ resource "aws_vpc_security_group_ingress_rule" "endpoints" {
 }
 
 locals {
-  # A group of this very account goes without the account: AWS reports it so.
-  clients = toset([for client in var.workflow_clients : trimprefix(client, "${local.account_id}/")])
-  client_rules = {
-    for pair in setproduct(["ssh", "slurm_rest"], local.clients) :
-    "${replace(pair[0], "_", "-")}-${pair[1]}" => {
-      port     = local.ports[pair[0]].from
-      block    = strcontains(pair[1], "sg-") ? null : pair[1]
-      group_id = strcontains(pair[1], "sg-") ? pair[1] : null
+  client_rules = merge([
+    for kind in ["ssh", "slurm_rest"] : {
+      for name, client in var.workflow_clients : "${replace(kind, "_", "-")}-${name}" => {
+        description = "${kind == "ssh" ? "SSH" : "Slurm REST"} from ${name}"
+        port        = local.ports[kind].from
+        block       = strcontains(client, "sg-") ? null : client
+        # A group of this very account goes without the account: AWS reports it so.
+        group_id = strcontains(client, "sg-") ? trimprefix(client, "${local.account_id}/") : null
+      }
     }
-  }
+  ]...)
 }
 
 # No way out: the answers to what is let in need none.
 resource "aws_security_group" "workflow_access" {
+  #checkov:skip=CKV2_AWS_5: carried by nodes and functions, which others make
   name        = "${var.name}-workflow-access"
   description = "Carried by head nodes: lets the Workflow Service and the provisioner in"
   vpc_id      = aws_vpc.this.id
@@ -107,7 +112,7 @@ resource "aws_vpc_security_group_ingress_rule" "workflow_access" {
   for_each = local.client_rules
 
   security_group_id            = aws_security_group.workflow_access.id
-  description                  = "TCP ${each.value.port} from ${coalesce(each.value.block, each.value.group_id)}"
+  description                  = each.value.description
   ip_protocol                  = "tcp"
   from_port                    = each.value.port
   to_port                      = each.value.port
@@ -115,7 +120,7 @@ resource "aws_vpc_security_group_ingress_rule" "workflow_access" {
   referenced_security_group_id = each.value.group_id
 
   tags = merge(local.tags, {
-    Name                  = "${var.name}-workflow-${each.value.port}"
+    Name                  = "${var.name}-${each.key}"
     "provisioner:address" = "${local.address}aws_vpc_security_group_ingress_rule.workflow_access.${each.key}"
   })
 

@@ -188,14 +188,19 @@ variable "peer_cidr_blocks" {
 }
 
 variable "workflow_clients" {
-  description = "Who may reach head nodes, by SSH and on the Slurm REST port: IPv4 blocks inside peer_cidr_blocks, or security groups of the main VPC (sg-..., with the account in front, 123456789012/sg-..., where it is another one)."
-  type        = list(string)
-  default     = []
+  description = "Who may reach head nodes, by SSH and on the Slurm REST port, by a name of your choice: IPv4 blocks inside peer_cidr_blocks, or security groups of the main VPC (sg-..., or 123456789012/sg-... where the main VPC is in another account)."
+  type        = map(string)
+  default     = {}
   nullable    = false
 
   validation {
+    condition     = alltrue([for name in keys(var.workflow_clients) : can(regex("^[a-z][a-z0-9-]{0,29}$", name))])
+    error_message = "workflow_clients: each name must be a lower-case letter followed by lower-case letters, digits and hyphens, at most 30 characters."
+  }
+
+  validation {
     condition = alltrue([
-      for client in var.workflow_clients :
+      for client in values(var.workflow_clients) :
       can(regex("^([0-9]{12}/)?sg-([0-9a-f]{8}|[0-9a-f]{17})$", client)) || try(cidrsubnet(client, 0, 0) == client, false)
     ])
     error_message = "workflow_clients must be IPv4 network addresses such as 10.0.16.0/20, or security groups such as sg-0123456789abcdef0 or 123456789012/sg-0123456789abcdef0."
@@ -203,7 +208,7 @@ variable "workflow_clients" {
 
   validation {
     condition = alltrue([
-      for client in var.workflow_clients : strcontains(client, "sg-") || anytrue([
+      for client in values(var.workflow_clients) : strcontains(client, "sg-") || anytrue([
         for block in var.peer_cidr_blocks : try(
           cidrhost("${split("/", client)[0]}/${split("/", block)[1]}", 0) == cidrhost(block, 0) &&
           tonumber(split("/", client)[1]) >= tonumber(split("/", block)[1]),

@@ -15,7 +15,7 @@ locals {
   role_name = "${local.name}-${local.region}"
 
   here = {
-    for service in ["cloudformation", "dynamodb", "ec2", "elasticfilesystem", "events", "fsx", "lambda", "logs", "secretsmanager"] :
+    for service in ["cloudformation", "dynamodb", "ec2", "elasticfilesystem", "events", "lambda", "logs", "secretsmanager"] :
     service => "arn:${local.partition}:${service}:${local.region}:${local.account}"
   }
   iam        = "arn:${local.partition}:iam::${local.account}"
@@ -45,7 +45,7 @@ locals {
   # otherwise, are for everything ParallelCluster can do, with any name.
   #
   # CloudFormation makes a cluster's stack with the same rights: no service role is passed.
-  # A resource "*" stands only where IAM knows no narrower one: EC2's and CloudWatch's describing calls,
+  # A resource "*" stands only where IAM knows no narrower one: describing calls of EC2, FSx and CloudWatch,
   # composite alarms, and X-Ray (Service Authorization Reference; CloudWatch API, PutCompositeAlarm).
   policies = {
     compute = [
@@ -57,9 +57,7 @@ locals {
           "ec2:DescribeAvailabilityZones",
           "ec2:DescribeCapacityReservations",
           "ec2:DescribeIamInstanceProfileAssociations",
-          "ec2:DescribeImageAttribute",
           "ec2:DescribeImages",
-          "ec2:DescribeInstanceAttribute",
           "ec2:DescribeInstanceCreditSpecifications",
           "ec2:DescribeInstanceStatus",
           "ec2:DescribeInstanceTypeOfferings",
@@ -78,10 +76,19 @@ locals {
           "ec2:DescribeSubnets",
           "ec2:DescribeTags",
           "ec2:DescribeVolumes",
-          "ec2:DescribeVpcAttribute",
           "ec2:DescribeVpcs",
         ]
         Resource = "*"
+      },
+      {
+        Sid    = "LookClosely"
+        Effect = "Allow"
+        Action = ["ec2:DescribeImageAttribute", "ec2:DescribeInstanceAttribute", "ec2:DescribeVpcAttribute"]
+        Resource = [
+          "arn:${local.partition}:ec2:${local.region}::image/*",
+          "${local.here.ec2}:instance/*",
+          "${local.here.ec2}:vpc/*",
+        ]
       },
       {
         # The head node, and dry runs of every instance type before it.
@@ -105,20 +112,28 @@ locals {
           "ec2:CreateNetworkInterface",
           "ec2:CreatePlacementGroup",
           "ec2:CreateSecurityGroup",
-          "ec2:CreateTags",
           "ec2:DeleteLaunchTemplate",
           "ec2:DeleteLaunchTemplateVersions",
           "ec2:DeleteNetworkInterface",
           "ec2:DeletePlacementGroup",
           "ec2:DeleteSecurityGroup",
-          "ec2:DeleteTags",
           "ec2:ModifyLaunchTemplate",
           "ec2:ModifyNetworkInterfaceAttribute",
           "ec2:RevokeSecurityGroupEgress",
           "ec2:RevokeSecurityGroupIngress",
         ]
         Resource = [
-          for kind in ["instance", "launch-template", "network-interface", "placement-group", "security-group", "security-group-rule", "subnet", "volume", "vpc"] :
+          for kind in ["instance", "launch-template", "network-interface", "placement-group", "security-group", "security-group-rule", "subnet", "vpc"] :
+          "${local.here.ec2}:${kind}/*"
+        ]
+      },
+      {
+        # Of what it makes; neither VPC nor subnets, which are found by their tags.
+        Sid    = "Tag"
+        Effect = "Allow"
+        Action = ["ec2:CreateTags", "ec2:DeleteTags"]
+        Resource = [
+          for kind in ["instance", "launch-template", "network-interface", "placement-group", "security-group", "security-group-rule", "volume"] :
           "${local.here.ec2}:${kind}/*"
         ]
       },
@@ -208,11 +223,11 @@ locals {
         Resource = [local.cluster_log, local.cleaner_log]
       },
       {
-        # A search by prefix: IAM looks at the account's groups as a whole.
+        # A search by prefix, for which IAM knows no resource.
         Sid      = "FindLogs"
         Effect   = "Allow"
         Action   = ["logs:DescribeLogGroups"]
-        Resource = "${local.here.logs}:log-group:*"
+        Resource = "*"
       },
       {
         Sid    = "Watch"
@@ -367,10 +382,15 @@ locals {
           "elasticfilesystem:DescribeFileSystems",
           "elasticfilesystem:DescribeMountTargetSecurityGroups",
           "elasticfilesystem:DescribeMountTargets",
-          "fsx:DescribeDataRepositoryAssociations",
-          "fsx:DescribeFileSystems",
         ]
-        Resource = ["${local.here.elasticfilesystem}:*", "${local.here.fsx}:*"]
+        Resource = ["${local.here.elasticfilesystem}:access-point/*", "${local.here.elasticfilesystem}:file-system/*"]
+      },
+      {
+        # FSx knows no resource of its describing calls.
+        Sid      = "LustreFileSystems"
+        Effect   = "Allow"
+        Action   = ["fsx:DescribeDataRepositoryAssociations", "fsx:DescribeFileSystems"]
+        Resource = "*"
       },
     ]
 

@@ -15,9 +15,12 @@ import pytest
 
 from engine.aws.registry import Phase, Registry
 from engine.aws.session import Cloud
+from engine.aws.steps import Outcome, Step
 from engine.cli.main import cli, run
 from engine.model.names import names_for
 from engine.model.spec import dump_spec, load_spec, spec_digest
+from engine.operations.bootstrap import Bootstrapped
+from engine.review.plan import build_review
 
 HEAVY = {"boto3", "botocore", "cdktf", "jsii", "moto", "rich", "jinja2"}
 
@@ -217,6 +220,39 @@ def test_what_is_mended_in_one_go_is_told_once(cloud, provisioner, make_backend)
         ["warning", "registry", "table", "recovery"],
     ]
     assert "provisioner bootstrap" in lines[begin + 3]
+
+
+def test_bootstrap_shows_and_asks_in_a_real_account_only(alone, monkeypatch) -> None:
+    # GIVEN a backend that lacks its bucket
+    change = {"actions": ["create"], "before": None, "after": {"bucket": "states"}}
+    bucket = {"address": "aws_s3_bucket.this", "type": "aws_s3_bucket", "name": "this", "mode": "managed"}
+    plan = {"format_version": "1.2", "resource_changes": [bucket | {"change": change}]}
+
+    def bootstrap(engine, *, approve):
+        approve(build_review(plan, project="bootstrap"))
+        return Bootstrapped((Step("state bucket states", Outcome.CREATED),), Path("backend.hcl"))
+
+    monkeypatch.setattr("engine.operations.bootstrap.bootstrap", bootstrap)
+    monkeypatch.setattr("engine.cli.invocation.Invocation.engine", lambda *_: None)
+
+    # WHEN nobody is there to confirm THEN the plan is shown and that is all
+    code, out, err = alone("--cloud", "aws", "bootstrap")
+    assert (code, "aws_s3_bucket.this" in out) == (3, True)
+    assert "NOT_CONFIRMED" in err and "--yes" in err
+
+    # WHEN it was confirmed beforehand THEN it is shown all the same, out of the way of JSON
+    code, out, err = alone("--cloud", "aws", "bootstrap", "--yes", "--json")
+    assert (code, "aws_s3_bucket.this" in err) == (0, True)
+    assert json.loads(out) == {
+        "steps": [{"name": "state bucket states", "outcome": "created"}],
+        "backend_file": "backend.hcl",
+    }
+
+    # WHEN it is the local cloud THEN nobody is asked
+    code, out, err = alone("bootstrap")
+    assert (code, "aws_s3_bucket" in out + err) == (0, False)
+    assert "state bucket states  created" in out
+    assert "backend.hcl" in err
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])

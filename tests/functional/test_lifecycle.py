@@ -12,6 +12,7 @@ from engine.aws.session import Cloud
 from engine.local.server import LocalCloud
 from engine.model import tags
 from engine.model.names import names_for
+from tests.policies.permissions import with_policies
 
 pytestmark = [pytest.mark.terraform, pytest.mark.timeout(600)]
 
@@ -57,7 +58,8 @@ def require_tags(cloud: LocalCloud, tmp_path: Path) -> None:
 
 
 def test_a_lustre_project_from_nothing_to_nothing(cloud, provisioner, backend, spec, tmp_path: Path) -> None:
-    # GIVEN an account with its backend
+    # GIVEN an account with its backend, and nobody with more permissions than docs/policies gives
+    provisioner = with_policies(cloud, provisioner)
     empty = cloud.inventory()
 
     # WHEN the project is planned

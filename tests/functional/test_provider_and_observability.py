@@ -84,6 +84,7 @@ REFUSED = [
     ),
     ("dynamodb:DeleteTable", f"arn:aws:dynamodb:{HERE}:table/provisioner-registry", {}),
     ("ec2:TerminateInstances", f"arn:aws:ec2:{HERE}:instance/i-1", {}),
+    ("ec2:CreateTags", f"arn:aws:ec2:{HERE}:vpc/vpc-1", {}),
     ("logs:DeleteLogGroup", f"arn:aws:logs:{HERE}:log-group:/aws/lambda/provisioner-api", {}),
     ("cloudwatch:DeleteAlarms", f"arn:aws:cloudwatch:{HERE}:alarm:provisioner-database-cpu", {}),
     ("s3:GetObject", f"arn:aws:s3:::pc-{ACCOUNT}-lab-1-proj-1-fzz74kmepm/private/results.dat", {}),

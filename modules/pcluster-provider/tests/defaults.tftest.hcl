@@ -111,7 +111,7 @@ run "narrow" {
       for policy in aws_iam_policy.this : [
         for statement in jsondecode(policy.policy).Statement : statement.Sid if contains(flatten([statement.Resource]), "*")
       ]
-    ])) == toset(["Look", "WatchTogether", "Trace"])
+    ])) == toset(["FindLogs", "Look", "LustreFileSystems", "Trace", "WatchTogether"])
     error_message = "A resource * may stand only where IAM knows no narrower one."
   }
 

@@ -26,6 +26,8 @@ data "aws_caller_identity" "main" {
 }
 
 resource "aws_vpc" "main" {
+  #checkov:skip=CKV2_AWS_11: stands for a VPC that is there already, with logs of its own
+  #checkov:skip=CKV2_AWS_12: stands for a VPC that is there already; nothing runs in it
   provider = aws.main
 
   cidr_block           = "10.0.0.0/16"
@@ -40,6 +42,15 @@ resource "aws_route_table" "main" {
   vpc_id = aws_vpc.main.id
 }
 
+resource "aws_security_group" "provisioner" {
+  #checkov:skip=CKV2_AWS_5: stands for a group that is there already
+  provider = aws.main
+
+  name        = "provisioner"
+  description = "Carried by what runs the provisioner"
+  vpc_id      = aws_vpc.main.id
+}
+
 locals {
   # The Workflow Service's part of the main VPC.
   service_blocks = ["10.0.16.0/20"]
@@ -51,7 +62,7 @@ module "network" {
   name                  = "provisioner"
   zones                 = ["us-east-1a", "us-east-1b"]
   peer_cidr_blocks      = local.service_blocks
-  workflow_clients      = ["10.0.16.0/24", "10.0.17.0/24"]
+  workflow_clients      = { service = "10.0.16.0/24", provisioner = aws_security_group.provisioner.id }
   peering_connection_id = module.peering.id
   login_nodes           = true
   extra_endpoints       = ["kms"]
