@@ -10,6 +10,7 @@ from typing import Any
 
 from engine.local.connection import client_for
 from engine.local.provider_stack import CAPABILITIES, RELEASED, template_url
+from engine.local.seed_network import keep_apart, peer_with_main_vpc
 from engine.local.shared_names import ENDPOINT_SERVICES, GATEWAY_SERVICES, SHARED_TAGS, SharedNames
 
 SSH_PORT, SLURM_REST_PORT = 22, 8082
@@ -33,6 +34,8 @@ class Seed:
         endpoint_group, database_group = self._groups(ec2, vpc_id)
         self._workflow_group(ec2, vpc_id)
         self._endpoints(ec2, vpc_id, route_table, subnets, endpoint_group)
+        keep_apart(ec2, vpc_id, self._names, subnets)
+        peer_with_main_vpc(ec2, vpc_id, route_table, self._names)
         self._database(subnets, database_group)
         self._public_bucket()
         self._provider_stack()
@@ -162,6 +165,7 @@ class Seed:
             DBSubnetGroupName="provisioner-accounting",
             VpcSecurityGroupIds=[group],
             PubliclyAccessible=False,
+            StorageEncrypted=True,
             Port=3306,
         )
 

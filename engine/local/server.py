@@ -157,6 +157,11 @@ class LocalCloud:
         with self.world.lock:
             self.world.faults.order(Fault(cluster, operation, code, times))
 
+    def set_quota(self, service: str, code: str, value: float) -> None:
+        """Give the account a quota of its own: set_quota("ec2", "L-1216C47A", 512)."""
+        with self.world.lock:
+            self.world.quotas[f"{service}/{code}"] = value
+
     def advance(self, seconds: float) -> None:
         """Let time pass at once; needs a SteppedClock."""
         if not isinstance(self._clock, SteppedClock):
@@ -198,6 +203,7 @@ class LocalCloud:
             rds_groups,
             rds_instances,
             security_group_rules,
+            service_quotas,
             stacks,
             table_encryption,
             vpc_endpoints,
@@ -226,6 +232,7 @@ class LocalCloud:
         rds_groups.install(self._patches)
         rds_instances.install(self.world, self._patches)
         lambda_lifecycle.install(self.world, self._patches)
+        service_quotas.install(self.world, self._patches)
         table_encryption.install(self._patches)
         stacks.install(self.world, clusters, self._patches)
         self._inventory = Inventory(self.world, fsx)
