@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 MODULES := $(sort $(notdir $(wildcard modules/*)))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-pcluster demo test test-unit lint format lock schemas clean
+.PHONY: help setup setup-pcluster setup-services demo test test-unit lint format lock schemas clean
 
 help: ## Show the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
@@ -32,6 +32,14 @@ $(PCLUSTER_VENV)/.ready: requirements/pcluster.txt
 	@echo "Installing AWS ParallelCluster into $(PCLUSTER_VENV) (its dependencies clash with cdktf's) ..."
 	@$(PCLUSTER_VENV)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/pcluster.txt
 	@touch $@
+
+# Only the core packages: they hold the programs and no service that apt would start.
+setup-services: ## Install the servers that some tests run as child processes (Debian, Ubuntu; as root)
+	@{ test -x /usr/sbin/mariadbd && command -v mariadb-install-db; } >/dev/null || { \
+	  apt-get update -qq && \
+	  DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends \
+	    mariadb-server-core mariadb-client-core; \
+	} >/dev/null || { echo "MariaDB could not be installed: apt-get and root are needed."; exit 1; }
 
 demo: setup ## Watch the main job run for real on the local cloud
 	@$(BIN)/provisioner demo
