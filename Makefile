@@ -45,7 +45,7 @@ demo: setup ## Watch the main job run for real on the local cloud
 	@$(BIN)/provisioner demo
 
 test: setup setup-pcluster ## Run every test (real Terraform on the local cloud)
-	$(BIN)/python -m pytest -n 2 --dist loadgroup $(PYTEST_ARGS)
+	$(BIN)/python -m pytest -n 4 --dist loadgroup $(PYTEST_ARGS)
 
 test-unit: setup ## Run the tests that start nothing
 	$(BIN)/python -m pytest tests/unit tests/golden $(PYTEST_ARGS)

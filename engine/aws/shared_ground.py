@@ -48,6 +48,7 @@ class SharedGround:
     route_table_id: str
     endpoint_security_group_id: str
     accounting_security_group_id: str
+    workflow_security_group_id: str
     accounting_host: str
     accounting_port: int
     accounting_secret_arn: str
@@ -129,6 +130,7 @@ class _Survey:
             ("route table of projects", lambda: self.route_table),
             ("security group endpoint-access", lambda: self.endpoint_group),
             ("security group accounting-access", lambda: self.accounting_group),
+            ("security group workflow-access", lambda: self.workflow_group),
             (
                 f"accounting database {self._database_name}",
                 lambda: "{}:{}".format(*self.database),
@@ -148,6 +150,7 @@ class _Survey:
             route_table_id=self.route_table,
             endpoint_security_group_id=self.endpoint_group,
             accounting_security_group_id=self.accounting_group,
+            workflow_security_group_id=self.workflow_group,
             accounting_host=host,
             accounting_port=port,
             accounting_secret_arn=self.secret,
@@ -197,6 +200,10 @@ class _Survey:
     @cached_property
     def accounting_group(self) -> str:
         return self._security_group(tags.SHARED_ACCOUNTING_ACCESS)
+
+    @cached_property
+    def workflow_group(self) -> str:
+        return self._security_group(tags.SHARED_WORKFLOW_ACCESS)
 
     @cached_property
     def database(self) -> tuple[str, int]:

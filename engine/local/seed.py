@@ -13,6 +13,7 @@ from typing import Any
 from engine.local.connection import client_for
 from engine.local.shared_names import ENDPOINT_SERVICES, GATEWAY_SERVICES, SHARED_TAGS, SharedNames
 
+SSH_PORT, SLURM_REST_PORT = 22, 8082
 PUBLIC_OBJECTS = {
     "README.txt": b"Data shared by all projects. Read only: clusters see it under /data/project/public.\n",
     "examples/input.csv": b"time_ms,voltage_mv\n0,-65.0\n1,-64.2\n2,-60.9\n",
@@ -31,6 +32,7 @@ class Seed:
         route_table = self._route_table(ec2, vpc_id)
         subnets = self._endpoint_subnets(ec2, vpc_id, route_table)
         endpoint_group, database_group = self._groups(ec2, vpc_id)
+        self._workflow_group(ec2, vpc_id)
         self._endpoints(ec2, vpc_id, route_table, subnets, endpoint_group)
         self._database(subnets, database_group)
         self._public_bucket()
@@ -92,6 +94,27 @@ class Seed:
             )
             ids.append(str(server))
         return ids[0], ids[1]
+
+    def _workflow_group(self, ec2: Any, vpc_id: str) -> None:
+        """Head nodes carry it: SSH and the Slurm REST port from where the Workflow Service lives."""
+        group = ec2.create_security_group(
+            VpcId=vpc_id,
+            GroupName=SHARED_TAGS["workflow_access"]["Name"],
+            Description="Carried by head nodes: lets the Workflow Service and the provisioner in",
+            TagSpecifications=_tagged("security-group", "workflow_access"),
+        )["GroupId"]
+        ec2.authorize_security_group_ingress(
+            GroupId=group,
+            IpPermissions=[
+                {
+                    "IpProtocol": "tcp",
+                    "FromPort": port,
+                    "ToPort": port,
+                    "IpRanges": [{"CidrIp": self._names.main_vpc_cidr}],
+                }
+                for port in (SSH_PORT, SLURM_REST_PORT)
+            ],
+        )
 
     def _endpoints(self, ec2: Any, vpc_id: str, route_table: str, subnets: list[str], group: str) -> None:
         prefix = f"com.amazonaws.{self._names.region}"

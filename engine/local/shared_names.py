@@ -27,6 +27,7 @@ class SharedNames:
 
     account_id          12 digits; moto's
     vpc_cidr            the shared VPC; projects get their blocks inside it
+    main_vpc_cidr       where the Workflow Service lives: let in to head nodes
     endpoint_cidrs      subnets of the interface endpoints and the database, one per zone
     public_bucket       "" for provisioner-public-<account>-<region>
     database_password   "" for a random one at each start
@@ -35,6 +36,7 @@ class SharedNames:
     account_id: str = "123456789012"
     region: str = "us-east-1"
     vpc_cidr: str = "10.42.0.0/16"
+    main_vpc_cidr: str = "10.0.0.0/16"
     endpoint_cidrs: tuple[str, ...] = ("10.42.0.0/24", "10.42.1.0/24")
     public_bucket: str = ""
     accounting_database: str = "provisioner-slurm-accounting"
@@ -77,5 +79,9 @@ SHARED_TAGS = {
     "accounting_access": {
         tags.SHARED: tags.SHARED_ACCOUNTING_ACCESS,
         "Name": "provisioner-accounting-access",
+    },
+    "workflow_access": {
+        tags.SHARED: tags.SHARED_WORKFLOW_ACCESS,
+        "Name": "provisioner-workflow-access",
     },
 }

@@ -21,7 +21,6 @@ WITHOUT_PUBLIC_IMAGE = ("rocky8", "rocky9")
 RETENTION_DAYS = (0, 1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1827, 3653)
 
 _PRIVATE = tuple(ipaddress.IPv4Network(text) for text in ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16"))
-_WIDEST_CLIENT_PREFIX = 8
 
 
 @dataclass(frozen=True)
@@ -57,15 +56,6 @@ def _range(text: str) -> str:
     block = network(text)
     if not any(block.subnet_of(private) for private in _PRIVATE):
         raise refused(f"{text} is not private", allowed="blocks in 10/8, 172.16/12 or 192.168/16")
-    return text
-
-
-def _client(text: str) -> str:
-    if network(text).prefixlen < _WIDEST_CLIENT_PREFIX:
-        raise refused(
-            f"{text} lets in far more than the Workflow Service",
-            allowed=f"blocks with a prefix of /{_WIDEST_CLIENT_PREFIX} or longer",
-        )
     return text
 
 
@@ -173,9 +163,4 @@ AddressRanges = Annotated[
     Field(strict=False),
     AfterValidator(_ranges),
     Allowed("one or more private IPv4 blocks that don't overlap"),
-]
-ClientBlocks = Annotated[
-    tuple[Annotated[StrictStr, AfterValidator(_client)], ...],
-    Field(strict=False),
-    Allowed("IPv4 blocks"),
 ]

@@ -140,11 +140,6 @@ class Settings(Strict):
     log_retention_days: rules.RetentionDays = Field(
         default=90, description="How long CloudWatch keeps the clusters' logs; 0 is for ever."
     )
-    workflow_service_cidrs: rules.ClientBlocks = Field(
-        default=(),
-        description="Blocks from which SSH to the nodes is let in; none where empty.",
-        examples=[["10.0.16.0/20"]],
-    )
     terraform: Annotated[rules.Folder | None, Allowed("a path"), Derived("found on the machine")] = Field(
         default=None,
         description="Path of the terraform or tofu binary.",

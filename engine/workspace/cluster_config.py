@@ -49,6 +49,7 @@ class References:
     node_security_group_id: str
     endpoint_security_group_id: str
     accounting_security_group_id: str
+    workflow_security_group_id: str
     efs_id: str
     lustre_id: str | None
     accounting_host: str

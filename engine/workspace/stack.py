@@ -61,6 +61,7 @@ def references(spec: ProjectSpec) -> References:
         node_security_group_id="${module.parallelcluster[0].security_group_id}",
         endpoint_security_group_id="${data.aws_security_group.endpoint_access.id}",
         accounting_security_group_id="${data.aws_security_group.accounting_access.id}",
+        workflow_security_group_id="${data.aws_security_group.workflow_access.id}",
         efs_id="${module.efs.id}",
         lustre_id="${module.fsx[0].id}" if lustre else None,
         accounting_host="${data.aws_db_instance.accounting.address}",
@@ -183,12 +184,12 @@ def _shared_infrastructure(stack: TerraformStack, settings: Settings) -> None:
     in_vpc = {"vpc_id": Lookups().vpc_id}
     look_up("aws_vpc", "shared", tags={tags.SHARED: tags.SHARED_VPC})
     look_up("aws_route_table", "projects", tags={tags.SHARED: tags.SHARED_ROUTE_TABLE}, **in_vpc)
-    look_up(
-        "aws_security_group", "endpoint_access", tags={tags.SHARED: tags.SHARED_ENDPOINT_ACCESS}, **in_vpc
-    )
-    look_up(
-        "aws_security_group", "accounting_access", tags={tags.SHARED: tags.SHARED_ACCOUNTING_ACCESS}, **in_vpc
-    )
+    for label, value in (
+        ("endpoint_access", tags.SHARED_ENDPOINT_ACCESS),
+        ("accounting_access", tags.SHARED_ACCOUNTING_ACCESS),
+        ("workflow_access", tags.SHARED_WORKFLOW_ACCESS),
+    ):
+        look_up("aws_security_group", label, tags={tags.SHARED: value}, **in_vpc)
     look_up("aws_db_instance", "accounting", db_instance_identifier=settings.accounting_database)
     look_up("aws_secretsmanager_secret", "accounting", name=settings.accounting_secret)
     look_up("aws_cloudformation_stack", "pcluster_provider", name=settings.pcluster_provider_stack)
@@ -263,7 +264,6 @@ def _modules(
         cluster_name=names.cluster,
         stack_name=names.stack,
         vpc_id=look_ups.vpc_id,
-        ssh_cidrs=list(settings.workflow_service_cidrs),
         service_token=look_ups.service_token,
         cluster_configuration=dict(cluster_configuration),
     )

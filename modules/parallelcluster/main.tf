@@ -47,22 +47,6 @@ resource "aws_security_group" "this" {
   })
 }
 
-resource "aws_vpc_security_group_ingress_rule" "ssh" {
-  for_each = toset(var.ssh_cidrs)
-
-  security_group_id = aws_security_group.this.id
-  description       = "SSH from ${each.key}"
-  ip_protocol       = "tcp"
-  from_port         = 22
-  to_port           = 22
-  cidr_ipv4         = each.key
-
-  tags = merge(local.tags, {
-    Name                  = "${var.cluster_name}-ssh"
-    "provisioner:address" = "${local.address}aws_vpc_security_group_ingress_rule.ssh.${each.key}"
-  })
-}
-
 # No capabilities: a template with nothing but a custom resource needs none.
 #
 # No on_failure either, although ROLLBACK, CloudFormation's default, is what we want: it takes a

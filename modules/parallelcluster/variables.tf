@@ -74,21 +74,6 @@ variable "vpc_id" {
   }
 }
 
-variable "ssh_cidrs" {
-  description = "Private IPv4 blocks that may reach the nodes by SSH; none by default."
-  type        = list(string)
-  default     = []
-  nullable    = false
-
-  validation {
-    condition = alltrue([
-      for block in var.ssh_cidrs :
-      can(cidrnetmask(block)) && try(cidrsubnet(block, 0, 0) == block, false) && try(tonumber(split("/", block)[1]) >= 8, false)
-    ])
-    error_message = "ssh_cidrs must be IPv4 network addresses of /8 or narrower with no host bits set, such as 10.42.0.0/24."
-  }
-}
-
 variable "tags" {
   description = "Tags for everything the module makes, on top of the provider's default tags."
   type        = map(string)

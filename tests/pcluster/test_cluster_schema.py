@@ -49,6 +49,7 @@ def as_terraform_fills_it_in(*, lustre: bool) -> References:
         node_security_group_id="sg-0123456789abcdef0",
         endpoint_security_group_id="sg-0123456789abcdef1",
         accounting_security_group_id="sg-0123456789abcdef2",
+        workflow_security_group_id="sg-0123456789abcdef3",
         efs_id="fs-0123456789abcdef0",
         lustre_id="fs-0123456789abcdef1" if lustre else None,
         accounting_host="accounting.abcdefghijkl.us-east-1.rds.amazonaws.com",

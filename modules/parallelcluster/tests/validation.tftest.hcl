@@ -138,46 +138,6 @@ run "refuses_vpc_id_too_short" {
   expect_failures = [var.vpc_id]
 }
 
-run "refuses_ssh_from_everywhere" {
-  command = plan
-
-  variables {
-    ssh_cidrs = ["0.0.0.0/0"]
-  }
-
-  expect_failures = [var.ssh_cidrs]
-}
-
-run "refuses_ssh_from_half_of_everywhere" {
-  command = plan
-
-  variables {
-    ssh_cidrs = ["128.0.0.0/1"]
-  }
-
-  expect_failures = [var.ssh_cidrs]
-}
-
-run "refuses_ssh_cidr_with_host_bits" {
-  command = plan
-
-  variables {
-    ssh_cidrs = ["10.42.0.1/24"]
-  }
-
-  expect_failures = [var.ssh_cidrs]
-}
-
-run "refuses_ssh_cidr_of_ipv6" {
-  command = plan
-
-  variables {
-    ssh_cidrs = ["fd00::/64"]
-  }
-
-  expect_failures = [var.ssh_cidrs]
-}
-
 run "refuses_tag_key_of_aws" {
   command = plan
 

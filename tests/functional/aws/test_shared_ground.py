@@ -38,7 +38,7 @@ def ground(cloud: Cloud) -> Ground:
     table = ec2.create_route_table(VpcId=vpc)["RouteTable"]["RouteTableId"]
     groups = {
         name: ec2.create_security_group(GroupName=name, Description=name, VpcId=vpc)["GroupId"]
-        for name in ("endpoint-access", "accounting-access")
+        for name in ("endpoint-access", "accounting-access", "workflow-access")
     }
     for resource, value in ((vpc, "vpc"), (table, "project-route-table")):
         tag(cloud, resource, value)
@@ -75,6 +75,7 @@ def test_everything_is_found(cloud: Cloud, ground: Ground) -> None:
     assert found.route_table_id == ground["table"]
     assert found.endpoint_security_group_id == ground["endpoint-access"]
     assert found.accounting_security_group_id == ground["accounting-access"]
+    assert found.workflow_security_group_id == ground["workflow-access"]
     assert found.accounting_host.startswith("accounting.")
     assert found.accounting_port == 3306
     assert ":secret:provisioner/slurm-accounting-" in found.accounting_secret_arn
@@ -201,5 +202,5 @@ def test_on_empty_ground_everything_is_listed_and_followers_are_not(cloud: Cloud
     ]
     assert missing.value.exit_code == 7
     checks = examine_shared_ground(cloud, **NAMES)
-    assert len(checks) == 9
+    assert len(checks) == 10
     assert not any(check.ok for check in checks)

@@ -88,18 +88,20 @@ class TestText:
         settings = load_settings(
             environ={
                 "PROVISIONER_ADDRESS_PREFIX_LENGTH": "26",
-                "PROVISIONER_WORKFLOW_SERVICE_CIDRS": " 10.0.0.0/16, 10.1.0.0/16 ,",
+                "PROVISIONER_ADDRESS_RANGES": " 10.0.0.0/16, 10.1.0.0/16 ,",
                 "PROVISIONER_S3_USE_PATH_STYLE": "No",
                 "PROVISIONER_ACCOUNT_ID": "000000000012",
             },
-            flags={"log_retention_days": "365", "address_ranges": "10.9.0.0/16"},
+            flags={"log_retention_days": "365"},
         ).settings
         assert settings.address_prefix_length == 26
-        assert settings.workflow_service_cidrs == ("10.0.0.0/16", "10.1.0.0/16")
+        assert settings.address_ranges == ("10.0.0.0/16", "10.1.0.0/16")
         assert settings.s3_use_path_style is False
         assert settings.account_id == "000000000012"
         assert settings.log_retention_days == 365
-        assert settings.address_ranges == ("10.9.0.0/16",)
+        assert load_settings(flags={"address_ranges": "10.9.0.0/16"}).settings.address_ranges == (
+            "10.9.0.0/16",
+        )
 
     @pytest.mark.parametrize(
         ("text", "value"),
@@ -137,12 +139,12 @@ class TestText:
 
     def test_flags_that_were_not_given_do_not_count(self) -> None:
         effective = load_settings(
-            file={"workflow_service_cidrs": ["10.0.0.0/16"]},
+            file={"address_ranges": ["10.0.0.0/16"]},
             file_source="p.yaml",
-            flags={"region": None, "workflow_service_cidrs": ()},
+            flags={"region": None, "address_ranges": ()},
         )
         assert effective.sources["region"] == "default"
-        assert effective.settings.workflow_service_cidrs == ("10.0.0.0/16",)
+        assert effective.settings.address_ranges == ("10.0.0.0/16",)
 
 
 class TestUnknown:

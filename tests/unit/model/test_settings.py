@@ -49,7 +49,6 @@ def test_defaults_of_the_local_cloud() -> None:
         "os": "alinux2023",
         "head_node_instance_type": "t3.medium",
         "log_retention_days": 90,
-        "workflow_service_cidrs": (),
         "terraform": None,
         "workspaces_dir": "workspaces/projects",
         "home": ".provisioner",
@@ -159,7 +158,6 @@ class TestAccount:
         ("head_node_instance_type", "m7i-flex.large"),
         ("log_retention_days", 0),
         ("log_retention_days", 3653),
-        ("workflow_service_cidrs", ["10.0.0.0/8", "192.0.2.7/32"]),
         ("terraform", "/usr/local/bin/tofu"),
     ],
 )
@@ -263,10 +261,6 @@ class TestBlocks:
             "no room for a /25" in refused(address_prefix_length=25, address_ranges=("10.0.0.0/26",)).problem
         )
 
-    @pytest.mark.parametrize("block", ["0.0.0.0/0", "0.0.0.0/1", "10.0.0.0/7", "::/0", "10.0.0.1/24", "any"])
-    def test_the_world_is_not_let_in(self, block: str) -> None:
-        assert refused(workflow_service_cidrs=("10.1.0.0/16", block)).path == "workflow_service_cidrs[1]"
-
     @given(st.lists(st.tuples(st.integers(0, 2**24 - 1), st.integers(9, 24)), min_size=1, max_size=4))
     def test_ranges_are_taken_when_no_address_is_in_two_of_them(self, blocks: list[tuple[int, int]]) -> None:
         networks = [
@@ -330,5 +324,5 @@ def test_every_setting_is_documented() -> None:
     assert docs["region"].type == "text"
     assert docs["state_bucket"].default == "`provisioner-state-<account>-<region>`"
     assert docs["state_bucket"].environment == "PROVISIONER_STATE_BUCKET"
-    assert docs["workflow_service_cidrs"].default == "none"
+    assert docs["custom_ami"].default == "none"
     assert docs["lock_table"].default == "`provisioner-terraform-locks`"

@@ -67,14 +67,12 @@ def review_of(planned: list[dict[str, Any]]) -> Review:
 
 
 @given(PLANS)
-@settings(deadline=None)
 def test_every_entry_is_in_the_review_once(planned: list[dict[str, Any]]) -> None:
     told = Counter(change.address for change in review_of(planned).changes)
     assert told == Counter(item["address"] for item in planned)
 
 
 @given(PLANS)
-@settings(deadline=None)
 def test_the_counts_add_up_to_the_plan(planned: list[dict[str, Any]]) -> None:
     steps = Counter(step for item in planned for step in item["change"]["actions"])
     counts = review_of(planned).counts
@@ -84,7 +82,7 @@ def test_the_counts_add_up_to_the_plan(planned: list[dict[str, Any]]) -> None:
 
 
 @given(PLANS, st.sampled_from([80, 100, 120]))
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 def test_every_change_is_in_every_report(planned: list[dict[str, Any]], width: int) -> None:
     review = review_of(planned)
     text, markdown = render_text(review, width=width), render_markdown(review)
@@ -99,7 +97,6 @@ def test_every_change_is_in_every_report(planned: list[dict[str, Any]], width: i
 
 
 @given(PLANS)
-@settings(deadline=None)
 def test_the_json_report_is_json(planned: list[dict[str, Any]]) -> None:
     document = review_json(review_of(planned))
     assert json.loads(json.dumps(document)) == document

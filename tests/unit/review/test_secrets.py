@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from engine.review import build_review, render_markdown, render_text, review_json
@@ -152,7 +152,6 @@ def masked(draw: st.DrawFn) -> tuple[Any, Any]:
 
 
 @given(masked(), masked(), st.sampled_from([["create"], ["update"], ["delete", "create"], ["delete"]]))
-@settings(deadline=None)
 def test_no_masked_leaf_survives(one: Any, other: Any, actions: list[str]) -> None:
     plan = plan_of(
         entry(

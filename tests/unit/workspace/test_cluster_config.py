@@ -33,6 +33,7 @@ LUSTRE = References(
     node_security_group_id="${module.parallelcluster[0].security_group_id}",
     endpoint_security_group_id="${data.aws_security_group.endpoint_access.id}",
     accounting_security_group_id="${data.aws_security_group.accounting_access.id}",
+    workflow_security_group_id="${data.aws_security_group.workflow_access.id}",
     efs_id="${module.efs.id}",
     lustre_id="${module.fsx[0].id}",
     accounting_host="${data.aws_db_instance.accounting.address}",
@@ -95,7 +96,7 @@ def test_nodes_are_in_the_projects_subnet_and_groups() -> None:
     config = configuration()
     head, queue = config["HeadNode"]["Networking"], queue_of(config)["Networking"]
     assert (head["SubnetId"], queue["SubnetIds"]) == (LUSTRE.subnet_id, [LUSTRE.subnet_id])
-    # Compute nodes have no business with the database.
+    # Compute nodes have no business with the database, and nobody from outside with them.
     assert queue["AdditionalSecurityGroups"] == [
         LUSTRE.node_security_group_id,
         LUSTRE.endpoint_security_group_id,
@@ -103,6 +104,7 @@ def test_nodes_are_in_the_projects_subnet_and_groups() -> None:
     assert head["AdditionalSecurityGroups"] == [
         *queue["AdditionalSecurityGroups"],
         LUSTRE.accounting_security_group_id,
+        LUSTRE.workflow_security_group_id,
     ]
 
 

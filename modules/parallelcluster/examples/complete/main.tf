@@ -56,7 +56,6 @@ module "parallelcluster" {
   stack_name    = "${local.name}-stack"
   service_token = data.aws_cloudformation_stack.pcluster_provider.outputs["ServiceToken"]
   vpc_id        = data.aws_vpc.shared.id
-  ssh_cidrs     = ["10.42.0.0/24"]
   address       = "module.parallelcluster"
 
   cluster_configuration = {
