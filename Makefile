@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 MODULES := $(sort $(notdir $(wildcard modules/*)))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-pcluster setup-services demo test test-unit lint format lock schemas clean
+.PHONY: help setup setup-pcluster setup-services demo test test-unit lint format lock package schemas clean
 
 help: ## Show the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
@@ -60,6 +60,9 @@ format: setup ## Rewrite Python and Terraform files in their usual format
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 	$$($(BIN)/provisioner setup --print terraform) fmt -recursive modules
+
+package: setup ## Write the accounting function's zip to dist/
+	@$(BIN)/provisioner package
 
 schemas: $(VENV)/.ready ## Write the generated pages and data anew
 	@for page in docs/spec.schema.json docs/settings.md modules/discovery/tags.json; do \

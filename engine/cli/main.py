@@ -35,6 +35,7 @@ _COMMANDS = {
     "list": "engine.cli.read",
     "local": "engine.cli.local",
     "outputs": "engine.cli.read",
+    "package": "engine.cli.package",
     "plan": "engine.cli.change",
     "release": "engine.cli.change",
     "render": "engine.cli.change",

@@ -17,7 +17,7 @@ ALLOWED = {
     "terraform": {"terraform", "model"},
     "aws": {"aws", "model"},
     "accounting": {"accounting", "aws", "model"},
-    "operations": {"operations", "workspace", "terraform", "aws", "review", "model"},
+    "operations": {"operations", "accounting", "workspace", "terraform", "aws", "review", "model"},
     "local": {"local", "model", "terraform"},
     "cli": {"cli", "operations", "workspace", "terraform", "aws", "review", "model", "local"},
 }
