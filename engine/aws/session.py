@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from mypy_boto3_ec2 import EC2Client
     from mypy_boto3_efs import EFSClient
     from mypy_boto3_fsx import FSxClient
+    from mypy_boto3_lambda import LambdaClient
     from mypy_boto3_rds import RDSClient
     from mypy_boto3_s3 import S3Client
     from mypy_boto3_secretsmanager import SecretsManagerClient
@@ -133,6 +134,10 @@ class Cloud:
     @property
     def fsx(self) -> FSxClient:
         return self._client("fsx")  # type: ignore[no-any-return]
+
+    @property
+    def lambdas(self) -> LambdaClient:
+        return self._client("lambda")  # type: ignore[no-any-return]
 
     @property
     def logs(self) -> LogsClient:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from engine.local.accounting import Book
 from engine.local.ec2_dependencies import interfaces_in_use
 from engine.local.fsx_api import FsxApi
 from engine.local.world import World
@@ -20,9 +21,10 @@ Key = tuple[str, str, str]
 class Inventory:
     """`items` gives {service, type, id, name, tags, seeded}; `seeded` are those there at `mark`."""
 
-    def __init__(self, world: World, fsx: FsxApi):
+    def __init__(self, world: World, fsx: FsxApi, accounting: Book):
         self._world = world
         self._fsx = fsx
+        self._accounting = accounting
         self._seeded: set[Key] = set()
 
     def mark(self) -> None:
@@ -103,6 +105,10 @@ class Inventory:
             yield _item("rds", "db-instance", name, name)
         for name in rds.subnet_groups:
             yield _item("rds", "db-subnet-group", name, name)
+        for name in list(self._accounting.databases):
+            yield _item("accounting", "database", name, name)
+        for name in list(self._accounting.users):
+            yield _item("accounting", "user", name, name)
 
     def _rest(self) -> Iterator[Item]:
         backends, region = self._world.backends, self._world.region

@@ -10,7 +10,7 @@ import urllib.parse
 import urllib.request
 import uuid
 from types import TracebackType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from engine.local.backends import ACCOUNT_ID
 from engine.local.clock import Clock, SteppedClock, SystemClock, iso
@@ -19,6 +19,9 @@ from engine.local.durations import Durations
 from engine.local.patches import Patches
 from engine.local.shared_names import SharedNames
 from engine.local.world import World
+
+if TYPE_CHECKING:
+    from engine.local.accounting import RealMariaDb
 
 log = logging.getLogger(__name__)
 HOST = "127.0.0.1"
@@ -34,6 +37,7 @@ class LocalCloud:
     clock      a SteppedClock makes time stand still until `advance`
     names      of the seeded shared infrastructure
     seeded     False starts empty
+    mariadb    what the accounting function works on; None for a stand-in that keeps no records
     port       0 takes a free one
     """
 
@@ -44,12 +48,14 @@ class LocalCloud:
         clock: Clock | None = None,
         names: SharedNames | None = None,
         seeded: bool = True,
+        mariadb: RealMariaDb | None = None,
         port: int = 0,
     ):
         self._durations = durations or Durations()
         self._clock = clock or SystemClock()
         self.names = names or SharedNames()
         self._seeded = seeded
+        self._mariadb = mariadb
         self._port = port
         self.account_id = ACCOUNT_ID
         self.region = self.names.region
@@ -182,11 +188,14 @@ class LocalCloud:
             conditional,
             ec2_dependencies,
             efs,
+            secret_versions,
             security_group_rules,
             stacks,
         )
+        from engine.local.accounting import AccountingDatabase
         from engine.local.console import Console
         from engine.local.fsx_api import FsxApi
+        from engine.local.functions import Functions
         from engine.local.gateway import Gateway
         from engine.local.inventory import Inventory
         from engine.local.pcluster import Clusters
@@ -195,21 +204,25 @@ class LocalCloud:
         self.world = World(region=self.region, clock=self._clock, durations=self._durations)
         self.world.backends.reset()
         fsx = FsxApi(self.world)
-        clusters = Clusters(self.world, fsx)
+        accounting = AccountingDatabase(self.world, self._mariadb)
+        clusters = Clusters(self.world, fsx, accounting)
         conditional.install(self.world, self._patches)
         efs.install(self.world, self._patches)
         ec2_dependencies.install(self._patches)
         security_group_rules.install(self._patches)
         bucket_policies.install(self._patches)
+        secret_versions.install(self._patches)
         stacks.install(self.world, clusters, self._patches)
-        self._inventory = Inventory(self.world, fsx)
+        self._inventory = Inventory(self.world, fsx, accounting.book)
         identity = {
             "instance_id": self.instance_id,
             "account_id": self.account_id,
             "started_at": iso(time.time()),
         }
         console = Console(self.world, fsx, self._inventory, identity)
-        gateway = Gateway(self.world, DomainDispatcherApplication(create_backend_app), fsx, console)
+        functions = Functions(self.world, accounting)
+        moto = DomainDispatcherApplication(create_backend_app)
+        gateway = Gateway(self.world, moto, fsx, functions, console)
         self._server = make_server(HOST, self._port, gateway, threaded=True, request_handler=RequestHandler)
         self._server.daemon_threads = True  # type: ignore[attr-defined]
         self._thread("local-cloud", lambda: self._server.serve_forever(poll_interval=0.05))

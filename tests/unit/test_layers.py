@@ -18,7 +18,7 @@ ALLOWED = {
     "aws": {"aws", "model"},
     "accounting": {"accounting", "aws", "model"},
     "operations": {"operations", "accounting", "workspace", "terraform", "aws", "review", "model"},
-    "local": {"local", "model", "terraform"},
+    "local": {"local", "accounting", "aws", "model", "terraform"},
     "cli": {"cli", "operations", "workspace", "terraform", "aws", "review", "model", "local"},
 }
 
