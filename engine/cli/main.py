@@ -39,6 +39,7 @@ _COMMANDS = {
     "plan": "engine.cli.change",
     "release": "engine.cli.change",
     "render": "engine.cli.change",
+    "rotate-password": "engine.cli.change",
     "settings": "engine.cli.ground",
     "setup": "engine.cli.ground",
     "ssh-key": "engine.cli.read",

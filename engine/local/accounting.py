@@ -182,16 +182,11 @@ class AccountingDatabase:
         if not network or not network.get("SubnetIds"):
             return False
         ec2, port = self._world.backends.ec2(function.region), int(instance.port)
-        own = network.get("SecurityGroupIds") or []
-        subnet = ec2.get_subnet(network["SubnetIds"][0])
-        others = instance.vpc_security_group_ids
-        return port_open(ec2, others, port, egress=False, peers=own, cidr=subnet.cidr_block) and port_open(
-            ec2,
-            own,
-            port,
-            egress=True,
-            peers=others,
-            cidr=instance.db_subnet_group.subnets[0].cidr_block,
+        own, others = network.get("SecurityGroupIds") or [], instance.vpc_security_group_ids
+        here = ec2.get_subnet(network["SubnetIds"][0])
+        there = ec2.get_subnet(instance.db_subnet_group.subnets[0]["SubnetIdentifier"])
+        return port_open(ec2, others, port, egress=False, peers=own, cidr=here.cidr_block) and port_open(
+            ec2, own, port, egress=True, peers=others, cidr=there.cidr_block
         )
 
     def _master_of(self, region: str, instance: Any) -> Login:

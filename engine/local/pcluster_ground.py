@@ -60,10 +60,10 @@ class Ground:
         # The secret's whole text is the password, as the node's script takes it.
         password = current_text(self._backends.secrets(self._region), str(wanted["PasswordSecretArn"]))
         if password is None:
-            return f"the secret {wanted['PasswordSecretArn']} has no value for slurmdbd"
+            return "the secret with slurmdbd's password has no value"
         database = str(wanted.get("DatabaseName") or cluster.replace("-", "_"))
         if not self._accounting.accepts(str(wanted["UserName"]), password, database):
-            return f"slurmdbd's login as {wanted['UserName']} is refused by the accounting database"
+            return "slurmdbd's login is refused by the accounting database"
         return None
 
     def object_exists(self, uri: str) -> bool:

@@ -1,0 +1,135 @@
+"""Lambda's Invoke of the accounting function: the real code, in this process, as AWS answers it."""
+
+from __future__ import annotations
+
+import json
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+from botocore.exceptions import ClientError
+
+from tests.functional.local.conftest import CLUSTER
+
+DATABASE = CLUSTER.replace("-", "_")
+
+
+def accounts(cloud) -> list[str]:
+    return [line for line in cloud.left_over() if line.startswith("accounting ")]
+
+
+def test_a_project_gets_its_database_and_its_user(cloud, ground):
+    secret = ground.secret()
+    assert ground.accounting("database", "create") == {
+        "resource": "database",
+        "name": DATABASE,
+        "outcome": "created",
+    }
+    assert ground.accounting("user", "create", secret)["outcome"] == "created"
+    assert ground.accounting("user", "create", secret)["outcome"] == "ensured"
+    # What nobody takes away again is seen as left over
+    assert accounts(cloud) == [f"accounting database {DATABASE}", "accounting user slurm_proj"]
+    assert cloud.calls()["lambda:Invoke"] == 3
+    # AND goes
+    ground.accounting("user", "delete", secret)
+    ground.accounting("database", "delete")
+    assert accounts(cloud) == []
+
+
+def test_a_secret_gives_out_the_version_that_is_current_now(cloud, ground):
+    secret = ground.secret()
+    ground.accounting("database", "create")
+    ground.accounting("user", "create", secret)
+    read = cloud.client("secretsmanager").get_secret_value
+    before = read(SecretId=secret)["SecretString"]
+    event = {
+        "resource": "user",
+        "action": "rotate",
+        "database": DATABASE,
+        "user": "slurm_proj",
+        "secret_arn": secret,
+    }
+    cloud.client("lambda").invoke(FunctionName="provisioner-accounting", Payload=json.dumps(event))
+    assert (
+        read(SecretId=secret)["SecretString"]
+        == read(SecretId=secret, VersionStage="AWSCURRENT")["SecretString"]
+    )
+    assert read(SecretId=secret)["SecretString"] != before
+
+
+def test_an_error_is_an_answer_with_function_error(cloud, ground):
+    failed = ground.accounting("user", "delete", "arn:nothing")
+    assert failed["errorType"] == "FunctionFailed"
+    assert failed["errorMessage"].startswith("ACCOUNTING_REFUSED: ")
+    assert failed["stackTrace"]
+
+
+def test_many_calls_at_once_do_not_wait_for_each_other(cloud, ground):
+    """The function calls the cloud in turn: a call that held the lock would wait for ever."""
+    names = [f"pc-lab-{number}" for number in range(6)]
+    secrets = [ground.secret(name) for name in names]
+    with ThreadPoolExecutor(6) as pool:
+        list(pool.map(lambda name: ground.accounting("database", "create", cluster=name), names))
+        made = pool.map(
+            lambda one: ground.accounting("user", "create", one[0], one[1]), zip(secrets, names, strict=True)
+        )
+        assert {answer["outcome"] for answer in made} == {"created"}
+
+
+def test_kinds_of_invocation(cloud):
+    call = cloud.client("lambda").invoke
+    event = json.dumps({"resource": "database", "database": DATABASE, "tf": {"action": "create"}})
+    name = "provisioner-accounting"
+    assert call(FunctionName=name, InvocationType="DryRun", Payload=event)["StatusCode"] == 204
+    assert accounts(cloud) == []
+    assert call(FunctionName=name, InvocationType="Event", Payload=event)["StatusCode"] == 202
+    assert accounts(cloud) == [f"accounting database {DATABASE}"]
+    arn = cloud.client("lambda").get_function_configuration(FunctionName=name)["FunctionArn"]
+    assert call(FunctionName=arn, Qualifier="$LATEST", Payload=event)["StatusCode"] == 200
+    with pytest.raises(ClientError, match="InvalidRequestContent"):
+        call(FunctionName=name, Payload=b"{no json")
+    with pytest.raises(ClientError, match="ResourceNotFound"):
+        call(FunctionName="no-such-function", Payload=event)
+
+
+@pytest.mark.parametrize("missing", ["network", "group", "rule", "address"])
+def test_the_function_must_reach_the_database(cloud, ground, missing):
+    functions, name = cloud.client("lambda"), "provisioner-accounting"
+    configuration = functions.get_function_configuration(FunctionName=name)
+    groups = configuration["VpcConfig"]["SecurityGroupIds"]
+    subnets = configuration["VpcConfig"]["SubnetIds"]
+    if missing == "network":
+        functions.update_function_configuration(
+            FunctionName=name, VpcConfig={"SubnetIds": [], "SecurityGroupIds": []}
+        )
+    elif missing == "group":
+        other = ground.group("others")
+        functions.update_function_configuration(
+            FunctionName=name, VpcConfig={"SubnetIds": subnets, "SecurityGroupIds": [other]}
+        )
+    elif missing == "rule":
+        database = cloud.client("rds").describe_db_instances()["DBInstances"][0]
+        for group in database["VpcSecurityGroups"]:
+            found = ground.ec2.describe_security_groups(GroupIds=[group["VpcSecurityGroupId"]])
+            ground.ec2.revoke_security_group_ingress(
+                GroupId=group["VpcSecurityGroupId"],
+                IpPermissions=found["SecurityGroups"][0]["IpPermissions"],
+            )
+    else:
+        variables = configuration["Environment"]["Variables"] | {"ACCOUNTING_DATABASE_HOST": "elsewhere"}
+        functions.update_function_configuration(FunctionName=name, Environment={"Variables": variables})
+    assert groups
+    assert ground.accounting("database", "create")["errorMessage"].startswith("ACCOUNTING_UNAVAILABLE")
+
+
+def test_a_master_secret_that_does_not_fit(cloud, ground):
+    secrets = cloud.client("secretsmanager")
+    master = next(one for one in secrets.list_secrets()["SecretList"] if one["Name"].startswith("rds!"))
+    other = secrets.create_secret(
+        Name="mine", SecretString=json.dumps({"username": "provisioner", "password": "guess"})
+    )
+    functions, name = cloud.client("lambda"), "provisioner-accounting"
+    variables = functions.get_function_configuration(FunctionName=name)["Environment"]["Variables"]
+    assert variables["ACCOUNTING_MASTER_SECRET_ARN"] == master["ARN"]
+    variables["ACCOUNTING_MASTER_SECRET_ARN"] = other["ARN"]
+    functions.update_function_configuration(FunctionName=name, Environment={"Variables": variables})
+    assert "refuses the login" in ground.accounting("database", "create")["errorMessage"]
