@@ -50,7 +50,7 @@ def wake(
     while (state := function_state(cloud, name)) != ACTIVE:
         if state == INACTIVE:
             _knock(cloud, name)
-        elif state != PENDING or time.monotonic() > deadline:
+        elif state != PENDING or time.monotonic() >= deadline:
             raise AccountingUnavailable(
                 f"The accounting function {name} is {state or 'gone'}.",
                 hint="Look at it in the Lambda console; `provisioner doctor` checks it.",

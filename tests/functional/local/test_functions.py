@@ -8,6 +8,9 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from botocore.exceptions import ClientError
 
+from engine.aws.accounting_function import rotate_password, wake
+from engine.aws.session import Cloud
+from engine.errors import AccountingError, AccountingUnavailable
 from tests.functional.local.conftest import CLUSTER
 
 DATABASE = CLUSTER.replace("-", "_")
@@ -133,3 +136,49 @@ def test_a_master_secret_that_does_not_fit(cloud, ground):
     variables["ACCOUNTING_MASTER_SECRET_ARN"] = other["ARN"]
     functions.update_function_configuration(FunctionName=name, Environment={"Variables": variables})
     assert "refuses the login" in ground.accounting("database", "create")["errorMessage"]
+
+
+def test_a_function_that_was_idle_for_weeks_is_woken_up(cloud, ground):
+    name = "provisioner-accounting"
+    ours = Cloud(region=cloud.region, endpoint_url=cloud.endpoint, local=True)
+    assert not wake(ours, name, sleep=cloud.advance)
+
+    function = cloud.world.backends.lambdas(cloud.region).get_function(name)
+    function.state = "Inactive"
+    # A call fails and makes it come up; boto3 calls again at once, and that fails, too
+    with pytest.raises(ClientError, match="ResourceConflict"):
+        cloud.client("lambda").invoke(FunctionName=name, Payload=b"{}")
+    function.state = "Inactive"
+
+    assert wake(ours, name, sleep=cloud.advance)
+    assert ground.accounting("database", "create")["outcome"] == "created"
+
+    function.state = "Failed"
+    assert not wake(ours, name, sleep=cloud.advance)
+    function.state = "Pending"
+    with pytest.raises(AccountingUnavailable, match="is Pending"):
+        wake(ours, name, sleep=lambda _: None, patience_s=0)
+
+
+def test_the_engine_rotates_and_is_told_why_not(cloud, ground):
+    ours, name = Cloud(region=cloud.region, endpoint_url=cloud.endpoint, local=True), "provisioner-accounting"
+    secret = ground.secret()
+    names = {"database": DATABASE, "user": "slurm_proj", "secret_arn": secret}
+    ground.accounting("database", "create")
+    ground.accounting("user", "create", secret)
+    read = cloud.client("secretsmanager").get_secret_value
+    before = read(SecretId=secret)["SecretString"]
+
+    rotate_password(ours, name, **names)
+    assert read(SecretId=secret)["SecretString"] != before
+
+    with pytest.raises(AccountingError, match="ACCOUNTING_REFUSED: ") as refused:
+        rotate_password(ours, name, **names | {"user": "root"})
+    assert not refused.value.retryable and refused.value.exit_code == 7
+    functions = cloud.client("lambda")
+    variables = functions.get_function_configuration(FunctionName=name)["Environment"]["Variables"]
+    variables["ACCOUNTING_DATABASE_HOST"] = "elsewhere"
+    functions.update_function_configuration(FunctionName=name, Environment={"Variables": variables})
+    with pytest.raises(AccountingUnavailable) as unavailable:
+        rotate_password(ours, name, **names)
+    assert unavailable.value.retryable
