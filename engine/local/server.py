@@ -181,7 +181,6 @@ class LocalCloud:
 
     def _build(self) -> None:
         from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
-        from werkzeug.serving import make_server
 
         from engine.local import (
             bucket_policies,
@@ -197,9 +196,9 @@ class LocalCloud:
         from engine.local.fsx_api import FsxApi
         from engine.local.functions import Functions
         from engine.local.gateway import Gateway
+        from engine.local.http_server import HttpServer
         from engine.local.inventory import Inventory
         from engine.local.pcluster import Clusters
-        from engine.local.request_handler import RequestHandler
 
         self.world = World(region=self.region, clock=self._clock, durations=self._durations)
         self.world.backends.reset()
@@ -223,8 +222,7 @@ class LocalCloud:
         functions = Functions(self.world, accounting)
         moto = DomainDispatcherApplication(create_backend_app)
         gateway = Gateway(self.world, moto, fsx, functions, console)
-        self._server = make_server(HOST, self._port, gateway, threaded=True, request_handler=RequestHandler)
-        self._server.daemon_threads = True  # type: ignore[attr-defined]
+        self._server = HttpServer(HOST, self._port, gateway)
         self._thread("local-cloud", lambda: self._server.serve_forever(poll_interval=0.05))
         if not isinstance(self._clock, SteppedClock):
             self._thread("local-cloud-ticker", self._keep_ticking)
