@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from mypy_boto3_ec2 import EC2Client
     from mypy_boto3_efs import EFSClient
     from mypy_boto3_fsx import FSxClient
+    from mypy_boto3_lambda import LambdaClient
     from mypy_boto3_rds import RDSClient
     from mypy_boto3_s3 import S3Client
     from mypy_boto3_secretsmanager import SecretsManagerClient
@@ -163,6 +164,10 @@ class Cloud:
     @property
     def kms(self) -> KmsClient:
         return self._client("kms")  # type: ignore[no-any-return]
+
+    @property
+    def lambdas(self) -> LambdaClient:
+        return self._client("lambda")  # type: ignore[no-any-return]
 
     @property
     def logs(self) -> LogsClient:

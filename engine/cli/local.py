@@ -157,8 +157,7 @@ def _shared_names(settings: Settings) -> SharedNames:
         project_cidrs=settings.address_ranges,
         public_bucket=settings.public_bucket,
         accounting_database=settings.accounting_database,
-        accounting_secret=settings.accounting_secret,
-        accounting_user=settings.accounting_user,
+        accounting_function=settings.accounting_function,
         pcluster_version=settings.pcluster_version,
         pcluster_provider_stack=settings.pcluster_provider_stack,
     )

@@ -34,7 +34,6 @@ class SharedNames:
     project_cidrs       blocks of it from which projects get their subnets, kept apart from each other
     endpoint_cidrs      subnets of the interface endpoints and the database, one per zone
     public_bucket       "" for provisioner-public-<account>-<region>
-    database_password   "" for a random one at each start
     """
 
     account_id: str = "123456789012"
@@ -45,9 +44,7 @@ class SharedNames:
     endpoint_cidrs: tuple[str, ...] = ("10.42.0.0/24", "10.42.1.0/24")
     public_bucket: str = ""
     accounting_database: str = "provisioner-slurm-accounting"
-    accounting_secret: str = "provisioner/slurm-accounting"
-    accounting_user: str = "slurm"
-    database_password: str = dataclasses.field(default="", repr=False)
+    accounting_function: str = "provisioner-accounting"
     pcluster_version: str = "3.16.1"
     pcluster_provider_stack: str = ""
 

@@ -17,6 +17,7 @@ from engine.cli.main import run
 from engine.local.durations import Durations
 from engine.local.server import LocalCloud
 from engine.terraform.toolchain import prepare
+from tests.functional.mariadb import MariaDbServer, running_mariadb
 
 QUICK = Durations(
     cluster_create_s=1.0,
@@ -60,6 +61,13 @@ Provisioner = Callable[..., Ended]
 def terraform() -> str:
     """The Terraform of this checkout, found or downloaded by `make setup`."""
     return str(prepare(base_folder() / ".provisioner", explicit=None, environ=os.environ).binary)
+
+
+@pytest.fixture(scope="session")
+def mariadb() -> Iterator[MariaDbServer]:
+    """A real MariaDB server; tests that use it are marked xdist_group("mariadb"), so that one starts."""
+    with running_mariadb() as server:
+        yield server
 
 
 @pytest.fixture
