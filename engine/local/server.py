@@ -9,10 +9,13 @@ import time
 import urllib.parse
 import urllib.request
 import uuid
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from types import TracebackType
 from typing import Any
 
 from engine.local.backends import ACCOUNT_ID
+from engine.local.calls import Request
 from engine.local.clock import Clock, SteppedClock, SystemClock, iso
 from engine.local.connection import client_for, environment_for
 from engine.local.durations import INSTANT, Durations
@@ -131,6 +134,16 @@ class LocalCloud:
         with self.world.lock:
             return self.world.calls.to_dict()
 
+    @contextmanager
+    def heard(self, listener: Callable[[Request], None]) -> Iterator[None]:
+        """Tell the listener of every AWS call that arrives meanwhile, also of those that read or fail."""
+        listeners = self.world.calls.listeners
+        listeners.append(listener)
+        try:
+            yield
+        finally:
+            listeners.remove(listener)
+
     def set_durations(self, **values: float) -> None:
         with self.world.lock:
             self.world.durations = self.world.durations.changed(values)
@@ -177,11 +190,16 @@ class LocalCloud:
         from engine.local import (
             bucket_policies,
             conditional,
+            dashboards,
             ec2_dependencies,
             efs,
+            lambda_lifecycle,
             network_acls,
+            rds_groups,
+            rds_instances,
             security_group_rules,
             stacks,
+            table_encryption,
             vpc_endpoints,
             vpc_peering,
         )
@@ -204,6 +222,11 @@ class LocalCloud:
         vpc_endpoints.install(self.world, self._patches)
         vpc_peering.install(self._patches)
         bucket_policies.install(self._patches)
+        dashboards.install(self._patches)
+        rds_groups.install(self._patches)
+        rds_instances.install(self.world, self._patches)
+        lambda_lifecycle.install(self.world, self._patches)
+        table_encryption.install(self._patches)
         stacks.install(self.world, clusters, self._patches)
         self._inventory = Inventory(self.world, fsx)
         identity = {
@@ -219,12 +242,14 @@ class LocalCloud:
             self._thread("local-cloud-ticker", self._keep_ticking)
 
     def _plant(self) -> None:
-        """The seed was always there: nothing of it is still coming up."""
+        """Seed. What is there from the beginning was made long ago: nothing of it takes time."""
         from engine.local.seed import Seed
 
         self.world.durations = INSTANT
-        Seed(self.endpoint, self.names).plant()
-        self.world.durations = self._durations
+        try:
+            Seed(self.endpoint, self.names).plant()
+        finally:
+            self.world.durations = self._durations
 
     def _thread(self, name: str, target: Any) -> None:
         thread = threading.Thread(target=target, name=name, daemon=True)
