@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -59,6 +60,24 @@ class LogsClient(Protocol):
     def get_paginator(self, operation_name: str) -> Any: ...
 
     def delete_log_group(self, *, logGroupName: str) -> Any: ...
+
+
+class KmsClient(Protocol):
+    """As much of boto3's KMS client as the engine uses."""
+
+    def get_paginator(self, operation_name: str) -> Any: ...
+
+    def describe_key(self, *, KeyId: str) -> Any: ...
+
+    def list_resource_tags(self, *, KeyId: str) -> Any: ...
+
+
+class EcrClient(Protocol):
+    """As much of boto3's ECR client as the engine uses."""
+
+    def describe_repositories(self, *, repositoryNames: Sequence[str]) -> Any: ...
+
+    def get_lifecycle_policy(self, *, repositoryName: str) -> Any: ...
 
 
 class Cloud:
@@ -127,12 +146,20 @@ class Cloud:
         return self._client("ec2")  # type: ignore[no-any-return]
 
     @property
+    def ecr(self) -> EcrClient:
+        return self._client("ecr")  # type: ignore[no-any-return]
+
+    @property
     def efs(self) -> EFSClient:
         return self._client("efs")  # type: ignore[no-any-return]
 
     @property
     def fsx(self) -> FSxClient:
         return self._client("fsx")  # type: ignore[no-any-return]
+
+    @property
+    def kms(self) -> KmsClient:
+        return self._client("kms")  # type: ignore[no-any-return]
 
     @property
     def logs(self) -> LogsClient:

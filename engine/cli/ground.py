@@ -1,4 +1,4 @@
-"""Commands about the ground: setup, settings, bootstrap, doctor."""
+"""Commands about the ground: setup, settings, doctor."""
 
 from __future__ import annotations
 
@@ -71,22 +71,6 @@ def _shown(value: object) -> str:
     if isinstance(value, (list, tuple)):
         return ", ".join(str(one) for one in value) or "-"
     return "-" if value is None else str(value)
-
-
-@click.command(short_help="Make the state bucket, the lock table and the registry.")
-@pass_invocation
-def bootstrap(invocation: Invocation) -> None:
-    """Make what must exist once per account and region; safe to repeat.
-
-    \b
-    Examples:
-      provisioner bootstrap
-      provisioner --cloud aws --region eu-central-1 bootstrap
-    """
-    from engine.operations.ground import bootstrap as operation
-
-    steps = operation(invocation.engine(Silent()))
-    print_table(["what", "outcome"], [[step.name, str(step.outcome)] for step in steps], empty="")
 
 
 @click.command(short_help="Check that everything a project needs is there.")

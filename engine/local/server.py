@@ -18,7 +18,7 @@ from engine.local.backends import ACCOUNT_ID
 from engine.local.calls import Request
 from engine.local.clock import Clock, SteppedClock, SystemClock, iso
 from engine.local.connection import client_for, environment_for
-from engine.local.durations import Durations
+from engine.local.durations import INSTANT, Durations
 from engine.local.patches import Patches
 from engine.local.shared_names import SharedNames
 from engine.local.world import World
@@ -67,9 +67,7 @@ class LocalCloud:
         try:
             self._build()
             if self._seeded:
-                from engine.local.seed import Seed
-
-                Seed(self.endpoint, self.names).plant()
+                self._plant()
             self._inventory.mark()
             self.world.calls.clear()
         except BaseException:
@@ -188,22 +186,29 @@ class LocalCloud:
 
     def _build(self) -> None:
         from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
-        from werkzeug.serving import make_server
 
         from engine.local import (
             bucket_policies,
             conditional,
+            dashboards,
             ec2_dependencies,
             efs,
+            lambda_lifecycle,
+            network_acls,
+            rds_groups,
+            rds_instances,
             security_group_rules,
             stacks,
+            table_encryption,
+            vpc_endpoints,
+            vpc_peering,
         )
         from engine.local.console import Console
         from engine.local.fsx_api import FsxApi
         from engine.local.gateway import Gateway
+        from engine.local.http_server import HttpServer
         from engine.local.inventory import Inventory
         from engine.local.pcluster import Clusters
-        from engine.local.request_handler import RequestHandler
 
         self.world = World(region=self.region, clock=self._clock, durations=self._durations)
         self.world.backends.reset()
@@ -212,8 +217,16 @@ class LocalCloud:
         conditional.install(self.world, self._patches)
         efs.install(self.world, self._patches)
         ec2_dependencies.install(self._patches)
+        network_acls.install(self._patches)
         security_group_rules.install(self._patches)
+        vpc_endpoints.install(self.world, self._patches)
+        vpc_peering.install(self._patches)
         bucket_policies.install(self._patches)
+        dashboards.install(self._patches)
+        rds_groups.install(self._patches)
+        rds_instances.install(self.world, self._patches)
+        lambda_lifecycle.install(self.world, self._patches)
+        table_encryption.install(self._patches)
         stacks.install(self.world, clusters, self._patches)
         self._inventory = Inventory(self.world, fsx)
         identity = {
@@ -223,11 +236,20 @@ class LocalCloud:
         }
         console = Console(self.world, fsx, self._inventory, identity)
         gateway = Gateway(self.world, DomainDispatcherApplication(create_backend_app), fsx, console)
-        self._server = make_server(HOST, self._port, gateway, threaded=True, request_handler=RequestHandler)
-        self._server.daemon_threads = True  # type: ignore[attr-defined]
+        self._server = HttpServer(HOST, self._port, gateway)
         self._thread("local-cloud", lambda: self._server.serve_forever(poll_interval=0.05))
         if not isinstance(self._clock, SteppedClock):
             self._thread("local-cloud-ticker", self._keep_ticking)
+
+    def _plant(self) -> None:
+        """Seed. What is there from the beginning was made long ago: nothing of it takes time."""
+        from engine.local.seed import Seed
+
+        self.world.durations = INSTANT
+        try:
+            Seed(self.endpoint, self.names).plant()
+        finally:
+            self.world.durations = self._durations
 
     def _thread(self, name: str, target: Any) -> None:
         thread = threading.Thread(target=target, name=name, daemon=True)

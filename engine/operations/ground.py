@@ -1,29 +1,13 @@
-"""The ground projects stand on: making the backend, and looking whether everything is there."""
+"""Looking whether everything is there that projects stand on."""
 
 from __future__ import annotations
 
-from engine.aws import bootstrap as backend
 from engine.aws.checks import Check
-from engine.aws.preflight import account_of, examine_backend, require_account
+from engine.aws.preflight import examine_backend
 from engine.aws.shared_ground import examine_shared_ground
-from engine.aws.steps import Step
 from engine.errors import TerraformMissing
 from engine.operations.engine import Engine
 from engine.operations.planning import ground_names
-
-
-def bootstrap(engine: Engine) -> list[Step]:
-    """Make the state bucket, the lock table and the registry; safe to repeat."""
-    settings = engine.settings
-    account = account_of(engine.cloud)
-    require_account(account, settings.require_account())
-    return backend.ensure_backend(
-        engine.cloud,
-        account_id=account,
-        state_bucket=settings.state_bucket,
-        lock_table=settings.lock_table,
-        registry_table=settings.registry_table,
-    )
 
 
 def examine(engine: Engine) -> list[Check]:

@@ -94,7 +94,7 @@ def in_order(body: dict[str, Any], order: list[str]) -> bool:
 
 
 def unused(declared: Declared) -> Iterator[str]:
-    """Inputs, locals and data sources that nothing refers to. An input's own validation is no use of it."""
+    """Inputs, locals and data sources that nothing else refers to, an input's own validation aside."""
     texts = {
         **{f"var.{name}": body for name, body in declared.variables.items()},
         **{f"local.{name}": value for name, value in declared.locals.items()},
@@ -115,6 +115,7 @@ def unused(declared: Declared) -> Iterator[str]:
         ('variable "a" {}\noutput "x" { value = var.a }', []),
         ('variable "a" {}\nvariable "ab" {}\noutput "x" { value = var.ab }', ["var.a"]),
         ('variable "a" {\n  validation {\n    condition = var.a > 1\n  }\n}', ["var.a"]),
+        ('variable "a" {}\nvariable "b" {\n  validation {\n    condition = var.b > var.a\n  }\n}', ["var.b"]),
         ("locals {\n  a = 1\n  b = local.a\n}", ["local.b"]),
         ('data "aws_vpc" "this" {}\nresource "aws_subnet" "this" {\n  vpc_id = data.aws_vpc.this.id\n}', []),
         ('data "aws_vpc" "this" {}', ["data.aws_vpc.this"]),
