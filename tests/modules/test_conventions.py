@@ -94,7 +94,7 @@ def in_order(body: dict[str, Any], order: list[str]) -> bool:
 
 
 def unused(declared: Declared) -> Iterator[str]:
-    """Inputs, locals and data sources that nothing else refers to, an input's own validation aside."""
+    """Inputs, locals and data sources that nothing else refers to. An input's own validation is no use."""
     texts = {
         **{f"var.{name}": body for name, body in declared.variables.items()},
         **{f"local.{name}": value for name, value in declared.locals.items()},
