@@ -59,11 +59,11 @@ def require_tags(cloud: LocalCloud, tmp_path: Path) -> None:
 
 
 def test_a_lustre_project_from_nothing_to_nothing(cloud, provisioner, backend, spec, tmp_path: Path) -> None:
-    # GIVEN an account with its backend
+    # GIVEN an account with its backend, and nobody with more permissions than docs/policies gives
+    provisioner = with_policies(cloud, provisioner)
     empty = cloud.inventory()
 
-    # WHEN the project is planned, by somebody with no more permissions than docs/policies gives
-    provisioner = with_policies(cloud, provisioner)
+    # WHEN the project is planned
     planned = provisioner("plan", spec("lustre")).ok()
     # THEN the plan names what is made, and only the registry has moved
     assert "aws_fsx_lustre_file_system" in planned.out

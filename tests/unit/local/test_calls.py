@@ -55,6 +55,7 @@ def test_listeners_hear_what_is_asked_even_what_has_no_name():
         {"versionId"},
         {"x-amz-tagging"},
     )
+    assert heard[0].signer == "k"
     assert calls.to_dict() == {}
 
 
