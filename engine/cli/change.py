@@ -1,4 +1,4 @@
-"""Commands that plan or change a project: render, plan, apply, release, destroy."""
+"""Commands that plan or change a project: render, plan, apply, release, destroy, rotate-password."""
 
 from __future__ import annotations
 
@@ -22,11 +22,15 @@ from engine.cli.progress import Progress
 from engine.errors import AccessDenied, NotBootstrapped, Unreachable
 
 if TYPE_CHECKING:
+    from engine.model.names import Names
+    from engine.model.settings import Settings
     from engine.operations.planning import Planned
     from engine.operations.provision import Approve
     from engine.review.model import Review
 
 CHANGES_WAITING_EXIT = 2
+# ParallelCluster user guide, "Slurm accounting": what a head node runs when its secret has changed.
+_PASSWORD_SCRIPT = "/opt/parallelcluster/scripts/slurm/update_slurm_database_password.sh"
 
 
 @click.command(short_help="Write a project's Terraform workspace.")
@@ -62,29 +66,34 @@ def render(
     settings = invocation.settings
     check_folder(folder, wanted.vlab_id, wanted.project_id)
     presence = Presence.PARKED if parked else Presence.RUNNING
+    names = names_for(wanted.vlab_id, wanted.project_id, account_id=settings.require_account())
     if subnet_cidr is None and not offline and not parked:
-        subnet_cidr = _reserved_block(invocation, wanted.vlab_id, wanted.project_id)
+        subnet_cidr, settings = _known_to_aws(invocation, names, settings)
     files = render_workspace(
         wanted, settings, find_tier(load_catalogue(), wanted.tier), subnet_cidr=subnet_cidr, presence=presence
     )
     write_workspace(folder, files, module_names(wanted, presence))
-    names = names_for(wanted.vlab_id, wanted.project_id, account_id=settings.require_account())
     note(f"{wanted.project} ({names.cluster}) written to {folder}")
     click.echo(str(folder))
 
 
-def _reserved_block(invocation: Invocation, vlab_id: str, project_id: str) -> str | None:
+def _known_to_aws(invocation: Invocation, names: Names, settings: Settings) -> tuple[str | None, Settings]:
+    """The project's address block, and the settings on its cluster's release; what can be had of them."""
     from datetime import UTC, datetime
 
+    from engine.aws.clusters import standing_version
     from engine.operations.engine import connect
     from engine.operations.planning import reserve_block
 
     try:
-        cloud, settings = connect(invocation.reachable_settings())
-        return reserve_block(cloud.impatient(), settings, f"{vlab_id}/{project_id}", now=datetime.now(UTC))
+        cloud, connected = connect(invocation.reachable_settings())
+        cloud = cloud.impatient()
+        version = standing_version(cloud, names.cluster)
+        block = reserve_block(cloud, connected, names.project, now=datetime.now(UTC))
     except (Unreachable, AccessDenied, NotBootstrapped) as error:
         note(f"No address block is reserved ({error.message.splitlines()[0]}): subnet_cidr is left open.")
-        return None
+        return None, settings
+    return block, settings.of_release(version) if version else settings
 
 
 @click.command(short_help="Show what applying a spec would change.")
@@ -229,15 +238,44 @@ def destroy(
         click.echo(f"{name} is gone, its data too ({done.objects_deleted} object versions).")
 
 
-def show_review(review: Review) -> None:
-    """The review on stdout, coloured on a terminal only."""
+@click.command("rotate-password", short_help="Give a project's accounting another password.")
+@project_argument
+@pass_invocation
+def rotate_password(invocation: Invocation, project: str) -> None:
+    """Change the password with which the cluster of VLAB/PROJECT logs in to its accounting database.
+
+    The old password is refused from then on. The cluster goes on as long as its sessions last; the
+    commands that are shown make it read the new one. The password itself is never printed.
+
+    \b
+    Example:
+      provisioner rotate-password lab-1/proj-1
+    """
+    from engine.operations.accounting import rotate_password as operation
+
+    vlab_id, project_id = ids_from(project)
+    with Progress(f"{vlab_id}/{project_id}") as progress:
+        names = operation(invocation.engine(progress), vlab_id, project_id)
+    click.echo(
+        f"{names.project} has another accounting password, in the secret {names.accounting_secret}.\n"
+        "Now make the cluster read it, with its compute fleet stopped (running jobs end):\n"
+        f"  pcluster update-compute-fleet --cluster-name {names.cluster} --status STOP_REQUESTED\n"
+        "  on the head node, once the fleet is STOPPED:\n"
+        f"    sudo {_PASSWORD_SCRIPT}\n"
+        f"  pcluster update-compute-fleet --cluster-name {names.cluster} --status START_REQUESTED"
+    )
+
+
+def show_review(review: Review, *, err: bool = False) -> None:
+    """The review on stdout (or stderr), coloured on a terminal only."""
     import shutil
     import sys
 
     from engine.review.text import render_text
 
     width = min(max(shutil.get_terminal_size((100, 24)).columns, 80), 120)
-    click.echo(render_text(review, width=width, colour=sys.stdout.isatty()))
+    stream = sys.stderr if err else sys.stdout
+    click.echo(render_text(review, width=width, colour=stream.isatty()), err=err)
 
 
 def _show_reports(planned: Planned) -> None:

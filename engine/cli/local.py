@@ -42,15 +42,17 @@ def local() -> None:
     callback=named_values,
     help="How long things take, e.g. cluster_create_s=600; repeatable.",
 )
+@click.option("--empty", is_flag=True, help="Without the shared infrastructure, to make it with workspaces/.")
 @json_option
 @pass_invocation
-def up(invocation: Invocation, port: int, durations: dict[str, str], as_json: bool) -> None:
+def up(invocation: Invocation, port: int, durations: dict[str, str], empty: bool, as_json: bool) -> None:
     """Start the local cloud with its shared infrastructure; when it is up already, say where.
 
     \b
     Examples:
       provisioner local up
       provisioner local up --duration cluster_create_s=600 --duration fsx_create_s=300
+      provisioner local up --empty
     """
     from engine.local import control
     from engine.local.durations import Durations
@@ -60,7 +62,11 @@ def up(invocation: Invocation, port: int, durations: dict[str, str], as_json: bo
     except ValueError as error:
         raise click.BadParameter(str(error), param_hint="--duration") from error
     status = control.up(
-        invocation.home, port=port, durations=wanted, names=_shared_names(invocation.settings)
+        invocation.home,
+        port=port,
+        durations=wanted,
+        names=_shared_names(invocation.settings),
+        empty=empty,
     )
     if as_json:
         print_json(_facts(status))
@@ -148,10 +154,10 @@ def _shared_names(settings: Settings) -> SharedNames:
 
     return SharedNames(
         region=settings.region,
+        project_cidrs=settings.address_ranges,
         public_bucket=settings.public_bucket,
         accounting_database=settings.accounting_database,
-        accounting_secret=settings.accounting_secret,
-        accounting_user=settings.accounting_user,
+        accounting_function=settings.accounting_function,
         pcluster_version=settings.pcluster_version,
         pcluster_provider_stack=settings.pcluster_provider_stack,
     )

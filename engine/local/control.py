@@ -59,12 +59,14 @@ def up(
     port: int = 0,
     durations: Durations | None = None,
     names: SharedNames | None = None,
+    empty: bool = False,
     start: Start | None = None,
 ) -> CloudStatus:
     """Have a local cloud running for this home; one that runs already is kept as it is.
 
     port       0 takes a free one
     names      of the seeded shared infrastructure; its region is the cloud's
+    empty      an account with nothing in it: no shared infrastructure
     Raises     BackendError with the end of the log when it does not come up
     """
     files = RunFiles(home)
@@ -78,6 +80,8 @@ def up(
     argv += ["--durations", (durations or Durations()).to_json()]
     if names:
         argv += ["--seed", names.to_json()]
+    if empty:
+        argv += ["--empty"]
     begin = files.log.stat().st_size if files.log.exists() else 0
     pid = (start or _starter())(argv, env=_environment(), log_path=files.log)
     return _await_ready(home, files, pid, begin)

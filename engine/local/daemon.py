@@ -1,6 +1,6 @@
 """The local cloud as a process of its own: serve until SIGTERM or SIGINT.
 
-    python -m engine.local --home DIR [--port N] [--durations JSON] [--seed JSON]
+    python -m engine.local --home DIR [--port N] [--durations JSON] [--seed JSON] [--empty]
 
 Exit codes: 0 stopped by a signal, 1 could not start, 3 one is already running for this home.
 """
@@ -45,7 +45,9 @@ def _serve(options: argparse.Namespace, files: RunFiles) -> int:
     stopping = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stopping.set())
-    cloud = LocalCloud(durations=options.durations, names=options.seed, port=options.port)
+    cloud = LocalCloud(
+        durations=options.durations, names=options.seed, seeded=not options.empty, port=options.port
+    )
     try:
         cloud.start()
     except (OSError, SystemExit) as error:
@@ -88,6 +90,7 @@ def _options(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--port", type=int, default=0, help="0 takes a free one")
     parser.add_argument("--durations", type=Durations.from_json, default=Durations(), help="JSON object")
     parser.add_argument("--seed", type=SharedNames.from_json, default=SharedNames(), help="JSON object")
+    parser.add_argument("--empty", action="store_true", help="without the shared infrastructure")
     return parser.parse_args(argv)
 
 

@@ -12,11 +12,12 @@ from engine.aws.session import Cloud
 from engine.local.server import LocalCloud
 from engine.model import tags
 from engine.model.names import names_for
+from tests.policies.permissions import with_policies
 
 pytestmark = [pytest.mark.terraform, pytest.mark.timeout(600)]
 
 NAMES = names_for("lab-1", "proj-1", account_id="123456789012")
-ENGINE_BUCKETS = {"provisioner-state-123456789012-us-east-1"}
+ENGINE_MADE = {"provisioner-state-123456789012-us-east-1", NAMES.key_secret}
 MADE_BY_MODULES = {
     ("cloudformation", "stack"),
     ("ec2", "security-group"),
@@ -25,6 +26,7 @@ MADE_BY_MODULES = {
     ("fsx", "data-repository-association"),
     ("fsx", "file-system"),
     ("s3", "bucket"),
+    ("secretsmanager", "secret"),
 }
 BY_THE_HOUR = {"ec2:subnet", "ec2:instance", "fsx:file-system", "efs:mount-target", "cloudformation:stack"}
 
@@ -49,16 +51,16 @@ def require_tags(cloud: LocalCloud, tmp_path: Path) -> None:
     found = [item for item in made if item["name"] != NAMES.cluster or item["type"] != "stack"]
     assert {(item["service"], item["type"]) for item in found} == MADE_BY_MODULES
     for item in found:
-        if item["id"] in ENGINE_BUCKETS:
+        if item["id"] in ENGINE_MADE:
             continue
         assert item["tags"].get(tags.ADDRESS) in planned, item
         assert item["tags"][tags.PROJECT] == "proj-1", item
         assert item["tags"][tags.OWNER] == "lab-1", item
 
 
-def test_a_lustre_project_from_nothing_to_nothing(cloud, provisioner, spec, tmp_path: Path) -> None:
-    # GIVEN an account with its backend
-    provisioner("bootstrap").ok()
+def test_a_lustre_project_from_nothing_to_nothing(cloud, provisioner, backend, spec, tmp_path: Path) -> None:
+    # GIVEN an account with its backend, and nobody with more permissions than docs/policies gives
+    provisioner = with_policies(cloud, provisioner)
     empty = cloud.inventory()
 
     # WHEN the project is planned
@@ -113,7 +115,9 @@ def test_a_lustre_project_from_nothing_to_nothing(cloud, provisioner, spec, tmp_
     body = client(cloud).s3.get_object(Bucket=NAMES.bucket, Key="private/results/run-1.dat")["Body"].read()
     assert body == b"forty-two"
     assert not set(kinds(cloud)) & BY_THE_HOUR
-    assert "efs:file-system" in kinds(cloud)
+    # AND what is kept is the data: the job records too, but nobody who could log in to them
+    assert {"s3:bucket", "efs:file-system", "accounting:database"} <= set(kinds(cloud))
+    assert not {"accounting:user", "secretsmanager:secret"} & set(kinds(cloud))
     assert provisioner("status", "lab-1/proj-1", "--json").json["phase"] == "PARKED"
     # AND releasing it again is no error
     provisioner("release", "lab-1/proj-1", "--yes").ok()
@@ -132,8 +136,7 @@ def test_a_lustre_project_from_nothing_to_nothing(cloud, provisioner, spec, tmp_
     assert provisioner("list", "--json").json == {"projects": []}
 
 
-def test_an_efs_project_and_a_destroy_that_keeps_the_data(cloud, provisioner, spec) -> None:
-    provisioner("bootstrap").ok()
+def test_an_efs_project_and_a_destroy_that_keeps_the_data(cloud, provisioner, backend, spec) -> None:
     provisioner("apply", spec("efs"), "--yes").ok()
     assert "fsx:file-system" not in kinds(cloud)
 
@@ -141,13 +144,13 @@ def test_an_efs_project_and_a_destroy_that_keeps_the_data(cloud, provisioner, sp
     kept = provisioner("destroy", "lab-1/proj-1", "--confirm", "lab-1/proj-1").ok()
 
     # THEN bucket and home are there and said to be
-    assert NAMES.bucket in kept.out
+    assert NAMES.bucket in kept.out and NAMES.database in kept.out
     assert not set(kinds(cloud)) & BY_THE_HOUR
-    assert {"s3:bucket", "efs:file-system"} <= set(kinds(cloud))
+    assert {"s3:bucket", "efs:file-system", "accounting:database"} <= set(kinds(cloud))
+    assert "accounting:user" not in kinds(cloud)
 
 
-def test_two_projects_do_not_touch_each_other(cloud, provisioner, spec) -> None:
-    provisioner("bootstrap").ok()
+def test_two_projects_do_not_touch_each_other(cloud, provisioner, backend, spec) -> None:
     provisioner("apply", spec("efs", "proj-1"), "--yes").ok()
     one = [item for item in cloud.inventory() if "proj-1" in str(item)]
 
@@ -158,12 +161,13 @@ def test_two_projects_do_not_touch_each_other(cloud, provisioner, spec) -> None:
     assert [item for item in cloud.inventory() if "proj-1" in str(item)] == one
 
 
-def test_a_spec_is_enough_for_a_person_with_terraform(cloud, provisioner, spec, tmp_path: Path) -> None:
+def test_a_spec_is_enough_for_a_person_with_terraform(
+    cloud, provisioner, backend, spec, tmp_path: Path
+) -> None:
     """`terraform init && terraform plan` in a rendered folder, by the local cloud's environment alone."""
     from engine.operations.engine import open_engine
     from engine.operations.reporting import Silent
 
-    provisioner("bootstrap").ok()
     folder = tmp_path / "by-hand"
     provisioner("render", spec("lustre"), "--out", folder).ok()
     engine = open_engine_for(cloud, tmp_path, open_engine, Silent())

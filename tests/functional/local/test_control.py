@@ -141,3 +141,15 @@ def test_looking_at_it_does_not_load_moto():
     """`provisioner status` must start fast, and moto is an optional extra."""
     code = "import sys, engine.local.control; sys.exit(bool({'moto', 'boto3'} & set(sys.modules)))"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_an_empty_one_has_no_shared_infrastructure(home):
+    status = control.up(home, empty=True)
+    ec2 = boto3.client(
+        "ec2",
+        endpoint_url=status.record.endpoint,
+        aws_access_key_id="x",
+        aws_secret_access_key="x",
+        region_name="us-east-1",
+    )
+    assert ec2.describe_vpcs(Filters=[{"Name": "tag:provisioner:shared", "Values": ["vpc"]}])["Vpcs"] == []

@@ -1,0 +1,93 @@
+"""The HTTP side of the local cloud's server: moto's request handling, on connections that stay open."""
+
+from __future__ import annotations
+
+import logging
+import socket
+from collections.abc import Callable
+from contextlib import suppress
+from http import HTTPStatus
+from typing import Any
+
+from moto.moto_server.werkzeug_app import MotoRequestHandler
+from werkzeug.serving import ThreadedWSGIServer
+
+logger = logging.getLogger(__name__)
+IDLE_S = 600
+WITHOUT_BODY = (HTTPStatus.NO_CONTENT, HTTPStatus.NOT_MODIFIED)
+
+
+class HttpServer(ThreadedWSGIServer):
+    daemon_threads = True
+
+    def __init__(self, host: str, port: int, app: Any):
+        self.connections: set[socket.socket] = set()
+        super().__init__(host, port, app, handler=RequestHandler)
+
+    def server_close(self) -> None:
+        """Stop for good: connections that wait for a next request get no answer any more."""
+        super().server_close()
+        for connection in list(self.connections):
+            with suppress(OSError):  # its client was faster
+                connection.shutdown(socket.SHUT_RDWR)
+
+
+class RequestHandler(MotoRequestHandler):
+    """Serves request after request on a connection, as AWS does; werkzeug's own handler closes it after one.
+
+    That is more than a matter of speed: a Go client that is told to close a connection now and then loses
+    the answer it has just read, and the AWS SDK sends the call again. Terraform then met the state lock it
+    had itself taken a moment before (seen once in two thousand plans).
+    Source: aws/aws-sdk-go-v2 issues 1825 and 2935
+    """
+
+    server: HttpServer
+
+    # The gateway reads every request to its end, so the next one starts where this one stops.
+    timeout = IDLE_S
+    wbufsize = -1
+    disable_nagle_algorithm = True
+
+    def setup(self) -> None:
+        super().setup()
+        self.server.connections.add(self.connection)
+
+    def finish(self) -> None:
+        self.server.connections.discard(self.connection)
+        super().finish()
+
+    def run_wsgi(self) -> None:
+        status, headers, body = self._answer()
+        code = int(status.split(" ", 1)[0])
+        self.send_response(code)
+        for name, value in headers:
+            self.send_header(name, value)
+        measured = any(name.lower() == "content-length" for name, _ in headers)
+        if not measured and code not in WITHOUT_BODY:
+            self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def _answer(self) -> tuple[str, list[tuple[str, str]], bytes]:
+        started: list[Any] = []
+        parts: list[bytes] = []
+
+        def start_response(
+            status: str, headers: list[tuple[str, str]], _exc_info: Any = None
+        ) -> Callable[[bytes], object]:
+            started[:] = [status, headers]
+            return parts.append
+
+        try:
+            parts.extend(self.server.app(self.make_environ(), start_response))
+        except Exception:
+            logger.exception("%s failed", self.requestline)
+            self.close_connection = True
+            return "500 Internal Server Error", [("Content-Type", "text/plain")], b"see the log\n"
+        return started[0], started[1], b"".join(parts)
+
+    def log_request(self, code: int | str = "-", size: int | str = "-") -> None:  # noqa: ARG002
+        logger.info("%s %s", self.requestline, code)
+
+    def log(self, type: str, message: str, *args: Any) -> None:
+        logger.log(logging.ERROR if type == "error" else logging.INFO, message, *args)
