@@ -127,7 +127,7 @@ run "database" {
   assert {
     condition = { for one in aws_db_parameter_group.this.parameter : one.name => one.value } == {
       character_set_server     = "utf8mb4"
-      collation_server         = "utf8mb4_unicode_ci"
+      collation_server         = "utf8mb4_general_ci"
       innodb_lock_wait_timeout = "900"
       innodb_log_file_size     = "1073741824"
       log_output               = "FILE"
