@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from mypy_boto3_rds import RDSClient
     from mypy_boto3_s3 import S3Client
     from mypy_boto3_secretsmanager import SecretsManagerClient
+    from mypy_boto3_service_quotas import ServiceQuotasClient
     from mypy_boto3_sts import STSClient
 
 
@@ -123,6 +124,8 @@ class Cloud:
 
     def impatient(self) -> Cloud:
         """The same cloud with short time limits and two attempts, for checks a person waits for."""
+        if self._patience == _PREFLIGHT:
+            return self
         return Cloud(
             region=self.region,
             endpoint_url=self.endpoint_url,
@@ -176,6 +179,10 @@ class Cloud:
     @property
     def secretsmanager(self) -> SecretsManagerClient:
         return self._client("secretsmanager")  # type: ignore[no-any-return]
+
+    @property
+    def service_quotas(self) -> ServiceQuotasClient:
+        return self._client("service-quotas")  # type: ignore[no-any-return]
 
     @property
     def sts(self) -> STSClient:

@@ -31,7 +31,7 @@ _COMMANDS = {
     "bootstrap": "engine.cli.bootstrap",
     "demo": "engine.cli.demo",
     "destroy": "engine.cli.change",
-    "doctor": "engine.cli.ground",
+    "doctor": "engine.cli.doctor",
     "list": "engine.cli.read",
     "local": "engine.cli.local",
     "outputs": "engine.cli.read",

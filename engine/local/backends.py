@@ -76,6 +76,16 @@ class Backends:
 
         return lambda_backends[self.account_id][region]
 
+    def cloudwatch(self, region: str) -> Any:
+        from moto.cloudwatch.models import cloudwatch_backends
+
+        return cloudwatch_backends[self.account_id][region]
+
+    def sns(self, region: str) -> Any:
+        from moto.sns.models import sns_backends
+
+        return sns_backends[self.account_id][region]
+
     @staticmethod
     def reset() -> None:
         """Empty every backend of every service."""

@@ -48,13 +48,15 @@ class Ground:
         return next((one for one in self._ec2.describe_subnets() if one.id == subnet_id), None)
 
     def database_reachable(self, config: dict[str, Any]) -> bool:
-        """Whether the accounting database's address belongs to a database of this region."""
+        """Whether the accounting database's address belongs to a database of this region that serves."""
         uri = dig(config, "Scheduling", "SlurmSettings", "Database", "Uri")
         if uri is None:
             return True
         host, _, port = str(uri).partition(":")
         return any(
-            database.address == host and str(database.port) == (port or "3306")
+            database.address == host
+            and str(database.port) == (port or "3306")
+            and database.status in ("available", "modifying")
             for database in self._backends.rds(self._region).databases.values()
         )
 

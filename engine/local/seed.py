@@ -5,12 +5,12 @@ A real account has these from its own Terraform; here they are made fresh at eac
 
 from __future__ import annotations
 
-import json
 import secrets
-import uuid
 from typing import Any
 
 from engine.local.connection import client_for
+from engine.local.provider_stack import CAPABILITIES, RELEASED, template_url
+from engine.local.seed_network import keep_apart, peer_with_main_vpc
 from engine.local.shared_names import ENDPOINT_SERVICES, GATEWAY_SERVICES, SHARED_TAGS, SharedNames
 
 SSH_PORT, SLURM_REST_PORT = 22, 8082
@@ -34,6 +34,8 @@ class Seed:
         endpoint_group, database_group = self._groups(ec2, vpc_id)
         self._workflow_group(ec2, vpc_id)
         self._endpoints(ec2, vpc_id, route_table, subnets, endpoint_group)
+        keep_apart(ec2, vpc_id, self._names, subnets)
+        peer_with_main_vpc(ec2, vpc_id, route_table, self._names)
         self._database(subnets, database_group)
         self._public_bucket()
         self._provider_stack()
@@ -163,6 +165,7 @@ class Seed:
             DBSubnetGroupName="provisioner-accounting",
             VpcSecurityGroupIds=[group],
             PubliclyAccessible=False,
+            StorageEncrypted=True,
             Port=3306,
         )
 
@@ -178,41 +181,14 @@ class Seed:
             s3.put_object(Bucket=self._names.bucket, Key=key, Body=body)
 
     def _provider_stack(self) -> None:
-        """The ParallelCluster provider: what matters of it is the ServiceToken it gives out."""
         names = self._names
-        unique = uuid.uuid5(uuid.NAMESPACE_DNS, f"{names.provider_stack}.{names.region}.local")
-        arn = f"arn:aws:lambda:{names.region}:{names.account_id}:function:pcluster-cfn-{unique}"
-        log_group = f"/aws/lambda/pcluster-cfn-{unique}"
-        template = {
-            "Description": f"AWS ParallelCluster {names.pcluster_version} custom resource provider",
-            "Resources": {
-                "EventsTable": {"Type": "AWS::DynamoDB::Table", "Properties": _table("pcluster-cfn-events")}
-            },
-            "Outputs": {
-                "ServiceToken": {"Value": arn, "Description": "Lambda of the custom resource"},
-                "LogGroupArn": {
-                    "Value": f"arn:aws:logs:{names.region}:{names.account_id}:log-group:{log_group}:*"
-                },
-                "LambdaLayerArn": {
-                    "Value": f"arn:aws:lambda:{names.region}:{names.account_id}:layer:PCLayer-{unique.hex}:1"
-                },
-            },
-        }
-        self._client("logs").create_log_group(logGroupName=log_group)
+        if names.pcluster_version not in RELEASED:
+            return  # as in an account: no template, no provider, and `doctor` says so
         self._client("cloudformation").create_stack(
             StackName=names.provider_stack,
-            TemplateBody=json.dumps(template),
-            Capabilities=["CAPABILITY_NAMED_IAM", "CAPABILITY_AUTO_EXPAND"],
+            TemplateURL=template_url(names.pcluster_version, names.region),
+            Capabilities=list(CAPABILITIES),
         )
-
-
-def _table(name: str) -> dict[str, Any]:
-    return {
-        "TableName": name,
-        "BillingMode": "PAY_PER_REQUEST",
-        "AttributeDefinitions": [{"AttributeName": "ClusterName", "AttributeType": "S"}],
-        "KeySchema": [{"AttributeName": "ClusterName", "KeyType": "HASH"}],
-    }
 
 
 def _tagged(resource_type: str, role: str) -> list[dict[str, Any]]:

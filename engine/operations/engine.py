@@ -83,6 +83,13 @@ class Engine:
         for runner in list(self.runners):
             runner.interrupt()
 
+    def on_release(self, version: str) -> Engine:
+        """The engine for a cluster of that ParallelCluster release."""
+        made = replace(self, settings=self.settings.of_release(version))
+        if "toolchain" in vars(self):
+            vars(made)["toolchain"] = self.toolchain  # found once is enough
+        return made
+
     def reporting_to(self, reporter: Reporter) -> Engine:
         return replace(self, reporter=reporter)
 

@@ -76,10 +76,16 @@ def _make_backend(
     lock_table: str = "provisioner-terraform-locks",
     registry_table: str = "provisioner-registry",
 ) -> None:
-    """As much of the backend as projects see; `provisioner bootstrap` would take a minute for it."""
+    """As much of the backend as doctor looks at; `provisioner bootstrap` would take a minute for it."""
     place = {} if aws.region == "us-east-1" else {"LocationConstraint": aws.region}
     aws.s3.create_bucket(Bucket=state_bucket, **({"CreateBucketConfiguration": place} if place else {}))
     aws.s3.put_bucket_versioning(Bucket=state_bucket, VersioningConfiguration={"Status": "Enabled"})
+    rule = {"ApplyServerSideEncryptionByDefault": {"SSEAlgorithm": "AES256"}}
+    aws.s3.put_bucket_encryption(Bucket=state_bucket, ServerSideEncryptionConfiguration={"Rules": [rule]})
+    blocks = ("BlockPublicAcls", "IgnorePublicAcls", "BlockPublicPolicy", "RestrictPublicBuckets")
+    aws.s3.put_public_access_block(
+        Bucket=state_bucket, PublicAccessBlockConfiguration=dict.fromkeys(blocks, True)
+    )
     for table, keys in ((lock_table, ["LockID"]), (registry_table, ["pk", "sk"])):
         aws.dynamodb.create_table(
             TableName=table,
@@ -90,9 +96,12 @@ def _make_backend(
             ],
             BillingMode="PAY_PER_REQUEST",
         )
+        aws.dynamodb.update_continuous_backups(
+            TableName=table, PointInTimeRecoverySpecification={"PointInTimeRecoveryEnabled": True}
+        )
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def make_backend() -> Callable[..., None]:
     """`make_backend(aws)` makes state bucket, lock table and registry table, under other names if asked."""
     return _make_backend

@@ -12,6 +12,7 @@ from engine.aws.session import Cloud
 from engine.local.server import LocalCloud
 from engine.model import tags
 from engine.model.names import names_for
+from tests.policies.permissions import with_policies
 
 pytestmark = [pytest.mark.terraform, pytest.mark.timeout(600)]
 
@@ -60,7 +61,8 @@ def test_a_lustre_project_from_nothing_to_nothing(cloud, provisioner, backend, s
     # GIVEN an account with its backend
     empty = cloud.inventory()
 
-    # WHEN the project is planned
+    # WHEN the project is planned, by somebody with no more permissions than docs/policies gives
+    provisioner = with_policies(cloud, provisioner)
     planned = provisioner("plan", spec("lustre")).ok()
     # THEN the plan names what is made, and only the registry has moved
     assert "aws_fsx_lustre_file_system" in planned.out
