@@ -24,7 +24,7 @@ from engine.operations.bootstrap import bootstrap
 from engine.operations.engine import Engine, open_engine
 from engine.operations.reporting import Silent
 
-pytestmark = [pytest.mark.terraform, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.terraform, pytest.mark.timeout(900)]
 
 BUCKET = "provisioner-state-123456789012-us-east-1"
 LOCKS = "provisioner-terraform-locks"

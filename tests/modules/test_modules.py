@@ -15,6 +15,7 @@ from engine.terraform.environment import terraform_environment
 from engine.terraform.toolchain import Toolchain, prepare
 
 MODULES = Path(__file__).parents[2] / "modules"
+WORKSPACES = MODULES.parent / "workspaces"
 NAMES = sorted(path.name for path in MODULES.iterdir() if path.is_dir())
 # What a module may have beside the usual parts: files that it hands on.
 MATERIAL = {"scripts", "policies", "tags.json"}
@@ -71,6 +72,14 @@ def test_example_is_valid(name: str, copied: Path, toolchain: Toolchain) -> None
     example = copied / name / "examples" / "complete"
     terraform(toolchain, example, "init", "-backend=false")
     terraform(toolchain, example, "validate")
+
+
+@pytest.mark.parametrize("root", ["bootstrap", "shared"])
+def test_root_is_valid(root: str, copied: Path, toolchain: Toolchain) -> None:
+    folder = copied.parent / "workspaces" / root
+    shutil.copytree(WORKSPACES / root, folder, ignore=shutil.ignore_patterns(".terraform", "*.tfvars*"))
+    terraform(toolchain, folder, "init", "-backend=false")
+    terraform(toolchain, folder, "validate")
 
 
 @pytest.mark.parametrize("name", NAMES)

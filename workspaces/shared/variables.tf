@@ -99,9 +99,9 @@ variable "main_role_arn" {
 }
 
 variable "workflow_clients" {
-  description = "Who may reach head nodes by SSH and on the Slurm REST port: blocks of the main VPC, or security groups there (account/sg-... for another account)."
-  type        = list(string)
-  default     = []
+  description = "Who may reach head nodes by SSH and on the Slurm REST port, by a name of your choice: a block of the main VPC, or a security group there (account/sg-... for another account)."
+  type        = map(string)
+  default     = {}
   nullable    = false
 }
 
