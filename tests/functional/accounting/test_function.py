@@ -406,3 +406,23 @@ def test_no_password_is_ever_told(
     for text in (told, caplog.text):
         for secret in ("canary", "31337", function.password(project), function.server.master_password):
             assert secret not in text
+
+
+def test_no_password_is_in_the_slow_query_log(function: Function) -> None:
+    """The server's log goes to CloudWatch. Here every statement is a slow one, written to a table."""
+    usual = function.server.ask(
+        "SELECT @@GLOBAL.slow_query_log, @@GLOBAL.long_query_time, @@GLOBAL.log_output"
+    )[0]
+    change = "SET GLOBAL slow_query_log = %s, long_query_time = %s, log_output = %s"
+    function.server.ask(change, 1, 0, "TABLE")
+    try:
+        project = function.made()
+        function.call(project, "user", "rotate")
+        # A node's own statements stay in it.
+        function.login(project).cursor().execute("SELECT 'a node'")
+        written = str(function.server.ask("SELECT sql_text FROM mysql.slow_log"))
+    finally:
+        function.server.ask(change, *usual)
+    assert "a node" in written
+    assert function.password(project) not in written
+    assert "IDENTIFIED" not in written
