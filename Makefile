@@ -2,11 +2,12 @@
 PYTHON ?= python3
 VENV := .venv
 PCLUSTER_VENV := .venv-pcluster
+CHECKOV_VENV := .venv-checkov
 BIN := $(VENV)/bin
 MODULES := $(sort $(notdir $(wildcard modules/*)))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-pcluster setup-services demo test test-unit lint format lock package schemas clean
+.PHONY: help setup setup-pcluster setup-checkov setup-services demo test test-unit lint scan format lock package docs schemas clean
 
 help: ## Show the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
@@ -41,10 +42,18 @@ setup-services: ## Install the servers that some tests run as child processes (D
 	    mariadb-server-core mariadb-client-core; \
 	} >/dev/null || { echo "MariaDB could not be installed: apt-get and root are needed."; exit 1; }
 
+setup-checkov: $(CHECKOV_VENV)/.ready ## Make .venv-checkov with the scanners of Terraform and of IAM policies
+
+$(CHECKOV_VENV)/.ready: requirements/checkov.txt
+	@test -x $(CHECKOV_VENV)/bin/python || $(PYTHON) -m venv $(CHECKOV_VENV)
+	@echo "Installing checkov into $(CHECKOV_VENV) (it pins what the engine uses) ..."
+	@$(CHECKOV_VENV)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/checkov.txt
+	@touch $@
+
 demo: setup ## Watch the main job run for real on the local cloud
 	@$(BIN)/provisioner demo
 
-test: setup setup-pcluster ## Run every test (real Terraform on the local cloud)
+test: setup setup-pcluster setup-checkov ## Run every test (real Terraform on the local cloud)
 	$(BIN)/python -m pytest -n 4 --dist loadgroup $(PYTEST_ARGS)
 
 test-unit: setup ## Run the tests that start nothing
@@ -54,17 +63,28 @@ lint: setup ## Check style, types and Terraform formatting
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$$($(BIN)/provisioner setup --print terraform) fmt -check -recursive modules
+	$$($(BIN)/provisioner setup --print terraform) fmt -check -recursive modules workspaces
+
+scan: setup-checkov ## Look for weaknesses in the Terraform code
+	@for part in modules workspaces; do \
+	  echo "checkov $$part"; \
+	  CKV_SKIP_PACKAGE_UPDATE_CHECK=true $(CHECKOV_VENV)/bin/checkov -d $$part --framework terraform \
+	    --skip-path workspaces/projects --compact --quiet \
+	    --skip-download --download-external-modules false || exit 1; \
+	done
 
 format: setup ## Rewrite Python and Terraform files in their usual format
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
-	$$($(BIN)/provisioner setup --print terraform) fmt -recursive modules
+	$$($(BIN)/provisioner setup --print terraform) fmt -recursive modules workspaces
 
 package: setup ## Write the accounting function's zip to dist/
 	@$(BIN)/provisioner package
 
-schemas: $(VENV)/.ready ## Write the generated pages and data anew
+docs: schemas ## Write everything that is generated anew: README tables, diagrams, schemas
+	@$(BIN)/python -m docs.generate
+
+schemas: $(VENV)/.ready ## Write the pages and data that come from the engine's models anew
 	@for page in docs/spec.schema.json docs/settings.md modules/discovery/tags.json; do \
 	  $(BIN)/python -m engine.model.reference $$page > $$page.new && mv $$page.new $$page; \
 	done
@@ -72,11 +92,12 @@ schemas: $(VENV)/.ready ## Write the generated pages and data anew
 lock: $(VENV)/.ready ## Resolve the dependencies anew
 	$(PYTHON) -m pip install --quiet uv
 	for set in "--extra local --group dev pyproject.toml -o requirements/dev.txt" \
-	           "requirements/pcluster.in -o requirements/pcluster.txt"; do \
+	           "requirements/pcluster.in -o requirements/pcluster.txt" \
+	           "requirements/checkov.in -o requirements/checkov.txt"; do \
 	  uv pip compile --quiet --python-version 3.11 --universal --generate-hashes --no-emit-index-url \
 	    --no-emit-find-links --no-header --no-annotate $$set; \
 	done
 
 clean: ## Remove what setup, demo and tests have made
 	-@test -x $(BIN)/provisioner && $(BIN)/provisioner local down >/dev/null 2>&1
-	rm -rf $(VENV) $(PCLUSTER_VENV) .provisioner workspaces/projects
+	rm -rf $(VENV) $(PCLUSTER_VENV) $(CHECKOV_VENV) .provisioner workspaces/projects

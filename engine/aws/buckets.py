@@ -12,7 +12,7 @@ from botocore.exceptions import ClientError
 from engine.aws.failures import aws_errors, error_code
 from engine.aws.session import Cloud
 from engine.aws.tables import table_errors
-from engine.errors import AccessDenied, BackendError, StateLocked
+from engine.errors import AccessDenied, BackendError, StateLocked, WrongRegion
 
 if TYPE_CHECKING:
     from mypy_boto3_s3.type_defs import ObjectIdentifierTypeDef
@@ -65,6 +65,21 @@ def locate_bucket(cloud: Cloud, name: str, *, account_id: str | None = None) -> 
                 ) from error
             raise
         return BucketLocation(name, found.get("BucketRegion") or _ask_location(cloud, name))
+
+
+def find_state_bucket(cloud: Cloud, name: str, *, account_id: str) -> BucketLocation | None:
+    """The bucket of Terraform's states in the cloud's region; None when there is no such bucket.
+
+    Raises   WrongRegion when it stands elsewhere; AccessDenied when it belongs to another account
+    """
+    found = locate_bucket(cloud, name, account_id=account_id)
+    if found is not None and found.region != cloud.region:
+        raise WrongRegion(
+            f"The state bucket {name} stands in {found.region}, the settings say {cloud.region}.",
+            hint="Set the region to where the bucket is, or name another state bucket.",
+            details={"bucket": name, "found": found.region, "expected": cloud.region},
+        )
+    return found
 
 
 def count_objects(cloud: Cloud, name: str, *, prefix: str = "", limit: int | None = None) -> int:
@@ -143,10 +158,10 @@ def empty_bucket(
 def delete_state(cloud: Cloud, *, bucket: str, key: str, lock_table: str) -> None:
     """Take a project's state away, and its digest with it; repeating it is safe.
 
-    The bucket is versioned: earlier versions stay for as long as its lifecycle rule keeps them.
+    The bucket is versioned: earlier versions stay.
 
     Raises   StateLocked when somebody holds the state's lock (nothing was removed); NotBootstrapped
-    Source   Terraform's S3 backend: lock item "<bucket>/<key>", digest item "<bucket>/<key>-md5"
+    Source   Terraform's S3 backend: lock item "<bucket>/<key>"
     """
     lock_id = f"{bucket}/{key}"
     with table_errors(f"looking for a lock on the state {lock_id}", table=lock_table):
@@ -160,10 +175,19 @@ def delete_state(cloud: Cloud, *, bucket: str, key: str, lock_table: str) -> Non
             details={"state": lock_id},
         )
     # The digest goes first: Terraform takes a state without digest, but not a digest without state.
-    with table_errors(f"removing the digest of the state {lock_id}", table=lock_table):
-        cloud.dynamodb.delete_item(TableName=lock_table, Key={"LockID": {"S": f"{lock_id}-md5"}})
+    forget_digest(cloud, bucket=bucket, key=key, lock_table=lock_table)
     with aws_errors(f"deleting the state {lock_id}"):
         cloud.s3.delete_object(Bucket=bucket, Key=key)
+
+
+def forget_digest(cloud: Cloud, *, bucket: str, key: str, lock_table: str) -> None:
+    """Remove the digest that is kept beside a state: Terraform takes any state then, or none.
+
+    Raises   NotBootstrapped
+    Source   Terraform's S3 backend: digest item "<bucket>/<key>-md5"
+    """
+    with table_errors(f"removing the digest of the state {bucket}/{key}", table=lock_table):
+        cloud.dynamodb.delete_item(TableName=lock_table, Key={"LockID": {"S": f"{bucket}/{key}-md5"}})
 
 
 def _holder(info: str) -> str:

@@ -25,6 +25,8 @@ _CLUSTER_STATUS = {
     "UPDATE_ROLLBACK_FAILED": "UPDATE_FAILED",
     "UPDATE_ROLLBACK_COMPLETE": "UPDATE_FAILED",
 }
+# What is of no use any more: the next apply makes the cluster anew.
+_GIVEN_UP = frozenset({"CREATE_FAILED", "DELETE_IN_PROGRESS"})
 _COMPLETE = frozenset({"CREATE_COMPLETE", "UPDATE_COMPLETE"})
 
 
@@ -63,6 +65,7 @@ class ClusterStatus:
     created_at            UTC, aware; None when there is no cluster
     failures              the cause first, ParallelCluster's own stack before the one around it;
                           empty unless something failed
+    version               ParallelCluster release that made it; None when there is no cluster stack
     """
 
     cluster_name: str
@@ -72,6 +75,7 @@ class ClusterStatus:
     head_node: HeadNode | None
     created_at: datetime | None
     failures: tuple[ClusterFailure, ...] = ()
+    version: str | None = None
 
     @property
     def failure_reasons(self) -> tuple[str, ...]:
@@ -128,11 +132,32 @@ def describe_cluster(cloud: Cloud, *, cluster_name: str, stack_name: str) -> Clu
         head_node=_find_head_node(cloud, cluster_name),
         created_at=found["CreationTime"].astimezone(UTC) if found else None,
         failures=_find_failures(cloud, cluster_name, inner, outer),
+        version=_version(inner) if inner else None,
     )
 
 
-def cluster_statuses(cloud: Cloud) -> dict[str, str]:
-    """Status in ParallelCluster's terms of every cluster of the region, by cluster name.
+def standing_version(cloud: Cloud, cluster_name: str) -> str | None:
+    """ParallelCluster release of a cluster that stands or is being made; None when there is none, or one
+    that the next apply replaces anyway.
+
+    Source   aws-parallelcluster 3.16.1, models/cluster.py: tag of the cluster's own stack
+    """
+    stack = find_stack(cloud, cluster_name)
+    if stack is None or _CLUSTER_STATUS.get(stack["StackStatus"], stack["StackStatus"]) in _GIVEN_UP:
+        return None
+    return _version(stack)
+
+
+@dataclass(frozen=True)
+class ClusterSummary:
+    """status in ParallelCluster's terms; version of ParallelCluster that made it."""
+
+    status: str
+    version: str | None
+
+
+def cluster_summaries(cloud: Cloud) -> dict[str, ClusterSummary]:
+    """Status and release of every cluster of the region, by cluster name.
 
     One listing for all of them; clusters that are gone are not in it.
     Source   ParallelCluster tags the stack of a cluster with parallelcluster:cluster-name
@@ -142,10 +167,17 @@ def cluster_statuses(cloud: Cloud) -> dict[str, str]:
         pages = cloud.cloudformation.get_paginator("describe_stacks").paginate()
         stacks = [stack for page in pages for stack in page["Stacks"]]
     return {
-        stack["StackName"]: _CLUSTER_STATUS.get(stack["StackStatus"], str(stack["StackStatus"]))
+        stack["StackName"]: ClusterSummary(
+            _CLUSTER_STATUS.get(stack["StackStatus"], str(stack["StackStatus"])), _version(stack)
+        )
         for stack in stacks
         if {"Key": "parallelcluster:cluster-name", "Value": stack["StackName"]} in stack.get("Tags", [])
     }
+
+
+def _version(stack: StackTypeDef) -> str | None:
+    tags = {tag["Key"]: tag["Value"] for tag in stack.get("Tags", [])}
+    return tags.get("parallelcluster:version")
 
 
 def _find_head_node(cloud: Cloud, cluster_name: str) -> HeadNode | None:

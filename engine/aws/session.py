@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from mypy_boto3_rds import RDSClient
     from mypy_boto3_s3 import S3Client
     from mypy_boto3_secretsmanager import SecretsManagerClient
+    from mypy_boto3_service_quotas import ServiceQuotasClient
     from mypy_boto3_sts import STSClient
 
 
@@ -60,6 +62,24 @@ class LogsClient(Protocol):
     def get_paginator(self, operation_name: str) -> Any: ...
 
     def delete_log_group(self, *, logGroupName: str) -> Any: ...
+
+
+class KmsClient(Protocol):
+    """As much of boto3's KMS client as the engine uses."""
+
+    def get_paginator(self, operation_name: str) -> Any: ...
+
+    def describe_key(self, *, KeyId: str) -> Any: ...
+
+    def list_resource_tags(self, *, KeyId: str) -> Any: ...
+
+
+class EcrClient(Protocol):
+    """As much of boto3's ECR client as the engine uses."""
+
+    def describe_repositories(self, *, repositoryNames: Sequence[str]) -> Any: ...
+
+    def get_lifecycle_policy(self, *, repositoryName: str) -> Any: ...
 
 
 class Cloud:
@@ -105,6 +125,8 @@ class Cloud:
 
     def impatient(self) -> Cloud:
         """The same cloud with short time limits and two attempts, for checks a person waits for."""
+        if self._patience == _PREFLIGHT:
+            return self
         return Cloud(
             region=self.region,
             endpoint_url=self.endpoint_url,
@@ -128,12 +150,20 @@ class Cloud:
         return self._client("ec2")  # type: ignore[no-any-return]
 
     @property
+    def ecr(self) -> EcrClient:
+        return self._client("ecr")  # type: ignore[no-any-return]
+
+    @property
     def efs(self) -> EFSClient:
         return self._client("efs")  # type: ignore[no-any-return]
 
     @property
     def fsx(self) -> FSxClient:
         return self._client("fsx")  # type: ignore[no-any-return]
+
+    @property
+    def kms(self) -> KmsClient:
+        return self._client("kms")  # type: ignore[no-any-return]
 
     @property
     def lambdas(self) -> LambdaClient:
@@ -154,6 +184,10 @@ class Cloud:
     @property
     def secretsmanager(self) -> SecretsManagerClient:
         return self._client("secretsmanager")  # type: ignore[no-any-return]
+
+    @property
+    def service_quotas(self) -> ServiceQuotasClient:
+        return self._client("service-quotas")  # type: ignore[no-any-return]
 
     @property
     def sts(self) -> STSClient:

@@ -15,7 +15,7 @@ from botocore.exceptions import ClientError
 
 from engine.aws.accounting_function import ACTIVE, INACTIVE, function_state
 from engine.aws.buckets import locate_bucket
-from engine.aws.checks import Check, Probe, run_probes
+from engine.aws.checks import Check, NotLookedFor, Probe, error_check, run_probes
 from engine.aws.failures import aws_errors, error_code
 from engine.aws.session import Cloud
 from engine.aws.stacks import find_stack
@@ -25,6 +25,8 @@ from engine.model import tags
 if TYPE_CHECKING:
     from mypy_boto3_ec2.type_defs import FilterTypeDef
     from mypy_boto3_rds.type_defs import DBInstanceTypeDef
+
+SUBJECT = "shared ground"
 
 # RDS user guide, "Viewing DB instance status": in these the database takes connections as usual.
 _DATABASE_SERVES = frozenset(
@@ -79,11 +81,11 @@ def find_shared_ground(
     for probe in survey.probes():
         try:
             probe.look()
-        except _NotLookedFor:
+        except NotLookedFor:
             # The missing VPC is in the list already; what should be inside it adds nothing.
             continue
         except (SharedGroundMissing, WrongRegion) as error:
-            problems.append(Check(probe.name, False, error.message, error.hint, error.code))
+            problems.append(error_check(SUBJECT, probe.name, error))
     if problems:
         raise SharedGroundMissing(
             f"The shared ground in {cloud.region} is not complete:"
@@ -103,15 +105,11 @@ def examine_shared_ground(
     pcluster_provider_stack: str,
     public_bucket: str,
 ) -> list[Check]:
-    """The same looks for `doctor`: one Check each, never an error."""
+    """The same looks for `doctor`: one Check each, never an error; without the VPC none of what is in it."""
     survey = _Survey(
         cloud.impatient(), accounting_database, accounting_function, pcluster_provider_stack, public_bucket
     )
-    return run_probes(survey.probes())
-
-
-class _NotLookedFor(SharedGroundMissing):
-    """A look that makes no sense since an earlier one failed."""
+    return run_probes(SUBJECT, survey.probes())
 
 
 class _Survey:
@@ -287,7 +285,7 @@ class _Survey:
         try:
             return [{"Name": "vpc-id", "Values": [self.vpc[0]]}]
         except SharedGroundMissing as error:
-            raise _NotLookedFor("It can only be looked for in the shared VPC.") from error
+            raise NotLookedFor("It can only be looked for in the shared VPC.") from error
 
     def _describe_database(self, name: str) -> DBInstanceTypeDef:
         with aws_errors(f"looking for the accounting database {name}"):

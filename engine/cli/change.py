@@ -22,6 +22,8 @@ from engine.cli.progress import Progress
 from engine.errors import AccessDenied, NotBootstrapped, Unreachable
 
 if TYPE_CHECKING:
+    from engine.model.names import Names
+    from engine.model.settings import Settings
     from engine.operations.planning import Planned
     from engine.operations.provision import Approve
     from engine.review.model import Review
@@ -64,29 +66,34 @@ def render(
     settings = invocation.settings
     check_folder(folder, wanted.vlab_id, wanted.project_id)
     presence = Presence.PARKED if parked else Presence.RUNNING
+    names = names_for(wanted.vlab_id, wanted.project_id, account_id=settings.require_account())
     if subnet_cidr is None and not offline and not parked:
-        subnet_cidr = _reserved_block(invocation, wanted.vlab_id, wanted.project_id)
+        subnet_cidr, settings = _known_to_aws(invocation, names, settings)
     files = render_workspace(
         wanted, settings, find_tier(load_catalogue(), wanted.tier), subnet_cidr=subnet_cidr, presence=presence
     )
     write_workspace(folder, files, module_names(wanted, presence))
-    names = names_for(wanted.vlab_id, wanted.project_id, account_id=settings.require_account())
     note(f"{wanted.project} ({names.cluster}) written to {folder}")
     click.echo(str(folder))
 
 
-def _reserved_block(invocation: Invocation, vlab_id: str, project_id: str) -> str | None:
+def _known_to_aws(invocation: Invocation, names: Names, settings: Settings) -> tuple[str | None, Settings]:
+    """The project's address block, and the settings on its cluster's release; what can be had of them."""
     from datetime import UTC, datetime
 
+    from engine.aws.clusters import standing_version
     from engine.operations.engine import connect
     from engine.operations.planning import reserve_block
 
     try:
-        cloud, settings = connect(invocation.reachable_settings())
-        return reserve_block(cloud.impatient(), settings, f"{vlab_id}/{project_id}", now=datetime.now(UTC))
+        cloud, connected = connect(invocation.reachable_settings())
+        cloud = cloud.impatient()
+        version = standing_version(cloud, names.cluster)
+        block = reserve_block(cloud, connected, names.project, now=datetime.now(UTC))
     except (Unreachable, AccessDenied, NotBootstrapped) as error:
         note(f"No address block is reserved ({error.message.splitlines()[0]}): subnet_cidr is left open.")
-        return None
+        return None, settings
+    return block, settings.of_release(version) if version else settings
 
 
 @click.command(short_help="Show what applying a spec would change.")
@@ -259,15 +266,16 @@ def rotate_password(invocation: Invocation, project: str) -> None:
     )
 
 
-def show_review(review: Review) -> None:
-    """The review on stdout, coloured on a terminal only."""
+def show_review(review: Review, *, err: bool = False) -> None:
+    """The review on stdout (or stderr), coloured on a terminal only."""
     import shutil
     import sys
 
     from engine.review.text import render_text
 
     width = min(max(shutil.get_terminal_size((100, 24)).columns, 80), 120)
-    click.echo(render_text(review, width=width, colour=sys.stdout.isatty()))
+    stream = sys.stderr if err else sys.stdout
+    click.echo(render_text(review, width=width, colour=stream.isatty()), err=err)
 
 
 def _show_reports(planned: Planned) -> None:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,14 +14,16 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from engine.cli.arguments import pass_invocation
+from engine.cli.bootstrap import print_steps
 from engine.cli.change import show_review
 from engine.cli.console import print_facts, print_table
 from engine.cli.invocation import Invocation, base_folder
 from engine.cli.progress import Lines
-from engine.errors import EngineError
+from engine.errors import EngineError, NotBootstrapped
 
 if TYPE_CHECKING:
     from engine.model.spec import ProjectSpec
+    from engine.operations.bootstrap import Bootstrapped
     from engine.operations.engine import Engine
     from engine.operations.release import Released
     from engine.review.model import Review
@@ -29,6 +31,7 @@ if TYPE_CHECKING:
 _LUSTRE = "vlab_id: neuro\nproject_id: cortex\ntier: debug\nstorage: {kind: lustre}\nowner: ada@example.org\n"
 _EFS = "vlab_id: neuro\nproject_id: spine\ntier: debug\nstorage: {kind: efs}\nowner: ada@example.org\n"
 _LARGER = _EFS + "compute: {max_nodes: 16}\n"
+_POLL_S = 0.3
 _RESULT = ("project/private/results/spikes.txt", b"a night of simulation\n")
 
 
@@ -83,30 +86,29 @@ def demo(invocation: Invocation) -> None:
 
 def _tell(engine: Engine, story: Story) -> None:
     from engine.model.spec import load_spec
-    from engine.operations import ground
     from engine.operations.provision import carry_out, plan
 
     lustre, efs, larger = (load_spec(text, source="demo") for text in (_LUSTRE, _EFS, _LARGER))
 
-    story.tell("The backend: state bucket, lock table, registry", "provisioner bootstrap")
-    print_table(
-        ["what", "outcome"], [[step.name, str(step.outcome)] for step in ground.bootstrap(engine)], empty=""
-    )
-
-    story.tell("Two specs become plans that a person reviews", "provisioner plan cortex.yaml")
-    click.secho("".join(f"   {line}\n" for line in _LUSTRE.splitlines()), dim=True)
     lock = threading.Lock()
     engines = [engine.reporting_to(Lines(spec.project, lock)) for spec in (lustre, efs)]
-    plans = _side_by_side(engine, lambda: plan(engines[0], lustre), lambda: plan(engines[1], efs))
-    show_review(plans[0].review)
-    click.echo(f"   {efs.project}, without Lustre, is planned too: {plans[1].folder / 'plan.txt'}")
 
-    story.tell("Both applied side by side, exactly as planned", "provisioner apply …")
-    _side_by_side(
-        engine,
-        lambda: carry_out(engines[0], plans[0], approve=_agree),
-        lambda: carry_out(engines[1], plans[1], approve=_agree),
-    )
+    story.tell("The backend: state bucket, tables, key, image repository", "provisioner bootstrap")
+    with _bootstrap_beside(engine) as backend:
+        story.tell("Two specs become plans that a person reviews", "provisioner plan cortex.yaml")
+        click.secho("".join(f"   {line}\n" for line in _LUSTRE.splitlines()), dim=True)
+        plans = _side_by_side(engine, lambda: plan(engines[0], lustre), lambda: plan(engines[1], efs))
+        show_review(plans[0].review)
+        click.echo(f"   {efs.project}, without Lustre, is planned too: {plans[1].folder / 'plan.txt'}")
+
+        story.tell("Both applied side by side, exactly as planned", "provisioner apply …")
+        _side_by_side(
+            engine,
+            lambda: carry_out(engines[0], plans[0], approve=_agree),
+            lambda: carry_out(engines[1], plans[1], approve=_agree),
+        )
+        story.tell("The backend is whole by now, and its own state lies in its bucket")
+        print_steps(backend.result().steps)
     _show_list(engine, story)
 
     story.tell("A job writes results to Lustre")
@@ -129,6 +131,37 @@ def _tell(engine: Engine, story: Story) -> None:
     click.echo(f"   {efs.project}: the same cluster, changed in place")
     _show_what_is_kept(engine, lustre, released)
     _show_list(engine, story)
+
+
+@contextmanager
+def _bootstrap_beside(engine: Engine) -> Iterator[Future[Bootstrapped]]:
+    """Bootstrap for real, beside the block, which begins as soon as bucket and tables are there.
+
+    The AWS provider watches the lifecycle rules of a new bucket for most of a minute, and no project needs
+    to wait for those.
+    """
+    from engine.operations.bootstrap import bootstrap
+
+    with ThreadPoolExecutor(1) as pool:
+        made = pool.submit(bootstrap, engine, approve=_agree)
+        try:
+            _await_backend(engine, made)
+            click.echo("   Bucket and tables are there; the rest follows while projects are planned.")
+            yield made
+        except BaseException:
+            engine.interrupt()
+            raise
+
+
+def _await_backend(engine: Engine, made: Future[Bootstrapped]) -> None:
+    from engine.operations.planning import check_backend
+
+    while not made.done():
+        with suppress(NotBootstrapped):
+            check_backend(engine)
+            return
+        time.sleep(_POLL_S)
+    made.result()
 
 
 def _agree(_review: Review) -> None:
@@ -219,7 +252,8 @@ def _local_cloud(invocation: Invocation, folder: Path, story: Story) -> Iterator
     tools = prepare(invocation.home, explicit=invocation.settings.terraform, environ=invocation.environ)
     story.tell("A local cloud: moto's server, FSx for Lustre, ParallelCluster", "provisioner local up")
     control.down(folder)
-    remove_workspace(folder / "workspaces")
+    for made_before in ("workspaces", "bootstrap"):
+        remove_workspace(folder / made_before)
     try:
         control.up(folder, durations=Durations(cluster_create_s=4, cluster_update_s=3, cluster_delete_s=2))
         endpoint = control.environment(control.status(folder))["AWS_ENDPOINT_URL"]

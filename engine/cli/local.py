@@ -154,6 +154,7 @@ def _shared_names(settings: Settings) -> SharedNames:
 
     return SharedNames(
         region=settings.region,
+        project_cidrs=settings.address_ranges,
         public_bucket=settings.public_bucket,
         accounting_database=settings.accounting_database,
         accounting_function=settings.accounting_function,

@@ -28,10 +28,10 @@ INTERRUPTED_EXIT = 130
 # command -> module that defines it; imported when it is used, so that --help and status stay quick.
 _COMMANDS = {
     "apply": "engine.cli.change",
-    "bootstrap": "engine.cli.ground",
+    "bootstrap": "engine.cli.bootstrap",
     "demo": "engine.cli.demo",
     "destroy": "engine.cli.change",
-    "doctor": "engine.cli.ground",
+    "doctor": "engine.cli.doctor",
     "list": "engine.cli.read",
     "local": "engine.cli.local",
     "outputs": "engine.cli.read",

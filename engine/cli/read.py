@@ -15,6 +15,7 @@ from engine.operations.reporting import Silent
 
 if TYPE_CHECKING:
     from engine.aws.clusters import HeadNode
+    from engine.operations.status import ProjectStatus
 
 
 @click.command(short_help="What was asked of a project, and what there is.")
@@ -44,6 +45,7 @@ def status(invocation: Invocation, project: str, as_json: bool) -> None:
             ("Message", record.message),
             ("Tier", found.spec.tier),
             ("Cluster", f"{record.cluster}: {cluster.status or 'none'}"),
+            ("ParallelCluster", _release(found)),
             ("Head node", _head_node(cluster.head_node)),
             ("Why", "; ".join(cluster.failure_reasons)),
             ("Lustre", found.lustre),
@@ -53,6 +55,12 @@ def status(invocation: Invocation, project: str, as_json: bool) -> None:
             ("Updated", record.updated_at.strftime("%Y-%m-%d %H:%M:%S UTC")),
         ]
     )
+
+
+def _release(found: ProjectStatus) -> str:
+    newer = found.newer_version
+    hint = f" (the settings name {newer}: release and apply move the project to it)" if newer else ""
+    return (found.cluster.version or "") + hint
 
 
 def _head_node(node: HeadNode | None) -> str:
@@ -85,6 +93,7 @@ def list_(invocation: Invocation, as_json: bool) -> None:
                         "storage": one.spec.storage.kind,
                         "cluster": one.record.cluster,
                         "cluster_status": one.cluster_status,
+                        "cluster_version": one.cluster_version,
                         "updated_at": one.record.updated_at.isoformat(),
                     }
                     for one in projects
@@ -93,7 +102,7 @@ def list_(invocation: Invocation, as_json: bool) -> None:
         )
         return
     print_table(
-        ["project", "phase", "tier", "storage", "cluster", "status", "updated"],
+        ["project", "phase", "tier", "storage", "cluster", "release", "status", "updated"],
         [
             [
                 one.record.project,
@@ -101,6 +110,7 @@ def list_(invocation: Invocation, as_json: bool) -> None:
                 one.spec.tier,
                 one.spec.storage.kind,
                 one.record.cluster,
+                one.cluster_version or "-",
                 one.cluster_status or "-",
                 one.record.updated_at.strftime("%Y-%m-%d %H:%M"),
             ]

@@ -21,6 +21,11 @@ class Backends:
 
         return ec2_backends[self.account_id][region]
 
+    def ecr(self, region: str) -> Any:
+        from moto.ecr.models import ecr_backends
+
+        return ecr_backends[self.account_id][region]
+
     def efs(self, region: str) -> Any:
         from moto.efs.models import efs_backends
 
@@ -40,6 +45,11 @@ class Backends:
         from moto.cloudformation.models import cloudformation_backends
 
         return cloudformation_backends[self.account_id][region]
+
+    def kms(self, region: str) -> Any:
+        from moto.kms.models import kms_backends
+
+        return kms_backends[self.account_id][region]
 
     def logs(self, region: str) -> Any:
         from moto.logs.models import logs_backends
@@ -65,6 +75,16 @@ class Backends:
         from moto.awslambda.models import lambda_backends
 
         return lambda_backends[self.account_id][region]
+
+    def cloudwatch(self, region: str) -> Any:
+        from moto.cloudwatch.models import cloudwatch_backends
+
+        return cloudwatch_backends[self.account_id][region]
+
+    def sns(self, region: str) -> Any:
+        from moto.sns.models import sns_backends
+
+        return sns_backends[self.account_id][region]
 
     @staticmethod
     def reset() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -16,11 +16,48 @@ READING = re.compile(
 SIGNING_NAMES = {"elasticfilesystem": "efs"}
 
 
+@dataclass(frozen=True)
+class Request:
+    """An AWS call as it arrives, whatever becomes of it.
+
+    path      of its address, with bucket and key for S3
+    query     names of the parameters in its address
+    headers   names of its headers that begin with x-amz-
+    body      form, JSON or content, as the service takes it
+    """
+
+    service: str
+    operation: str
+    path: str
+    query: frozenset[str]
+    headers: frozenset[str]
+    body: bytes
+
+
 class Calls:
-    """Counts of the changing calls that were answered without an error, by "service:Operation"."""
+    """Counts of the changing calls that were answered without an error, by "service:Operation".
+
+    listeners   told of every request before it is answered, also of those that read or fail
+    """
 
     def __init__(self) -> None:
         self._counts: Counter[str] = Counter()
+        self.listeners: list[Callable[[Request], None]] = []
+
+    def hear(self, call: tuple[str, str] | None, environ: Mapping[str, Any], body: bytes) -> None:
+        """call: what call_name makes of the request. Listeners get "?" for an operation it cannot tell."""
+        service = call[0] if call else _service(environ)
+        if service is None or not self.listeners:
+            return
+        query = frozenset(parse_qs(environ.get("QUERY_STRING", ""), keep_blank_values=True))
+        headers = frozenset(
+            name[5:].lower().replace("_", "-") for name in environ if name.startswith("HTTP_X_AMZ_")
+        )
+        request = Request(
+            service, call[1] if call else "?", environ.get("PATH_INFO", "/"), query, headers, body
+        )
+        for listener in self.listeners:
+            listener(request)
 
     def record(self, service: str, operation: str) -> None:
         if not READING.match(operation):

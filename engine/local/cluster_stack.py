@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, ClassVar
 
 from moto.cloudformation.models import Event
 from moto.cloudformation.models import Stack as MotoStack
@@ -27,12 +27,22 @@ class TimedStack(MotoStack):
 
     request_token  ClientRequestToken of the operation under way; Terraform's provider finds the reasons
                    of a failure by it
+    opening_token  that of the CreateStack request being served
+    capabilities   as the stack was created with them
+    on_failure     what becomes of a stack that could not be created
     """
 
+    opening_token: ClassVar[str | None] = None
     stack_status_reason: str | None = None
     last_updated_time: datetime | None = None
     deletion_time: datetime | None = None
     request_token: str | None = None
+    capabilities: tuple[str, ...] = ()
+    on_failure: str = "ROLLBACK"
+
+    def __init__(self, *args: Any, **kwargs: Any):
+        super().__init__(*args, **kwargs)
+        self.request_token = self.opening_token
 
     def is_created(self) -> bool:
         return self.status == "CREATE_COMPLETE"

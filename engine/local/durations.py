@@ -13,6 +13,7 @@ class Durations:
     """Seconds of each lifecycle. The defaults make a whole project come up in well under a minute.
 
     cluster_*           ParallelCluster stack: create, update, delete (also the rollback of a failed create)
+    provider_create_s   ParallelCluster's provider stack
     fsx_create_s        file system in CREATING
     fsx_update_s        file system in UPDATING
     fsx_delete_s        file system in DELETING
@@ -22,11 +23,18 @@ class Durations:
     auto_export_s       from a write under an association until its auto export; long, so that
                         only an export task gives certainty, as on AWS
     efs_mount_target_s  mount target in "creating"
+    endpoint_create_s   interface endpoint in "pending"
+    endpoint_delete_s   interface endpoint in "deleting", its network interfaces still in their subnets
+    rds_*               RDS instance: creating, modifying, deleting
+    lambda_create_s     function in Pending
+    lambda_update_s     function whose last update is InProgress
+    lambda_network_s    from the deletion of a function in a VPC until its network interfaces are gone
     """
 
     cluster_create_s: float = 8.0
     cluster_update_s: float = 5.0
     cluster_delete_s: float = 4.0
+    provider_create_s: float = 3.0
     fsx_create_s: float = 5.0
     fsx_update_s: float = 2.0
     fsx_delete_s: float = 2.0
@@ -35,6 +43,14 @@ class Durations:
     task_s: float = 2.0
     auto_export_s: float = 3600.0
     efs_mount_target_s: float = 1.0
+    endpoint_create_s: float = 2.0
+    endpoint_delete_s: float = 1.0
+    rds_create_s: float = 5.0
+    rds_modify_s: float = 2.0
+    rds_delete_s: float = 2.0
+    lambda_create_s: float = 1.0
+    lambda_update_s: float = 1.0
+    lambda_network_s: float = 1.0
 
     def __post_init__(self) -> None:
         for field in dataclasses.fields(self):

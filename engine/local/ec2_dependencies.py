@@ -1,6 +1,7 @@
 """EC2 refuses to delete what something else still uses; moto would let it go.
 
-Source: EC2 API reference, error code DependencyViolation.
+Sources: EC2 API reference, error code DependencyViolation and DeleteVpc (its default security group,
+route table and network ACL go with a VPC, everything else must have gone before).
 """
 
 from __future__ import annotations
@@ -28,8 +29,17 @@ def install(patches: Patches) -> None:
             raise DependencyViolationError(f"resource {group_id} has a dependent object")
         return original_group(self, name=name, group_id=group_id)
 
+    def delete_vpc(self: Any, vpc_id: str) -> Any:
+        if any(True for _ in contents(self, vpc_id)):
+            raise DependencyViolationError(f"The vpc '{vpc_id}' has dependencies and cannot be deleted.")
+        vpc = original_vpc(self, vpc_id)
+        for acl in [acl for acl in self.network_acls.values() if acl.vpc_id == vpc_id]:
+            del self.network_acls[acl.id]
+        return vpc
+
     original_subnet = patches.set(EC2Backend, "delete_subnet", delete_subnet)
     original_group = patches.set(EC2Backend, "delete_security_group", delete_security_group)
+    original_vpc = patches.set(EC2Backend, "delete_vpc", delete_vpc)
 
 
 def interfaces_in_use(ec2: Any) -> Iterator[Any]:
@@ -51,3 +61,11 @@ def group_in_use(ec2: Any, group: Any) -> bool:
             ):
                 return True
     return False
+
+
+def contents(ec2: Any, vpc_id: str) -> Iterator[Any]:
+    """What keeps a VPC, beside the subnets and route tables that moto looks at itself."""
+    yield from (group for group in ec2.groups.get(vpc_id, {}).values() if not group.is_default)
+    yield from (acl for acl in ec2.network_acls.values() if acl.vpc_id == vpc_id and not acl.default)
+    yield from (endpoint for endpoint in ec2.vpc_end_points.values() if endpoint.vpc_id == vpc_id)
+    yield from (one for one in ec2.internet_gateways.values() if one.vpc and one.vpc.id == vpc_id)

@@ -64,6 +64,7 @@ class Gateway:
                 environ["REQUEST_METHOD"], path, environ.get("QUERY_STRING", ""), body
             )
         call = call_name(environ, body)
+        self._world.calls.hear(call, environ, body)
         if call and call[0] == "fsx":
             answer = self._fsx_answer(environ, call[1], body)
         else:

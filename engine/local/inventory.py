@@ -1,7 +1,8 @@
 """Everything that exists in the local cloud, as one sorted list: what tests compare before and after.
 
-Left out: terminated instances, finished tasks, object versions that are not current, and default
-resources of other regions. They exist on AWS too, but nobody would say they were left behind.
+Left out: terminated instances, finished tasks, object versions that are not current, keys that wait for
+their deletion, AWS's own keys and policies, automated database snapshots, default parameter groups, and
+default resources of other regions. They exist on AWS too, but nobody would say they were left behind.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from typing import Any
 from engine.local.accounting import Book
 from engine.local.ec2_dependencies import interfaces_in_use
 from engine.local.fsx_api import FsxApi
+from engine.local.vpc_peering import GONE
 from engine.local.world import World
 
 Item = dict[str, Any]
@@ -42,6 +44,9 @@ class Inventory:
             yield from self._s3()
             yield from self._storage()
             yield from self._databases()
+            yield from self._alarms()
+            yield from self._access()
+            yield from self._keys_and_images()
             yield from self._rest()
 
     def _ec2(self) -> Iterator[Item]:
@@ -54,6 +59,9 @@ class Inventory:
             yield _ec2_item("route-table", table)
             for association_id in table._associations:
                 yield _item("ec2", "route-table-association", association_id)
+            for route in table.routes:
+                if not route.local:
+                    yield _item("ec2", "route", f"{table.id} {_destination(route)}")
         for by_id in ec2.groups.values():
             for group in by_id.values():
                 yield _ec2_item("security-group", group, group.name)
@@ -65,10 +73,27 @@ class Inventory:
                     yield _ec2_item("instance", instance)
         for interface in interfaces_in_use(ec2):
             yield _ec2_item("network-interface", interface)
-        for endpoint in ec2.vpc_end_points.values():
-            yield _ec2_item("vpc-endpoint", endpoint)
+        yield from self._ways_out(ec2)
         for pair in ec2.key_pairs.values():
             yield _ec2_item("key-pair", pair, pair.key_name)
+
+    def _ways_out(self, ec2: Any) -> Iterator[Item]:
+        """Endpoints, peerings and gateways, what filters them and what writes down who uses them."""
+        for kind, found in (
+            ("vpc-endpoint", ec2.vpc_end_points),
+            ("internet-gateway", ec2.internet_gateways),
+            ("egress-only-internet-gateway", ec2.egress_only_internet_gateways),
+            ("nat-gateway", ec2.nat_gateways),
+            ("flow-log", ec2.flow_logs),
+        ):
+            for resource in found.values():
+                yield _ec2_item(kind, resource)
+        for connection in ec2.vpc_pcxs.values():
+            if connection._status.code not in GONE:
+                yield _ec2_item("vpc-peering-connection", connection)
+        for acl in ec2.network_acls.values():
+            if not acl.default:
+                yield _ec2_item("network-acl", acl)
 
     def _s3(self) -> Iterator[Item]:
         for name, bucket in self._world.backends.s3().buckets.items():
@@ -101,14 +126,58 @@ class Inventory:
             tags = {tag["Key"]: tag["Value"] for tag in table.tags or []}
             yield _item("dynamodb", "table", name, name, tags)
         rds = self._world.backends.rds(self._world.region)
-        for name in rds.databases:
-            yield _item("rds", "db-instance", name, name)
-        for name in rds.subnet_groups:
-            yield _item("rds", "db-subnet-group", name, name)
+        for database in rds.databases.values():
+            yield _rds_item("db-instance", database)
+        for group in rds.subnet_groups.values():
+            yield _rds_item("db-subnet-group", group)
+        for group in rds.db_parameter_groups.values():
+            if not group.name.startswith("default."):
+                yield _rds_item("db-parameter-group", group)
+        for snapshot in rds.database_snapshots.values():
+            if snapshot.snapshot_type == "manual":
+                yield _rds_item("db-snapshot", snapshot)
         for name in list(self._accounting.databases):
             yield _item("accounting", "database", name, name)
         for name in list(self._accounting.users):
             yield _item("accounting", "user", name, name)
+
+    def _alarms(self) -> Iterator[Item]:
+        backends, region = self._world.backends, self._world.region
+        watch = backends.cloudwatch(region)
+        for name, alarm in watch.alarms.items():
+            yield _item("cloudwatch", "alarm", name, name, watch.list_tags_for_resource(alarm.alarm_arn))
+        for name in watch.dashboards:
+            yield _item("cloudwatch", "dashboard", name, name)
+        for each in backends.logs(region).filters.metric_filters:
+            yield _item("logs", "metric-filter", f"{each['logGroupName']}/{each['filterName']}")
+        sns = backends.sns(region)
+        for topic in sns.topics.values():
+            yield _item("sns", "topic", topic.arn, topic.name, dict(topic._tags))
+        for arn in sns.subscriptions:
+            yield _item("sns", "subscription", arn)
+
+    def _access(self) -> Iterator[Item]:
+        iam = self._world.backends.iam()
+        for role in iam.roles.values():
+            yield _item("iam", "role", role.name, role.name, _tag_map(role.tags))
+            for policy_name in role.policies:
+                yield _item("iam", "role-policy", f"{role.name}/{policy_name}", policy_name)
+        for policy in iam.managed_policies.values():
+            if ":iam::aws:" not in policy.arn:
+                yield _item("iam", "policy", policy.arn, policy.name, _tag_map(policy.get_tags()))
+
+    def _keys_and_images(self) -> Iterator[Item]:
+        kms = self._world.backends.kms(self._world.region)
+        for key in kms.keys.values():
+            of_aws = any(alias.startswith("alias/aws/") for alias in key.aliases)
+            if not of_aws and key.key_state != "PendingDeletion":
+                tags = kms.tagger.get_tag_dict_for_resource(key.id)
+                yield _item("kms", "key", key.id, tags.get("Name", ""), tags)
+                yield from (_item("kms", "alias", alias, alias) for alias in key.aliases)
+        ecr = self._world.backends.ecr(self._world.region)
+        for repository in ecr.repositories.values():
+            tags = ecr.tagger.get_tag_dict_for_resource(repository.arn)
+            yield _item("ecr", "repository", repository.name, repository.name, tags)
 
     def _rest(self) -> Iterator[Item]:
         backends, region = self._world.backends, self._world.region
@@ -121,8 +190,9 @@ class Inventory:
         logs = backends.logs(region)
         for name, group in logs.groups.items():
             yield _item("logs", "log-group", name, name, dict(logs.list_tags_for_resource(group.arn)))
-        for role in backends.iam().roles.values():
-            yield _item("iam", "role", role.name, role.name)
+        for function in backends.lambdas(region).list_functions():
+            name = function.function_name
+            yield _item("lambda", "function", name, name, dict(function.tags))
 
 
 def _key(item: Item) -> Key:
@@ -139,8 +209,22 @@ def _item(service: str, kind: str, id_: str, name: str = "", tags: dict[str, str
     }
 
 
+def _tag_map(tags: Any) -> dict[str, str]:
+    return {tag["Key"]: tag["Value"] for tag in tags or []}
+
+
 def _tagged(service: str, kind: str, id_: str, tags: dict[str, str]) -> Item:
     return _item(service, kind, id_, tags.get("Name", ""), tags)
+
+
+def _destination(route: Any) -> str:
+    prefix_list = route.destination_prefix_list
+    return str(prefix_list.id if prefix_list else route.destination_cidr_block)
+
+
+def _rds_item(kind: str, resource: Any) -> Item:
+    tags = {tag["Key"]: tag["Value"] for tag in resource.tags}
+    return _item("rds", kind, resource.resource_id, resource.resource_id, tags)
 
 
 def _ec2_item(kind: str, resource: Any, name: str = "") -> Item:

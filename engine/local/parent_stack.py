@@ -85,20 +85,13 @@ class ParentStack(TimedStack):
     """moto's Stack where there is no cluster; our own course of events where there is one.
 
     world, clusters  set on a subclass when a local cloud starts
-    opening_token    ClientRequestToken of the CreateStack request being served
     """
 
     world: ClassVar[World]
     clusters: ClassVar[Clusters]
 
-    opening_token: ClassVar[str | None] = None
-    on_failure = "ROLLBACK"
     _attempt = 0
     _computed: list[dict[str, Any]] | None = None
-
-    def __init__(self, *args: Any, **kwargs: Any):
-        super().__init__(*args, **kwargs)
-        self.request_token = self.opening_token
 
     def cluster(self) -> ClusterResource | None:
         """The stack's cluster resource; None for every other kind of stack."""

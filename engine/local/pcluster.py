@@ -20,10 +20,10 @@ from engine.local.pcluster_cluster import Cluster, log_group_name, stack_templat
 from engine.local.pcluster_config import as_strings, dig
 from engine.local.pcluster_ground import Ground
 from engine.local.pcluster_update import refusals
+from engine.local.provider_stack import ProviderStack
 from engine.local.world import World
 
 log = logging.getLogger(__name__)
-PARALLELCLUSTER_VERSION = "3.16.1"
 COMMON = {
     "ServiceToken",
     "ClusterName",
@@ -78,7 +78,7 @@ class Clusters:
         if messages:
             self._refuse(done, messages, validation=problem is None)
             return
-        cluster = self._start(region, name, config)
+        cluster = self._start(region, name, config, self._version(region, properties))
         cluster.step = self._world.agenda.at(
             self._world.now() + self._world.durations.cluster_create_s,
             lambda at: self._created(cluster, at, done),
@@ -124,7 +124,13 @@ class Clusters:
         )
 
     def delete(self, region: str, properties: dict[str, Any], *, done: Done) -> None:
-        """A cluster that is not there counts as deleted; DeletionPolicy Retain leaves it alone."""
+        """A cluster that is not there counts as deleted; DeletionPolicy Retain leaves it alone.
+
+        All of that is the provider's word: without its function CloudFormation can delete nothing.
+        """
+        if self._provider(region, properties.get("ServiceToken")) is None:
+            self._refuse(done, [_function_not_found(properties.get("ServiceToken"))], validation=False)
+            return
         cluster = self._clusters.get((region, str(properties.get("ClusterName", ""))))
         if cluster is None or properties.get("DeletionPolicy") == "Retain":
             self._later(0.0, lambda: done(Outcome(True)))
@@ -137,7 +143,7 @@ class Clusters:
         if cluster and cluster.status != "DELETE_IN_PROGRESS":
             self._begin_delete(cluster, lambda _: None)
 
-    def _start(self, region: str, name: str, config: dict[str, Any]) -> Cluster:
+    def _start(self, region: str, name: str, config: dict[str, Any], version: str) -> Cluster:
         from moto.cloudformation.utils import generate_stack_id
 
         now, backend = self._world.now(), self._world.backends.cloudformation(region)
@@ -149,8 +155,7 @@ class Clusters:
             parameters={},
             account_id=self._world.account_id,
             region_name=region,
-            tags=tags
-            | {"parallelcluster:cluster-name": name, "parallelcluster:version": PARALLELCLUSTER_VERSION},
+            tags=tags | {"parallelcluster:cluster-name": name, "parallelcluster:version": version},
         )
         backend.stacks[stack.stack_id] = stack
         stack.turn("CREATE_IN_PROGRESS", "User Initiated")
@@ -158,7 +163,7 @@ class Clusters:
             self._world,
             region,
             name,
-            PARALLELCLUSTER_VERSION,
+            version,
             config,
             stack,
             now,
@@ -250,8 +255,8 @@ class Clusters:
     def _property_problem(
         self, region: str, properties: dict[str, Any], extra: list[str], name: str, parent: str
     ) -> str | None:
-        if not self._is_service_token(region, properties.get("ServiceToken")):
-            return f"Custom Resource failed to invoke: function not found: {properties.get('ServiceToken')}"
+        if self._provider(region, properties.get("ServiceToken")) is None:
+            return _function_not_found(properties.get("ServiceToken"))
         if extra:
             return f"got unexpected arguments: {', '.join(extra)}"
         if not name or not isinstance(properties.get("ClusterConfiguration"), dict):
@@ -260,13 +265,17 @@ class Clusters:
             return f"ClusterName must differ from the name of the stack it is in ({parent})."
         return None
 
-    def _is_service_token(self, region: str, token: Any) -> bool:
-        """A provider stack of this region must have given the token out."""
+    def _provider(self, region: str, token: Any) -> ProviderStack | None:
+        """The provider stack of this region that gave the token out, while its function is there."""
         for stack in self._world.backends.cloudformation(region).stacks.values():
-            for output in stack.outputs or []:
-                if output["OutputKey"] == "ServiceToken" and output["OutputValue"] == token:
-                    return True
-        return False
+            if isinstance(stack, ProviderStack) and stack.stands and stack.service_token == token:
+                return stack
+        return None
+
+    def _version(self, region: str, properties: dict[str, Any]) -> str:
+        """A cluster is of the release of the provider that makes it; the token has been checked."""
+        provider = self._provider(region, properties.get("ServiceToken"))
+        return provider.version if provider else ""
 
     def _stack_named(self, region: str, name: str) -> bool:
         return any(
@@ -291,6 +300,10 @@ class Clusters:
     def _watch(self, _: float) -> None:
         for cluster in self._clusters.values():
             cluster.advance_fleet()
+
+
+def _function_not_found(token: Any) -> str:
+    return f"Custom Resource failed to invoke: function not found: {token}"
 
 
 def _failed(reason: str, *, touched: bool = True) -> Outcome:

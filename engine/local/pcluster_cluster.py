@@ -56,7 +56,7 @@ class Cluster:
         if self.log_group not in logs.groups:
             logs.create_log_group(self.log_group, self.tags())
         days = dig(self.config, "Monitoring", "Logs", "CloudWatch", "RetentionInDays", default="180")
-        logs.groups[self.log_group].set_retention_policy(str(days))
+        logs.groups[self.log_group].set_retention_policy(int(days))
         self._build_head_node()
         self.log("cfn-init", f"cluster {self.name}: head node {self.instance_id} boots")
         self.stack.add_resource("HeadNode", self.instance_id, "AWS::EC2::Instance")

@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import io
 import json
-import uuid
 import zipfile
 from typing import Any
 
 from engine.accounting.handler import HANDLER
 from engine.local.connection import client_for
+from engine.local.provider_stack import CAPABILITIES, RELEASED, template_url
+from engine.local.seed_network import keep_apart, peer_with_main_vpc
 from engine.local.shared_names import ENDPOINT_SERVICES, GATEWAY_SERVICES, SHARED_TAGS, SharedNames
 
 SSH_PORT, SLURM_REST_PORT = 22, 8082
@@ -36,6 +37,8 @@ class Seed:
         endpoint_group, database_group, function_groups = self._groups(ec2, vpc_id)
         self._workflow_group(ec2, vpc_id)
         self._endpoints(ec2, vpc_id, route_table, subnets, endpoint_group)
+        keep_apart(ec2, vpc_id, self._names, subnets)
+        peer_with_main_vpc(ec2, vpc_id, route_table, self._names)
         database = self._database(subnets, database_group)
         self._accounting_function(subnets, function_groups, database)
         self._public_bucket()
@@ -160,6 +163,7 @@ class Seed:
             DBSubnetGroupName="provisioner-accounting",
             VpcSecurityGroupIds=[group],
             PubliclyAccessible=False,
+            StorageEncrypted=True,
             Port=3306,
         )
         found = rds.describe_db_instances(DBInstanceIdentifier=self._names.accounting_database)
@@ -219,31 +223,13 @@ class Seed:
             s3.put_object(Bucket=self._names.bucket, Key=key, Body=body)
 
     def _provider_stack(self) -> None:
-        """The ParallelCluster provider: what matters of it is the ServiceToken it gives out."""
         names = self._names
-        unique = uuid.uuid5(uuid.NAMESPACE_DNS, f"{names.provider_stack}.{names.region}.local")
-        arn = f"arn:aws:lambda:{names.region}:{names.account_id}:function:pcluster-cfn-{unique}"
-        log_group = f"/aws/lambda/pcluster-cfn-{unique}"
-        template = {
-            "Description": f"AWS ParallelCluster {names.pcluster_version} custom resource provider",
-            "Resources": {
-                "EventsTable": {"Type": "AWS::DynamoDB::Table", "Properties": _table("pcluster-cfn-events")}
-            },
-            "Outputs": {
-                "ServiceToken": {"Value": arn, "Description": "Lambda of the custom resource"},
-                "LogGroupArn": {
-                    "Value": f"arn:aws:logs:{names.region}:{names.account_id}:log-group:{log_group}:*"
-                },
-                "LambdaLayerArn": {
-                    "Value": f"arn:aws:lambda:{names.region}:{names.account_id}:layer:PCLayer-{unique.hex}:1"
-                },
-            },
-        }
-        self._client("logs").create_log_group(logGroupName=log_group)
+        if names.pcluster_version not in RELEASED:
+            return  # as in an account: no template, no provider, and `doctor` says so
         self._client("cloudformation").create_stack(
             StackName=names.provider_stack,
-            TemplateBody=json.dumps(template),
-            Capabilities=["CAPABILITY_NAMED_IAM", "CAPABILITY_AUTO_EXPAND"],
+            TemplateURL=template_url(names.pcluster_version, names.region),
+            Capabilities=list(CAPABILITIES),
         )
 
 
@@ -256,15 +242,6 @@ def _empty_zip() -> bytes:
     with zipfile.ZipFile(file, "w") as archive:
         archive.writestr("README", "The local cloud runs the engine's own code.\n")
     return file.getvalue()
-
-
-def _table(name: str) -> dict[str, Any]:
-    return {
-        "TableName": name,
-        "BillingMode": "PAY_PER_REQUEST",
-        "AttributeDefinitions": [{"AttributeName": "ClusterName", "AttributeType": "S"}],
-        "KeySchema": [{"AttributeName": "ClusterName", "KeyType": "HASH"}],
-    }
 
 
 def _tagged(resource_type: str, role: str) -> list[dict[str, Any]]:

@@ -9,13 +9,16 @@ import time
 import urllib.parse
 import urllib.request
 import uuid
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from engine.local.backends import ACCOUNT_ID
+from engine.local.calls import Request
 from engine.local.clock import Clock, SteppedClock, SystemClock, iso
 from engine.local.connection import client_for, environment_for
-from engine.local.durations import Durations
+from engine.local.durations import INSTANT, Durations
 from engine.local.patches import Patches
 from engine.local.shared_names import SharedNames
 from engine.local.world import World
@@ -70,9 +73,7 @@ class LocalCloud:
         try:
             self._build()
             if self._seeded:
-                from engine.local.seed import Seed
-
-                Seed(self.endpoint, self.names).plant()
+                self._plant()
             self._inventory.mark()
             self.world.calls.clear()
         except BaseException:
@@ -139,6 +140,16 @@ class LocalCloud:
         with self.world.lock:
             return self.world.calls.to_dict()
 
+    @contextmanager
+    def heard(self, listener: Callable[[Request], None]) -> Iterator[None]:
+        """Tell the listener of every AWS call that arrives meanwhile, also of those that read or fail."""
+        listeners = self.world.calls.listeners
+        listeners.append(listener)
+        try:
+            yield
+        finally:
+            listeners.remove(listener)
+
     def set_durations(self, **values: float) -> None:
         with self.world.lock:
             self.world.durations = self.world.durations.changed(values)
@@ -151,6 +162,11 @@ class LocalCloud:
 
         with self.world.lock:
             self.world.faults.order(Fault(cluster, operation, code, times))
+
+    def set_quota(self, service: str, code: str, value: float) -> None:
+        """Give the account a quota of its own: set_quota("ec2", "L-1216C47A", 512)."""
+        with self.world.lock:
+            self.world.quotas[f"{service}/{code}"] = value
 
     def advance(self, seconds: float) -> None:
         """Let time pass at once; needs a SteppedClock."""
@@ -185,11 +201,20 @@ class LocalCloud:
         from engine.local import (
             bucket_policies,
             conditional,
+            dashboards,
             ec2_dependencies,
             efs,
+            lambda_lifecycle,
+            network_acls,
+            rds_groups,
+            rds_instances,
             secret_versions,
             security_group_rules,
+            service_quotas,
             stacks,
+            table_encryption,
+            vpc_endpoints,
+            vpc_peering,
         )
         from engine.local.accounting import AccountingDatabase
         from engine.local.console import Console
@@ -208,9 +233,18 @@ class LocalCloud:
         conditional.install(self.world, self._patches)
         efs.install(self.world, self._patches)
         ec2_dependencies.install(self._patches)
+        network_acls.install(self._patches)
         security_group_rules.install(self._patches)
+        vpc_endpoints.install(self.world, self._patches)
+        vpc_peering.install(self._patches)
         bucket_policies.install(self._patches)
         secret_versions.install(self._patches)
+        dashboards.install(self._patches)
+        rds_groups.install(self._patches)
+        rds_instances.install(self.world, self._patches)
+        lambda_lifecycle.install(self.world, self._patches)
+        service_quotas.install(self.world, self._patches)
+        table_encryption.install(self._patches)
         stacks.install(self.world, clusters, self._patches)
         self._inventory = Inventory(self.world, fsx, accounting.book)
         identity = {
@@ -226,6 +260,16 @@ class LocalCloud:
         self._thread("local-cloud", lambda: self._server.serve_forever(poll_interval=0.05))
         if not isinstance(self._clock, SteppedClock):
             self._thread("local-cloud-ticker", self._keep_ticking)
+
+    def _plant(self) -> None:
+        """Seed. What is there from the beginning was made long ago: nothing of it takes time."""
+        from engine.local.seed import Seed
+
+        self.world.durations = INSTANT
+        try:
+            Seed(self.endpoint, self.names).plant()
+        finally:
+            self.world.durations = self._durations
 
     def _thread(self, name: str, target: Any) -> None:
         thread = threading.Thread(target=target, name=name, daemon=True)

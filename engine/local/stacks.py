@@ -9,7 +9,7 @@ from moto.cloudformation import models, parsing, responses
 from moto.cloudformation.exceptions import ValidationError
 from moto.core.responses import ActionResult
 
-from engine.local.cluster_stack import ClusterStack
+from engine.local.cluster_stack import ClusterStack, TimedStack
 from engine.local.parent_stack import (
     CLUSTER_TYPE,
     ClusterResource,
@@ -19,6 +19,7 @@ from engine.local.parent_stack import (
 )
 from engine.local.patches import Patches
 from engine.local.pcluster import Clusters
+from engine.local.provider_stack import ProviderStack, check_request, provider_version, template_at
 from engine.local.world import World
 
 TEMPLATE_LIMIT_BYTES = 51_200
@@ -26,12 +27,31 @@ ON_FAILURE = ("DO_NOTHING", "ROLLBACK", "DELETE")
 
 
 def install(world: World, clusters: Clusters, patches: Patches) -> None:
-    stack_class = type("ParentStack", (ParentStack,), {"world": world, "clusters": clusters})
-    patches.set(models, "Stack", stack_class)
+    _patch_stack_class(world, clusters, patches)
+    _patch_template_urls(patches)
     _patch_resource_class(patches)
     _patch_delete(clusters, patches)
     _patch_requests(patches)
     _patch_listings(patches)
+
+
+def _patch_stack_class(world: World, clusters: Clusters, patches: Patches) -> None:
+    parent = type("ParentStack", (ParentStack,), {"world": world, "clusters": clusters})
+    provider = type("ProviderStack", (ProviderStack,), {"world": world})
+
+    def stack(**given: Any) -> TimedStack:
+        template = ParentStack.parse_template(given["template"]) if given["template"] else {}
+        made: TimedStack = (provider if provider_version(template) else parent)(**given)
+        return made
+
+    patches.set(models, "Stack", stack)
+
+
+def _patch_template_urls(patches: Patches) -> None:
+    def get_stack_from_s3_url(self: Any, template_url: str) -> str:
+        return template_at(template_url) or str(original(self, template_url))
+
+    original = patches.set(responses.CloudFormationResponse, "_get_stack_from_s3_url", get_stack_from_s3_url)
 
 
 def _patch_resource_class(patches: Patches) -> None:
@@ -60,7 +80,9 @@ def _patch_delete(clusters: Clusters, patches: Patches) -> None:
             )
         if isinstance(stack, ClusterStack):
             clusters.delete_stack(stack.region_name, stack.name)
-        elif isinstance(stack, ParentStack) and cluster_names(stack.template_dict):
+        elif isinstance(stack, ProviderStack) or (
+            isinstance(stack, ParentStack) and cluster_names(stack.template_dict)
+        ):
             stack.begin_delete()
         else:
             original(backend, name_or_stack_id)
@@ -72,22 +94,23 @@ def _patch_requests(patches: Patches) -> None:
     def create_stack(self: Any) -> Any:
         template = _template(self)
         _check_size(template)
+        capabilities = self._get_param("Capabilities") or []
         if template:
-            check_template(models.Stack.parse_template(template))
+            _check_template(self, template, capabilities)
         on_failure = self._get_param("OnFailure") or (
             "DO_NOTHING" if self._get_param("DisableRollback") else None
         )
         if on_failure is not None and on_failure not in ON_FAILURE:
             raise ValidationError("", message=f"OnFailure must be one of {', '.join(ON_FAILURE)}")
-        models.Stack.opening_token = self._get_param("ClientRequestToken")  # type: ignore[attr-defined]
+        TimedStack.opening_token = self._get_param("ClientRequestToken")
         try:
             answer = original_create(self)
         finally:
-            models.Stack.opening_token = None  # type: ignore[attr-defined]
+            TimedStack.opening_token = None
         stack = self.cloudformation_backend.get_stack(self._get_param("StackName"))
-        if isinstance(stack, ParentStack):
-            stack.on_failure = on_failure or "ROLLBACK"
-            stack.disable_rollback = stack.on_failure == "DO_NOTHING"
+        stack.on_failure = on_failure or "ROLLBACK"
+        stack.disable_rollback = stack.on_failure == "DO_NOTHING"
+        stack.capabilities = tuple(capabilities)
         return answer
 
     def update_stack(self: Any) -> Any:
@@ -95,6 +118,8 @@ def _patch_requests(patches: Patches) -> None:
         _check_size(template)
         stack = self.cloudformation_backend.get_stack(self._get_param("StackName"))
         _check_updatable(stack)
+        if template:
+            _check_template(self, template, self._get_param("Capabilities") or [])
         if _unchanged(self, stack, template):
             raise ValidationError(stack.name, message="No updates are to be performed.")
         stack.request_token = self._get_param("ClientRequestToken")
@@ -110,6 +135,13 @@ def _patch_requests(patches: Patches) -> None:
     original_create = patches.set(responses.CloudFormationResponse, "create_stack", create_stack)
     original_update = patches.set(responses.CloudFormationResponse, "update_stack", update_stack)
     original_delete = patches.set(responses.CloudFormationResponse, "delete_stack", delete_stack)
+
+
+def _check_template(response: Any, template: str, capabilities: list[str]) -> None:
+    parsed = ParentStack.parse_template(template)
+    check_template(parsed)
+    given = [item["ParameterKey"] for item in response._get_param("Parameters", [])]
+    check_request(parsed, capabilities, given)
 
 
 def _check_updatable(stack: Any) -> None:

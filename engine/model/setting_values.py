@@ -146,6 +146,13 @@ StackName = Annotated[
     AfterValidator(_matching(r"[A-Za-z][A-Za-z0-9-]{0,127}", "a stack's name")),
     Allowed("1 to 128 letters, digits and '-', a letter first"),
 ]
+PolicyArn = Annotated[
+    str,
+    AfterValidator(
+        _matching(r"arn:aws[a-z-]*:iam::[0-9]{12}:policy/[A-Za-z0-9+=,.@_/-]{1,512}", "a policy's ARN")
+    ),
+    Allowed("the ARN of a managed policy of the account"),
+]
 ImageId = Annotated[
     str, AfterValidator(_matching(r"ami-([0-9a-f]{8}|[0-9a-f]{17})", "an image")), Allowed("an AMI id")
 ]

@@ -26,6 +26,9 @@ _HINT = (
 )
 
 
+_PROVIDER_STACK = "parallelcluster-provider-"
+
+
 class Settings(Strict):
     """Where and how projects are made. Frozen; lists are tuples.
 
@@ -107,15 +110,25 @@ class Settings(Strict):
     )
     pcluster_version: rules.PclusterVersion = Field(
         default="3.16.1",
-        description="ParallelCluster release of new clusters; a cluster keeps the release it was made with.",
+        description="ParallelCluster release of new clusters; a cluster keeps the release it was made with, "
+        "until it is released and applied again.",
         examples=["3.16.1"],
     )
     pcluster_provider_stack: Annotated[
         rules.StackName, Derived("`parallelcluster-provider-` and the version with `-`")
     ] = Field(
-        default_factory=lambda data: "parallelcluster-provider-" + data["pcluster_version"].replace(".", "-"),
-        description="CloudFormation stack of ParallelCluster's custom-resource provider.",
+        default_factory=lambda data: _PROVIDER_STACK + _hyphened(data["pcluster_version"]),
+        description="CloudFormation stack of ParallelCluster's custom-resource provider. Clusters of another "
+        "release look for the same name with their version at its end.",
         examples=["parallelcluster-provider-3-16-1"],
+    )
+    permissions_boundary: Annotated[
+        rules.PolicyArn | None, Allowed("the ARN of a managed policy of the account")
+    ] = Field(
+        default=None,
+        description="IAM policy that bounds every role of a cluster; the same as modules/pcluster-provider "
+        "demands, where it demands one.",
+        examples=["arn:aws:iam::210987654321:policy/boundary"],
     )
     custom_ami: Annotated[rules.ImageId | None, Allowed("an AMI id")] = Field(
         default=None,
@@ -244,6 +257,20 @@ class Settings(Strict):
             )
         given = self.model_dump(by_alias=True, exclude_unset=True)
         return _validated({**given, "account_id": account_id}, lambda _: "", {})
+
+    def of_release(self, version: str) -> Settings:
+        """The same settings for a cluster of that ParallelCluster release, made by that release's provider.
+
+        Its provider stack has the name of the settings' one with the version in it exchanged; a name that
+        does not end in its version is that of one release alone, and the default name is taken.
+        """
+        if version == self.pcluster_version:
+            return self
+        stack, ours = self.pcluster_provider_stack, _hyphened(self.pcluster_version)
+        start = stack.removesuffix(ours) if stack.endswith(ours) else _PROVIDER_STACK
+        return self.model_copy(
+            update={"pcluster_version": version, "pcluster_provider_stack": start + _hyphened(version)}
+        )
 
     def values(self) -> dict[str, Any]:
         """Setting -> effective value, in the order of the documentation; None where not known yet."""
@@ -395,6 +422,11 @@ def _default_text(field: FieldInfo) -> str:
     if default is None or default == ():
         return "none"
     return f"`{', '.join(default) if isinstance(default, tuple) else default}`"
+
+
+def _hyphened(version: str) -> str:
+    """A version as a stack's name can hold it."""
+    return version.replace(".", "-")
 
 
 def _bucket_name(purpose: str, data: Mapping[str, Any]) -> str | None:

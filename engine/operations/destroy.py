@@ -45,9 +45,9 @@ def destroy(
     The caller has had the project's name typed. Safe to repeat after an interruption.
     Raises   UnknownProject, NotConfirmed (nothing changed), and what releasing raises
     """
-    check_ground(engine)
-    record = records.record_of(engine, vlab_id, project_id)
     names = engine.names(vlab_id, project_id)
+    engine = check_ground(engine, names)
+    record = records.record_of(engine, vlab_id, project_id)
     # Somebody may have applied a planned workspace by hand: then there is more to do than to forget it.
     if record.phase is Phase.PLANNED and made_nothing(engine, names):
         _forget(engine, record)

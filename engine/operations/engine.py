@@ -58,8 +58,12 @@ class Engine:
 
     def runner(self, names: Names, folder: Path | None = None) -> Runner:
         """Terraform in the project's workspace (or in another folder that holds one)."""
+        return self.runner_in(folder or self.folder(names), project=names.project, log_path=self.log(names))
+
+    def runner_in(self, folder: Path, *, project: str, log_path: Path) -> Runner:
+        """Terraform in a folder that holds a root; `project` is what messages call it."""
         runner = Runner(
-            folder or self.folder(names),
+            folder,
             binary=self.toolchain.binary,
             env=terraform_environment(
                 self.environ,
@@ -67,9 +71,9 @@ class Engine:
                 aws=_aws_environment(self.settings),
                 local=self.settings.cloud == "local",
             ),
-            log_path=self.log(names),
+            log_path=log_path,
             on_event=self.reporter.terraform,
-            project=names.project,
+            project=project,
         )
         self.runners.add(runner)
         return runner
@@ -78,6 +82,13 @@ class Engine:
         """Ask every Terraform that runs for this engine to stop gracefully; returns at once."""
         for runner in list(self.runners):
             runner.interrupt()
+
+    def on_release(self, version: str) -> Engine:
+        """The engine for a cluster of that ParallelCluster release."""
+        made = replace(self, settings=self.settings.of_release(version))
+        if "toolchain" in vars(self):
+            vars(made)["toolchain"] = self.toolchain  # found once is enough
+        return made
 
     def reporting_to(self, reporter: Reporter) -> Engine:
         return replace(self, reporter=reporter)

@@ -11,7 +11,11 @@ import engine
 from engine.errors import RequestError
 from engine.workspace.render import GENERATED_FILES, SPEC_FILE
 
+BOOTSTRAP_FILES = ("main.tf", "outputs.tf", "variables.tf", "versions.tf", ".terraform.lock.hcl")
+"""The files of workspaces/bootstrap that are the root: not a person's variables or state beside them."""
+
 _MODULES_FOLDER = "modules"
+_BOOTSTRAP_FOLDER = "workspaces/bootstrap"
 # What a module's author needs and a workspace does not.
 _LEFT_OUT = ("tests", "examples", ".terraform")
 
@@ -27,6 +31,29 @@ def modules_root() -> Path:
     return installed if installed.is_dir() else package.parent / _MODULES_FOLDER
 
 
+def bootstrap_root() -> Path:
+    """The Terraform root of the backend: beside the package in a checkout, inside it when installed."""
+    package = Path(engine.__file__).parent
+    installed = package / "_workspaces" / "bootstrap"
+    return installed if installed.is_dir() else package.parent / _BOOTSTRAP_FOLDER
+
+
+def write_bootstrap(folder: Path, files: Mapping[str, str], modules: tuple[str, ...]) -> Path:
+    """Make the folder hold workspaces/bootstrap, these generated files and modules; gives the root's folder.
+
+    Terraform's own files (state, .terraform, plans) stay; configuration of an earlier time goes.
+    """
+    originals = {name: (bootstrap_root() / name).read_text("utf-8") for name in BOOTSTRAP_FILES}
+    copies = {f"{_BOOTSTRAP_FOLDER}/{name}": text for name, text in originals.items()}
+    wanted = {**copies, **files, **_module_files(modules)}
+    for path, text in wanted.items():
+        write_if_changed(folder / path, text)
+    root = folder / _BOOTSTRAP_FOLDER
+    configuration = [path for pattern in ("*.tf", "*.tf.json") for path in root.glob(pattern)]
+    _remove_unwanted(folder, configuration, set(wanted))
+    return root
+
+
 def write_workspace(folder: Path, files: Mapping[str, str], modules: tuple[str, ...]) -> None:
     """Make the folder hold exactly these files and modules, beside Terraform's own (.terraform, plans).
 
@@ -39,7 +66,7 @@ def write_workspace(folder: Path, files: Mapping[str, str], modules: tuple[str, 
     folder.mkdir(parents=True, exist_ok=True)
     wanted = {**files, **_module_files(modules)}
     for path, text in wanted.items():
-        _write_if_changed(folder / path, text)
+        write_if_changed(folder / path, text)
     _remove_stale(folder, set(wanted))
 
 
@@ -81,7 +108,8 @@ def _module_files(modules: tuple[str, ...]) -> dict[str, str]:
     }
 
 
-def _write_if_changed(path: Path, text: str) -> None:
+def write_if_changed(path: Path, text: str) -> None:
+    """Write a file, its folder too; one that holds the same already keeps its modification time."""
     if path.is_file() and path.read_bytes() == text.encode():
         return
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -89,8 +117,11 @@ def _write_if_changed(path: Path, text: str) -> None:
 
 
 def _remove_stale(folder: Path, wanted: set[str]) -> None:
-    generated = [folder / name for name in GENERATED_FILES if (folder / name).is_file()]
+    _remove_unwanted(folder, [folder / name for name in GENERATED_FILES if (folder / name).is_file()], wanted)
+
+
+def _remove_unwanted(folder: Path, candidates: list[Path], wanted: set[str]) -> None:
     in_modules = [path for path in (folder / _MODULES_FOLDER).rglob("*") if path.is_file()]
-    for path in generated + in_modules:
+    for path in candidates + in_modules:
         if path.relative_to(folder).as_posix() not in wanted:
             path.unlink()

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from engine.aws import accounting_function, addresses, preflight
+from engine.aws import accounting_function, addresses, clusters, preflight
 from engine.aws.session import Cloud
 from engine.aws.shared_ground import find_shared_ground
 from engine.model.names import Names
@@ -63,17 +63,32 @@ def check_backend(engine: Engine) -> None:
     )
 
 
-def check_ground(engine: Engine) -> None:
+def check_ground(engine: Engine, names: Names) -> Engine:
     """Look before anything is changed: Terraform, the backend, and the shared infrastructure.
 
     A sleeping accounting function is woken up, which takes a minute or two.
+    Gives    the engine to go on with: on the release of the project's cluster where one stands, since
+             AWS lets no cluster go from one provider to another
     Raises   TerraformMissing, SharedGroundMissing, and what `check_backend` raises
     """
     _ = engine.toolchain
     check_backend(engine)
+    engine = _on_its_release(engine, names)
     find_shared_ground(engine.cloud, **ground_names(engine))
     if accounting_function.wake(engine.cloud, engine.settings.accounting_function):
         engine.reporter.note("The accounting function had been idle for weeks and is awake again")
+    return engine
+
+
+def _on_its_release(engine: Engine, names: Names) -> Engine:
+    version = clusters.standing_version(engine.cloud, names.cluster)
+    if version is None or version == engine.settings.pcluster_version:
+        return engine
+    engine.reporter.note(
+        f"The cluster of {names.project} keeps ParallelCluster {version}; "
+        f"{engine.settings.pcluster_version} comes when it is released and applied again"
+    )
+    return engine.on_release(version)
 
 
 def ground_names(engine: Engine) -> dict[str, str]:

@@ -33,7 +33,7 @@ def plan(engine: Engine, spec: ProjectSpec) -> Planned:
 
     Raises   InvalidSpec and the other errors of the tree; nothing is changed but the registry
     """
-    check_ground(engine)
+    engine = check_ground(engine, engine.names(spec.vlab_id, spec.project_id))
     records.note_planned(engine, spec)
     return make_plan(engine, spec, Presence.RUNNING)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -24,6 +25,14 @@ class ProjectStatus:
     address: str | None
     bucket: str
     key_secret: str
+    version_for_new: str
+
+    @property
+    def newer_version(self) -> str | None:
+        """The settings' ParallelCluster release where it is newer than the cluster's: a release and an
+        apply move the project to it."""
+        there = self.cluster.version
+        return self.version_for_new if there and _order(there) < _order(self.version_for_new) else None
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-ready; keys are stable."""
@@ -40,6 +49,8 @@ class ProjectStatus:
                 "name": self.record.cluster,
                 "status": self.cluster.status,
                 "stack_status": self.cluster.stack_status,
+                "version": self.cluster.version,
+                "newer_version": self.newer_version,
                 "head_node_private_ip": self.cluster.head_node_private_ip,
                 "head_node_state": self.cluster.head_node_state,
                 "failure_reasons": list(self.cluster.failure_reasons),
@@ -73,7 +84,13 @@ def project_status(engine: Engine, vlab_id: str, project_id: str) -> ProjectStat
         address=claim.cidr if claim else None,
         bucket=names.bucket,
         key_secret=names.key_secret,
+        version_for_new=engine.settings.pcluster_version,
     )
+
+
+def _order(version: str) -> tuple[int, ...]:
+    """A release as numbers: 3.9.0 comes before 3.16.1."""
+    return tuple(int(part) for part in re.findall(r"[0-9]+", version))
 
 
 @dataclass(frozen=True)
@@ -81,10 +98,17 @@ class Listed:
     record: ProjectRecord
     spec: ProjectSpec
     cluster_status: str | None
+    cluster_version: str | None
 
 
 def list_projects(engine: Engine) -> Iterator[Listed]:
     """Every project of the registry with its cluster's status; AWS is asked once for all of them."""
-    statuses = clusters.cluster_statuses(engine.cloud)
+    summaries = clusters.cluster_summaries(engine.cloud)
     for record in engine.registry.list():
-        yield Listed(record, records.spec_of(record), statuses.get(record.cluster))
+        found = summaries.get(record.cluster)
+        yield Listed(
+            record,
+            records.spec_of(record),
+            found.status if found else None,
+            found.version if found else None,
+        )

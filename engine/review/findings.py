@@ -55,10 +55,10 @@ def findings_of(
     """What the rules have to say, the gravest first, then by address.
 
     entries   resource_changes as Terraform gave them; changes   the same, read
-    project   "vlab/project"
+    project   "vlab/project"; a name without a slash is of no project, and no project's tags are expected
     """
-    vlab_id, _, project_id = project.partition("/")
-    expected = {tags.VLAB: vlab_id, tags.PROJECT: project_id}
+    vlab_id, slash, project_id = project.partition("/")
+    expected = {tags.VLAB: vlab_id, tags.PROJECT: project_id} if slash else {}
     raw = {(str(e.get("address", "")), str(e.get("deposed", ""))): e.get("change", {}) for e in entries}
     found = list(_about_the_plan(errored=errored, complete=complete))
     for change in changes:

@@ -38,8 +38,20 @@ class Commands(Terraform):
         composed: list[str] = self.generate_cmd_string(cmd, *args, **options)
         return composed
 
-    def init_line(self, *, upgrade: bool) -> list[str]:
-        return self._list(self.init(json=IsFlagged, upgrade=upgrade, var=None))
+    def init_line(self, *, upgrade: bool, backend_config: Path | None = None) -> list[str]:
+        config = str(backend_config) if backend_config else None
+        return self._list(self.init(json=IsFlagged, upgrade=upgrade, backend_config=config, var=None))
+
+    def migrate_line(self, backend_config: Path | None) -> list[str]:
+        # Terraform takes no -json beside -migrate-state, and the library's init would add -reconfigure.
+        return self.cmd(
+            "init",
+            migrate_state=IsFlagged,
+            force_copy=IsFlagged,
+            backend_config=str(backend_config) if backend_config else None,
+            input=False,
+            no_color=IsFlagged,
+        )
 
     def plan_line(
         self,

@@ -185,9 +185,20 @@ class Runner:
         """Such as "1.11.4"."""
         return str(json.loads(self._run("version", self._document("version")).stdout)["terraform_version"])
 
-    def init(self, *, upgrade: bool = False) -> None:
-        """Make the workspace ready: backend and providers. Doing it again is cheap."""
-        self._run("init", self._commands.init_line(upgrade=upgrade))
+    def init(self, *, upgrade: bool = False, backend_config: Path | None = None) -> None:
+        """Make the workspace ready: backend and providers. Doing it again is cheap.
+
+        backend_config   file with what the configuration leaves open of its backend
+        """
+        self._run("init", self._commands.init_line(upgrade=upgrade, backend_config=backend_config))
+
+    def migrate_state(self, *, backend_config: Path | None = None) -> None:
+        """Copy the state from the backend of the last init into the one that is configured now.
+
+        What stands there is overwritten; the old state stays where it was.
+        backend_config   as for `init`
+        """
+        self._run("init", self._commands.migrate_line(backend_config))
 
     def validate(self) -> tuple[Diagnostic, ...]:
         """Check the configuration without asking AWS; gives the warnings."""

@@ -7,6 +7,8 @@ locals {
 }
 
 resource "aws_efs_file_system" "this" {
+  #checkov:skip=CKV_AWS_184: Encrypted with the AWS managed key of EFS; only nodes of this account mount it, and a key of our own, once disabled or deleted, would lose the home that prevent_destroy keeps.
+
   # EFS answers a second create with the same token by "already exists" and the first file system's
   # id, so a repeated create after a crash cannot make a second one.
   creation_token  = var.name

@@ -98,6 +98,8 @@ resource "aws_vpc_security_group_egress_rule" "client" {
 }
 
 resource "aws_fsx_lustre_file_system" "this" {
+  #checkov:skip=CKV_AWS_190: Persistent Lustre is always encrypted, here with the AWS managed key of FSx; only nodes of this account mount it, and a key of our own, once disabled, would stop it before its export.
+
   deployment_type             = "PERSISTENT_2"
   storage_type                = "SSD"
   storage_capacity            = var.storage_capacity_gib

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from engine.aws.session import Cloud
 from engine.cli.invocation import base_folder
 from engine.cli.main import run
 from engine.local.durations import Durations
@@ -74,6 +75,52 @@ def cloud(request: pytest.FixtureRequest) -> Iterator[LocalCloud]:
     """A local cloud that is seeded and otherwise empty; other arguments by indirect parametrization."""
     with LocalCloud(durations=QUICK, **getattr(request, "param", {})) as cloud:
         yield cloud
+
+
+def _make_backend(
+    aws: Cloud,
+    *,
+    state_bucket: str = "provisioner-state-123456789012-us-east-1",
+    lock_table: str = "provisioner-terraform-locks",
+    registry_table: str = "provisioner-registry",
+) -> None:
+    """As much of the backend as doctor looks at; `provisioner bootstrap` would take a minute for it."""
+    place = {} if aws.region == "us-east-1" else {"LocationConstraint": aws.region}
+    aws.s3.create_bucket(Bucket=state_bucket, **({"CreateBucketConfiguration": place} if place else {}))
+    aws.s3.put_bucket_versioning(Bucket=state_bucket, VersioningConfiguration={"Status": "Enabled"})
+    rule = {"ApplyServerSideEncryptionByDefault": {"SSEAlgorithm": "AES256"}}
+    aws.s3.put_bucket_encryption(Bucket=state_bucket, ServerSideEncryptionConfiguration={"Rules": [rule]})
+    blocks = ("BlockPublicAcls", "IgnorePublicAcls", "BlockPublicPolicy", "RestrictPublicBuckets")
+    aws.s3.put_public_access_block(
+        Bucket=state_bucket, PublicAccessBlockConfiguration=dict.fromkeys(blocks, True)
+    )
+    for table, keys in ((lock_table, ["LockID"]), (registry_table, ["pk", "sk"])):
+        aws.dynamodb.create_table(
+            TableName=table,
+            AttributeDefinitions=[{"AttributeName": key, "AttributeType": "S"} for key in keys],
+            KeySchema=[
+                {"AttributeName": key, "KeyType": kind}
+                for key, kind in zip(keys, ("HASH", "RANGE"), strict=False)
+            ],
+            BillingMode="PAY_PER_REQUEST",
+        )
+        aws.dynamodb.update_continuous_backups(
+            TableName=table, PointInTimeRecoverySpecification={"PointInTimeRecoveryEnabled": True}
+        )
+
+
+@pytest.fixture(scope="session")
+def make_backend() -> Callable[..., None]:
+    """`make_backend(aws)` makes state bucket, lock table and registry table, under other names if asked."""
+    return _make_backend
+
+
+@pytest.fixture
+def backend(cloud: LocalCloud) -> Cloud:
+    """The account has its backend; gives the way to AWS."""
+    aws = Cloud(region=cloud.region, endpoint_url=cloud.endpoint, local=True)
+    _make_backend(aws)
+    return aws
 
 
 @pytest.fixture

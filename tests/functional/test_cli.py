@@ -15,9 +15,12 @@ import pytest
 
 from engine.aws.registry import Phase, Registry
 from engine.aws.session import Cloud
+from engine.aws.steps import Outcome, Step
 from engine.cli.main import cli, run
 from engine.model.names import names_for
 from engine.model.spec import dump_spec, load_spec, spec_digest
+from engine.operations.bootstrap import Bootstrapped
+from engine.review.plan import build_review
 
 HEAVY = {"boto3", "botocore", "cdktf", "jsii", "moto", "rich", "jinja2"}
 
@@ -145,14 +148,12 @@ def test_local_status_without_a_local_cloud(alone) -> None:
     assert alone("local", "down")[0] == 0
 
 
-def test_reading_an_empty_registry(provisioner) -> None:
-    provisioner("bootstrap").ok()
-
+def test_reading_an_empty_registry(provisioner, backend) -> None:
     assert provisioner("list", "--json").ok().json == {"projects": []}
     assert "No projects yet" in provisioner("list").ok().out
 
 
-def test_doctor_before_and_after_bootstrap(provisioner) -> None:
+def test_doctor_before_and_after_bootstrap(cloud, provisioner, make_backend) -> None:
     # GIVEN a cloud with its shared infrastructure but no backend
     before = provisioner("doctor", "--json")
     # THEN what is missing is said, and the rest is looked at all the same
@@ -161,27 +162,97 @@ def test_doctor_before_and_after_bootstrap(provisioner) -> None:
     assert before.json["ok"] is False
     assert {check["name"].split()[0] for check in failed} == {"state", "lock", "registry"}
     assert all("provisioner bootstrap" in check["hint"] for check in failed)
-    provisioner("doctor").refused(7, "3 of", "checks failed")
+    assert {check["error"] for check in failed} == {"NOT_BOOTSTRAPPED"}
+    assert "3 failed" in provisioner("doctor").refused(7, "3 of", "checks failed").out
 
     # WHEN
-    provisioner("bootstrap").ok()
-    # THEN
+    make_backend(Cloud(region="us-east-1", endpoint_url=cloud.endpoint, local=True))
+    # THEN nothing fails; a new account's quotas are small, which is a warning
     after = provisioner("doctor", "--json").ok()
     assert after.json["ok"] is True
     assert {check["name"] for check in after.json["checks"]} >= {"terraform", "AWS account", "shared VPC"}
-    assert "Everything is in place" in provisioner("doctor").ok().err
+    assert {tuple(check) for check in after.json["checks"]} == {
+        ("subject", "name", "level", "ok", "found", "hint", "error")
+    }
+    warned = [(check["subject"], check["ok"]) for check in after.json["checks"] if check["level"] != "ok"]
+    assert warned == [("quotas", True), ("quotas", True)]
+    text = provisioner("doctor").ok()
+    assert "Everything is in place, with 2 warnings." in text.err
+    assert "(L-1216C47A)" in text.out
 
 
-def test_bootstrap_is_safe_to_repeat(cloud, provisioner) -> None:
-    first = provisioner("bootstrap").ok()
-    assert "created" in first.out
-    before = cloud.inventory(), cloud.calls()
+def test_doctor_shows_what_is_ok_only_when_asked(cloud, provisioner, make_backend) -> None:
+    make_backend(Cloud(region="us-east-1", endpoint_url=cloud.endpoint, local=True))
+    cloud.set_quota("ec2", "L-1216C47A", 10_000)
+    cloud.set_quota("ec2", "L-F7808C92", 10_000)
 
-    again = provisioner("bootstrap").ok()
+    quiet, everything = provisioner("doctor").ok(), provisioner("doctor", "--all").ok()
 
-    assert (cloud.inventory(), cloud.calls()) == before
-    assert "created" not in again.out
-    assert "repaired" not in again.out
+    assert "Everything is in place.\n" in quiet.err
+    assert [line.split()[0] for line in quiet.out.splitlines()] == [
+        "tools",
+        "backend",
+        "shared",
+        "network",
+        "endpoints",
+        "isolation",
+        "database",
+        "quotas",
+    ]
+    assert "  ok       private VPC: no Internet Gateway" in everything.out
+    assert set(quiet.out.splitlines()) <= set(everything.out.splitlines())
+
+
+def test_what_is_mended_in_one_go_is_told_once(cloud, provisioner, make_backend) -> None:
+    make_backend(Cloud(region="us-east-1", endpoint_url=cloud.endpoint, local=True))
+    dynamodb = cloud.client("dynamodb")
+    for table in ("provisioner-terraform-locks", "provisioner-registry"):
+        dynamodb.update_continuous_backups(
+            TableName=table, PointInTimeRecoverySpecification={"PointInTimeRecoveryEnabled": False}
+        )
+
+    lines = provisioner("doctor").ok().out.splitlines()
+
+    begin = next(number for number, line in enumerate(lines) if line.startswith("backend"))
+    assert lines[begin].endswith("7 ok, 2 warnings")
+    assert [line.split(":")[0].split() for line in lines[begin + 1 : begin + 3]] == [
+        ["warning", "lock", "table", "recovery"],
+        ["warning", "registry", "table", "recovery"],
+    ]
+    assert "provisioner bootstrap" in lines[begin + 3]
+
+
+def test_bootstrap_shows_and_asks_in_a_real_account_only(alone, monkeypatch) -> None:
+    # GIVEN a backend that lacks its bucket
+    change = {"actions": ["create"], "before": None, "after": {"bucket": "states"}}
+    bucket = {"address": "aws_s3_bucket.this", "type": "aws_s3_bucket", "name": "this", "mode": "managed"}
+    plan = {"format_version": "1.2", "resource_changes": [bucket | {"change": change}]}
+
+    def bootstrap(engine, *, approve):
+        approve(build_review(plan, project="bootstrap"))
+        return Bootstrapped((Step("state bucket states", Outcome.CREATED),), Path("backend.hcl"))
+
+    monkeypatch.setattr("engine.operations.bootstrap.bootstrap", bootstrap)
+    monkeypatch.setattr("engine.cli.invocation.Invocation.engine", lambda *_: None)
+
+    # WHEN nobody is there to confirm THEN the plan is shown and that is all
+    code, out, err = alone("--cloud", "aws", "bootstrap")
+    assert (code, "aws_s3_bucket.this" in out) == (3, True)
+    assert "NOT_CONFIRMED" in err and "--yes" in err
+
+    # WHEN it was confirmed beforehand THEN it is shown all the same, out of the way of JSON
+    code, out, err = alone("--cloud", "aws", "bootstrap", "--yes", "--json")
+    assert (code, "aws_s3_bucket.this" in err) == (0, True)
+    assert json.loads(out) == {
+        "steps": [{"name": "state bucket states", "outcome": "created"}],
+        "backend_file": "backend.hcl",
+    }
+
+    # WHEN it is the local cloud THEN nobody is asked
+    code, out, err = alone("bootstrap")
+    assert (code, "aws_s3_bucket" in out + err) == (0, False)
+    assert "state bucket states  created" in out
+    assert "backend.hcl" in err
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
@@ -237,13 +308,10 @@ def test_help_and_settings_load_nothing_heavy(arguments: list[str]) -> None:
     assert imported_by(*arguments) == set()
 
 
-def test_status_and_list_load_neither_cdktf_nor_moto(cloud, provisioner) -> None:
+def test_status_and_list_load_neither_cdktf_nor_moto(cloud, provisioner, backend) -> None:
     # GIVEN a project that the registry knows
-    provisioner("bootstrap").ok()
     spec = load_spec("{vlab_id: lab-1, project_id: proj-1}", source="test")
-    Registry(
-        Cloud(region="us-east-1", endpoint_url=cloud.endpoint, local=True), "provisioner-registry"
-    ).put_new(
+    Registry(backend, "provisioner-registry").put_new(
         vlab_id="lab-1",
         project_id="proj-1",
         spec_json=dump_spec(spec),

@@ -59,9 +59,8 @@ def only_planned(cloud: LocalCloud) -> Iterator[None]:
         assert now == then
 
 
-def test_a_state_lock_held_by_somebody_else(cloud, provisioner, spec) -> None:
+def test_a_state_lock_held_by_somebody_else(cloud, provisioner, backend, spec) -> None:
     # GIVEN a project that somebody else works on, by Terraform's own account
-    provisioner("bootstrap").ok()
     dynamodb = cloud.client("dynamodb")
     item = {"LockID": {"S": LOCK_ID}, "Info": {"S": json.dumps(LOCK)}}
     dynamodb.put_item(TableName=LOCKS, Item=item)
@@ -92,9 +91,7 @@ def test_a_state_lock_held_by_somebody_else(cloud, provisioner, spec) -> None:
     assert provisioner("list", "--json").json == {"projects": []}
 
 
-def test_an_apply_that_nobody_confirms(cloud, provisioner, spec) -> None:
-    provisioner("bootstrap").ok()
-
+def test_an_apply_that_nobody_confirms(cloud, provisioner, backend, spec) -> None:
     # WHEN nobody is at the terminal
     with only_planned(cloud):
         refused = provisioner("apply", spec("efs")).refused(
@@ -109,9 +106,10 @@ def test_an_apply_that_nobody_confirms(cloud, provisioner, spec) -> None:
         provisioner("release", PROJECT, "--yes").refused(3, "NOTHING_TO_RELEASE", "provisioner destroy")
 
 
-def test_what_a_person_applied_by_hand_is_not_forgotten(cloud, provisioner, spec, tmp_path: Path) -> None:
+def test_what_a_person_applied_by_hand_is_not_forgotten(
+    cloud, provisioner, backend, spec, tmp_path: Path
+) -> None:
     # GIVEN a project that the registry has as planned, and part of it made by terraform alone
-    provisioner("bootstrap").ok()
     before = cloud.inventory()
     provisioner("plan", spec("efs")).ok()
     settings = load_settings(environ={"PROVISIONER_ENDPOINT_URL": cloud.endpoint}).settings
@@ -126,9 +124,8 @@ def test_what_a_person_applied_by_hand_is_not_forgotten(cloud, provisioner, spec
     assert cloud.inventory() == before
 
 
-def test_a_cluster_that_does_not_come_up(cloud, provisioner, spec) -> None:
+def test_a_cluster_that_does_not_come_up(cloud, provisioner, backend, spec) -> None:
     # GIVEN a cluster whose head node will fail
-    provisioner("bootstrap").ok()
     cloud.fail("create", cluster=NAMES.cluster, code="HeadNodeBootstrapFailure")
 
     # WHEN

@@ -14,7 +14,6 @@ from engine.errors import TerraformInterrupted
 from engine.local.server import LocalCloud
 from engine.model.settings import load_settings
 from engine.model.spec import load_spec
-from engine.operations import ground
 from engine.operations.engine import Engine, open_engine
 from engine.operations.provision import provision
 from engine.operations.reporting import Silent
@@ -25,12 +24,10 @@ SPEC = json.dumps({"vlab_id": "lab-1", "project_id": "proj-1", "storage": {"kind
 
 
 @pytest.fixture
-def engine(cloud: LocalCloud, terraform: str, tmp_path: Path) -> Engine:
+def engine(cloud: LocalCloud, backend, terraform: str, tmp_path: Path) -> Engine:
     flags = {"endpoint_url": cloud.endpoint, "terraform": terraform, "home": str(tmp_path / "home")}
     settings = load_settings(environ={}, flags=flags).settings
-    engine = open_engine(settings, base=tmp_path, environ=os.environ, reporter=Silent())
-    ground.bootstrap(engine)
-    return engine
+    return open_engine(settings, base=tmp_path, environ=os.environ, reporter=Silent())
 
 
 def stop_when_asked_for_lustre(cloud: LocalCloud, engine: Engine) -> None:

@@ -12,6 +12,7 @@ from engine.aws.session import Cloud
 from engine.local.server import LocalCloud
 from engine.model import tags
 from engine.model.names import names_for
+from tests.policies.permissions import with_policies
 
 pytestmark = [pytest.mark.terraform, pytest.mark.timeout(600)]
 
@@ -57,12 +58,12 @@ def require_tags(cloud: LocalCloud, tmp_path: Path) -> None:
         assert item["tags"][tags.OWNER] == "lab-1", item
 
 
-def test_a_lustre_project_from_nothing_to_nothing(cloud, provisioner, spec, tmp_path: Path) -> None:
+def test_a_lustre_project_from_nothing_to_nothing(cloud, provisioner, backend, spec, tmp_path: Path) -> None:
     # GIVEN an account with its backend
-    provisioner("bootstrap").ok()
     empty = cloud.inventory()
 
-    # WHEN the project is planned
+    # WHEN the project is planned, by somebody with no more permissions than docs/policies gives
+    provisioner = with_policies(cloud, provisioner)
     planned = provisioner("plan", spec("lustre")).ok()
     # THEN the plan names what is made, and only the registry has moved
     assert "aws_fsx_lustre_file_system" in planned.out
@@ -135,8 +136,7 @@ def test_a_lustre_project_from_nothing_to_nothing(cloud, provisioner, spec, tmp_
     assert provisioner("list", "--json").json == {"projects": []}
 
 
-def test_an_efs_project_and_a_destroy_that_keeps_the_data(cloud, provisioner, spec) -> None:
-    provisioner("bootstrap").ok()
+def test_an_efs_project_and_a_destroy_that_keeps_the_data(cloud, provisioner, backend, spec) -> None:
     provisioner("apply", spec("efs"), "--yes").ok()
     assert "fsx:file-system" not in kinds(cloud)
 
@@ -150,8 +150,7 @@ def test_an_efs_project_and_a_destroy_that_keeps_the_data(cloud, provisioner, sp
     assert "accounting:user" not in kinds(cloud)
 
 
-def test_two_projects_do_not_touch_each_other(cloud, provisioner, spec) -> None:
-    provisioner("bootstrap").ok()
+def test_two_projects_do_not_touch_each_other(cloud, provisioner, backend, spec) -> None:
     provisioner("apply", spec("efs", "proj-1"), "--yes").ok()
     one = [item for item in cloud.inventory() if "proj-1" in str(item)]
 
@@ -162,12 +161,13 @@ def test_two_projects_do_not_touch_each_other(cloud, provisioner, spec) -> None:
     assert [item for item in cloud.inventory() if "proj-1" in str(item)] == one
 
 
-def test_a_spec_is_enough_for_a_person_with_terraform(cloud, provisioner, spec, tmp_path: Path) -> None:
+def test_a_spec_is_enough_for_a_person_with_terraform(
+    cloud, provisioner, backend, spec, tmp_path: Path
+) -> None:
     """`terraform init && terraform plan` in a rendered folder, by the local cloud's environment alone."""
     from engine.operations.engine import open_engine
     from engine.operations.reporting import Silent
 
-    provisioner("bootstrap").ok()
     folder = tmp_path / "by-hand"
     provisioner("render", spec("lustre"), "--out", folder).ok()
     engine = open_engine_for(cloud, tmp_path, open_engine, Silent())

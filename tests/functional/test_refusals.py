@@ -72,13 +72,11 @@ def nothing_changed(cloud: LocalCloud, folder: Path, *, but: tuple[str, ...] = (
 
 
 @pytest.fixture
-def known(cloud: LocalCloud, provisioner, spec) -> Cloud:
+def known(backend: Cloud, spec) -> Cloud:
     """An account with its backend and one project in the registry, as after an apply; its spec beside."""
-    provisioner("bootstrap").ok()
     spec("efs")
     found = load_spec(json.dumps(SMALLEST), source="test")
-    aws = Cloud(region="us-east-1", endpoint_url=cloud.endpoint, local=True)
-    Registry(aws, REGISTRY).put_new(
+    Registry(backend, REGISTRY).put_new(
         vlab_id="lab-1",
         project_id="proj-1",
         spec_json=dump_spec(found),
@@ -87,7 +85,7 @@ def known(cloud: LocalCloud, provisioner, spec) -> Cloud:
         cluster=NAMES.cluster,
         now=datetime.now(UTC),
     )
-    return aws
+    return backend
 
 
 @pytest.fixture
@@ -115,8 +113,7 @@ BAD_SPECS: list[tuple[dict[str, Any], str, str]] = [
 ]
 
 
-def test_bad_specs(cloud, provisioner, tmp_path: Path) -> None:
-    provisioner("bootstrap").ok()
+def test_bad_specs(cloud, provisioner, backend, tmp_path: Path) -> None:
     path = tmp_path / "bad.yaml"
     for change, field, said in BAD_SPECS:
         path.write_text(json.dumps(SMALLEST | change))
@@ -263,8 +260,7 @@ def test_part_of_the_shared_ground_is_missing(cloud, provisioner, known: Cloud, 
     assert "VPC" not in refused.err
 
 
-def test_a_project_nobody_knows(cloud, provisioner, tmp_path: Path) -> None:
-    provisioner("bootstrap").ok()
+def test_a_project_nobody_knows(cloud, provisioner, backend, tmp_path: Path) -> None:
     for name in ("status", "outputs", "ssh-key", "release", "destroy", "purge", "rotate-password"):
         with nothing_changed(cloud, tmp_path):
             refused = provisioner(*EVERYTHING[name]).refused(3, "UNKNOWN_PROJECT", PROJECT)
@@ -308,9 +304,8 @@ class Terminal(io.StringIO):
         return True
 
 
-def test_a_folder_that_holds_something_else(cloud, provisioner, spec, tmp_path: Path) -> None:
+def test_a_folder_that_holds_something_else(cloud, provisioner, backend, spec, tmp_path: Path) -> None:
     # GIVEN folders with somebody's files, and with another project's workspace
-    provisioner("bootstrap").ok()
     (tmp_path / "thesis").mkdir()
     (tmp_path / "thesis" / "chapter-1.tex").write_text("Call me Ishmael.")
     (tmp_path / "file").write_text("not a folder")
@@ -328,9 +323,8 @@ def test_a_folder_that_holds_something_else(cloud, provisioner, spec, tmp_path: 
         assert provisioner("render", "proj-1.yaml", "--out", "file").code == 3
 
 
-def test_no_address_left(cloud, provisioner, spec, tmp_path: Path) -> None:
+def test_no_address_left(cloud, provisioner, backend, spec, tmp_path: Path) -> None:
     # GIVEN a range with room for one project, and that project
-    provisioner("bootstrap").ok()
     tiny = ("-s", "address_ranges=10.42.64.0/24")
     provisioner(*tiny, "render", spec("efs", "proj-1"), "--out", "one").ok()
     second = spec("efs", "proj-2")

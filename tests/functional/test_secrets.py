@@ -89,7 +89,7 @@ def leaks(texts: Texts, canaries: list[str]) -> list[str]:
 @pytest.mark.terraform
 @pytest.mark.timeout(400)
 def test_no_secret_is_anywhere_but_in_secrets_manager(
-    cloud, provisioner, spec, tmp_path: Path, monkeypatch, caplog
+    cloud, provisioner, backend, spec, tmp_path: Path, monkeypatch, caplog
 ) -> None:
     # GIVEN a user whose shell asks Terraform and Python for all that they can tell
     monkeypatch.setenv("TF_LOG", "TRACE")
@@ -103,7 +103,6 @@ def test_no_secret_is_anywhere_but_in_secrets_manager(
         return ended
 
     # WHEN a project lives
-    run("bootstrap").ok()
     run("doctor", "--json").ok()
     run("render", spec("efs"), "--out", tmp_path / "rendered").ok()
     run("plan", spec("efs"), "--json").ok()

@@ -9,7 +9,13 @@ from typing import Any
 import pytest
 from botocore.stub import Stubber
 
-from engine.aws.clusters import ClusterStatus, cluster_statuses, describe_cluster
+from engine.aws.clusters import (
+    ClusterStatus,
+    ClusterSummary,
+    cluster_summaries,
+    describe_cluster,
+    standing_version,
+)
 from engine.aws.session import Cloud
 from engine.aws.stacks import stack_failures
 from engine.errors import AccessDenied
@@ -61,12 +67,15 @@ class Stacks:
     def found(self, *stacks: dict[str, Any] | None) -> None:
         """Answers to the two looks: the outer stack first, then ParallelCluster's own."""
         for name, one in zip((STACK, CLUSTER), stacks, strict=True):
-            if one is None:
-                self.stub.add_client_error(
-                    "describe_stacks", "ValidationError", f"Stack with id {name} does not exist"
-                )
-            else:
-                self.stub.add_response("describe_stacks", {"Stacks": [one]}, {"StackName": name})
+            self.answer(name, one)
+
+    def answer(self, name: str, one: dict[str, Any] | None) -> None:
+        if one is None:
+            self.stub.add_client_error(
+                "describe_stacks", "ValidationError", f"Stack with id {name} does not exist"
+            )
+        else:
+            self.stub.add_response("describe_stacks", {"Stacks": [one]}, {"StackName": name})
 
     def events(self, name: str, oldest_first: list[dict[str, Any]], page: int = 100) -> None:
         newest_first = oldest_first[::-1]
@@ -339,7 +348,8 @@ def test_a_cluster_without_head_node_has_none(cloud: Cloud, stacks: Stacks) -> N
 
 
 def test_all_clusters_in_one_listing(cloud: Cloud, stacks: Stacks) -> None:
-    tags = [{"Key": "parallelcluster:cluster-name", "Value": "pc-one"}]
+    release = {"Key": "parallelcluster:version", "Value": "3.16.1"}
+    tags = [{"Key": "parallelcluster:cluster-name", "Value": "pc-one"}, release]
     nested = stack("pc-one-CleanupStack", "CREATE_COMPLETE", Tags=tags)
     first = {"Stacks": [stack("pc-one", "ROLLBACK_COMPLETE", Tags=tags), nested], "NextToken": "1"}
     two = [{"Key": "parallelcluster:cluster-name", "Value": "pc-two"}]
@@ -347,4 +357,27 @@ def test_all_clusters_in_one_listing(cloud: Cloud, stacks: Stacks) -> None:
     stacks.stub.add_response("describe_stacks", first)
     stacks.stub.add_response("describe_stacks", second)
 
-    assert cluster_statuses(cloud) == {"pc-one": "CREATE_FAILED", "pc-two": "UPDATE_COMPLETE"}
+    assert cluster_summaries(cloud) == {
+        "pc-one": ClusterSummary("CREATE_FAILED", "3.16.1"),
+        "pc-two": ClusterSummary("UPDATE_COMPLETE", None),
+    }
+
+
+@pytest.mark.parametrize(
+    ("status", "kept"),
+    [
+        ("CREATE_COMPLETE", True),
+        ("CREATE_IN_PROGRESS", True),
+        ("UPDATE_ROLLBACK_COMPLETE", True),
+        ("DELETE_FAILED", True),
+        ("DELETE_IN_PROGRESS", False),
+        ("ROLLBACK_COMPLETE", False),
+        (None, False),
+    ],
+)
+def test_a_cluster_that_stands_tells_its_release(
+    cloud: Cloud, stacks: Stacks, status: str | None, kept: bool
+) -> None:
+    tags = [{"Key": "parallelcluster:version", "Value": "3.15.0"}]
+    stacks.answer(CLUSTER, stack(CLUSTER, status, Tags=tags) if status else None)
+    assert standing_version(cloud, CLUSTER) == ("3.15.0" if kept else None)

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 
-from engine.aws.bootstrap import ensure_backend
 from engine.aws.checks import Check
 from engine.aws.preflight import account_of, check_backend, examine_backend, require_account
 from engine.aws.session import Cloud
@@ -19,9 +18,9 @@ NAMES: dict[str, Any] = {"state_bucket": "state-bucket", "lock_table": "locks", 
 
 
 @pytest.fixture
-def backend(cloud: Cloud) -> Iterator[Cloud]:
-    ensure_backend(cloud, account_id=ACCOUNT, **NAMES)
-    yield cloud
+def backend(cloud: Cloud, make_backend: Callable[..., None]) -> Cloud:
+    make_backend(cloud, **NAMES)
+    return cloud
 
 
 def check(cloud: Cloud, account_id: str | None = ACCOUNT, **changes: str) -> str:
@@ -75,9 +74,9 @@ def test_another_account_is_refused(backend: Cloud) -> None:
         require_account(account_of(backend), "999999999999")
 
 
-def test_a_bucket_in_another_region_is_told_apart(backend: Cloud) -> None:
+def test_a_bucket_in_another_region_is_told_apart(backend: Cloud, make_backend) -> None:
     elsewhere = Cloud(region="us-east-1")
-    ensure_backend(elsewhere, account_id=ACCOUNT, **{**NAMES, "state_bucket": "bucket-elsewhere"})
+    make_backend(elsewhere, **{**NAMES, "state_bucket": "bucket-elsewhere"})
 
     with pytest.raises(WrongRegion, match=r"state-bucket stands in eu-west-3.*us-east-1"):
         check(elsewhere)
@@ -134,7 +133,9 @@ def test_doctor_gets_a_check_for_each_thing(backend: Cloud) -> None:
     assert checks[2].error == "NOT_BOOTSTRAPPED"
     assert "provisioner bootstrap" in checks[2].hint
     assert checks[0].to_dict() == {
+        "subject": "backend",
         "name": "AWS account",
+        "level": "ok",
         "ok": True,
         "found": ACCOUNT,
         "hint": "",

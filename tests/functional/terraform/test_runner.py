@@ -162,6 +162,29 @@ def test_a_plan_that_fails_leaves_no_plan(workplace: Workplace) -> None:
     assert raised.value.details["exit_code"] == 1
 
 
+def test_a_state_moves_to_another_backend(workplace: Workplace, tmp_path: Path) -> None:
+    # GIVEN a state in the folder, applied with a backend that an override file names
+    workplace.write('terraform {\n  backend "local" {}\n}\noutput "answer" { value = 42 }\n')
+    override = workplace.folder / "backend_override.tf.json"
+    override.write_text('{"terraform": {"backend": {"local": {"path": "here.tfstate"}}}}')
+    runner = workplace.runner()
+    runner.init()
+    runner.plan(workplace.plan)
+    runner.apply(workplace.plan)
+
+    # WHEN the configuration leaves the place open, and a file says it
+    override.unlink()
+    elsewhere = tmp_path / "backend.hcl"
+    elsewhere.write_text(f'path = "{tmp_path}/there.tfstate"\n')
+    runner.migrate_state(backend_config=elsewhere)
+
+    # THEN the state is there, also for a run that starts anew; the old one stays
+    assert "42" in (tmp_path / "there.tfstate").read_text()
+    assert (workplace.folder / "here.tfstate").is_file()
+    runner.init(backend_config=elsewhere)
+    assert runner.outputs() == {"answer": 42}
+
+
 def test_validate_finds_what_is_wrong_and_passes_what_is_not(workplace: Workplace) -> None:
     assert workplace.write(TWO).runner().validate() == ()
 

@@ -213,6 +213,13 @@ def test_image_and_logs_come_from_the_settings() -> None:
     assert configuration()["Image"] == {"Os": "alinux2023"}
 
 
+def test_a_permissions_boundary_stands_on_every_role_where_it_is_set() -> None:
+    boundary = "arn:aws:iam::210987654321:policy/boundary"
+    settings = Settings.model_validate({"permissions_boundary": boundary})
+    assert configuration(settings=settings)["Iam"] == {"PermissionsBoundary": boundary}
+    assert "Iam" not in configuration()
+
+
 def test_tags_are_the_users_and_ours() -> None:
     tags = configuration(spec(owner="ada", tags={"team": "b", "cost": "4711"}))["Tags"]
     assert [(tag["Key"], tag["Value"]) for tag in tags] == [

@@ -54,6 +54,8 @@ module "subnet" {
 
 # Stands for the nodes of a cluster.
 resource "aws_security_group" "nodes" {
+  #checkov:skip=CKV2_AWS_5: It stands for the group of a cluster's nodes, which ParallelCluster attaches to what it starts.
+
   count = var.parked ? 0 : 1
 
   name        = "${local.name}-nodes"

@@ -48,6 +48,8 @@ module "subnet" {
 
 # Stands for the nodes of a cluster.
 resource "aws_security_group" "nodes" {
+  #checkov:skip=CKV2_AWS_5: It stands for the group of a cluster's nodes, which ParallelCluster attaches to what it starts.
+
   name        = "${local.name}-nodes"
   description = "Nodes of the cluster ${local.name}"
   vpc_id      = data.aws_vpc.shared.id

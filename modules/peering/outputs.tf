@@ -1,0 +1,4 @@
+output "id" {
+  description = "Id of the peering connection, given once it is active."
+  value       = local.active_id
+}

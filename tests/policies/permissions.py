@@ -1,0 +1,280 @@
+"""Which permissions a call to AWS needs, and whether the policies in docs/policies give them.
+
+    with permitted(cloud, "plan"):
+        provisioner("plan", spec)
+
+fails with everything that was asked of the local cloud and that the policies of that role would have
+refused. Conditions are not evaluated.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qs
+
+from engine.local.calls import Request
+from engine.local.server import LocalCloud
+
+FOLDER = Path(__file__).parents[2] / "docs" / "policies"
+NAMES = sorted(path.stem for path in FOLDER.glob("*.json"))
+ACCOUNT, REGION = "123456789012", "us-east-1"
+
+ROLES = {
+    "reader": ["reader"],
+    "plan": ["reader", "pipeline-plan"],
+    "apply": ["reader", "pipeline-plan", "pipeline-apply", "pipeline-apply-storage"],
+    "ssh": ["reader", "ssh-keys"],
+    "bootstrap": ["administrator-bootstrap"],
+    "shared": ["administrator-shared", "administrator-shared-network", "administrator-shared-providers"],
+}
+"""Who -> the policies that are attached together for that (docs/setup.md)."""
+
+COMMANDS = {
+    "apply": "apply",
+    "bootstrap": "bootstrap",
+    "destroy": "apply",
+    "doctor": "reader",
+    "list": "reader",
+    "outputs": "reader",
+    "plan": "plan",
+    "release": "apply",
+    "ssh-key": "ssh",
+    "status": "reader",
+}
+"""Command -> who runs it."""
+
+PREFIXES = {"efs": "elasticfilesystem", "monitoring": "cloudwatch"}
+"""Service as the local cloud calls it -> as IAM does, where they differ."""
+
+ACTIONS: dict[str, list[str]] = {
+    # Amazon S3 User Guide, "Required permissions for Amazon S3 API operations".
+    "s3:AbortMultipartUpload": ["s3:AbortMultipartUpload"],
+    "s3:CompleteMultipartUpload": ["s3:PutObject"],
+    "s3:CopyObject": ["s3:GetObject", "s3:PutObject"],
+    "s3:CreateMultipartUpload": ["s3:PutObject"],
+    "s3:DeleteBucketEncryption": ["s3:PutEncryptionConfiguration"],
+    "s3:DeleteBucketLifecycle": ["s3:PutLifecycleConfiguration"],
+    "s3:DeleteBucketOwnershipControls": ["s3:PutBucketOwnershipControls"],
+    "s3:DeleteBucketTagging": ["s3:PutBucketTagging"],
+    "s3:DeleteObjects": ["s3:DeleteObject", "s3:DeleteObjectVersion"],
+    "s3:DeletePublicAccessBlock": ["s3:PutBucketPublicAccessBlock"],
+    "s3:GetBucketAccelerateConfiguration": ["s3:GetAccelerateConfiguration"],
+    "s3:GetBucketCors": ["s3:GetBucketCORS"],
+    "s3:GetBucketEncryption": ["s3:GetEncryptionConfiguration"],
+    "s3:GetBucketLifecycle": ["s3:GetLifecycleConfiguration"],
+    "s3:GetBucketLifecycleConfiguration": ["s3:GetLifecycleConfiguration"],
+    "s3:GetBucketReplication": ["s3:GetReplicationConfiguration"],
+    "s3:GetObjectLockConfiguration": ["s3:GetBucketObjectLockConfiguration"],
+    "s3:GetPublicAccessBlock": ["s3:GetBucketPublicAccessBlock"],
+    "s3:HeadBucket": ["s3:ListBucket"],
+    "s3:HeadObject": ["s3:GetObject"],
+    "s3:ListBuckets": ["s3:ListAllMyBuckets"],
+    "s3:ListMultipartUploads": ["s3:ListBucketMultipartUploads"],
+    "s3:ListObjectVersions": ["s3:ListBucketVersions"],
+    "s3:ListObjects": ["s3:ListBucket"],
+    "s3:ListObjectsV2": ["s3:ListBucket"],
+    "s3:PutBucketEncryption": ["s3:PutEncryptionConfiguration"],
+    "s3:PutBucketLifecycle": ["s3:PutLifecycleConfiguration"],
+    "s3:PutBucketLifecycleConfiguration": ["s3:PutLifecycleConfiguration"],
+    "s3:PutPublicAccessBlock": ["s3:PutBucketPublicAccessBlock"],
+    "s3:UploadPart": ["s3:PutObject"],
+    # Lambda Developer Guide, "Actions, resources, and condition keys for Lambda".
+    "lambda:Invoke": ["lambda:InvokeFunction"],
+    # IAM User Guide, "GetCallerIdentity": no permission is required.
+    "sts:GetCallerIdentity": [],
+}
+"""What an operation needs, where it is not the one action of the same name."""
+
+BESIDES: dict[str, list[str]] = {
+    # Amazon EFS User Guide, "Amazon EFS API permissions": EFS makes the interface in the caller's name.
+    "efs:CreateMountTarget": [
+        "ec2:CreateNetworkInterface",
+        "ec2:DescribeNetworkInterfaces",
+        "ec2:DescribeSubnets",
+    ],
+    "efs:DeleteMountTarget": ["ec2:DeleteNetworkInterface"],
+    "efs:ModifyMountTargetSecurityGroups": ["ec2:ModifyNetworkInterfaceAttribute"],
+    # FSx for Lustre User Guide, "Adding permissions to use data repositories in Amazon S3".
+    "fsx:CreateDataRepositoryAssociation": [
+        "iam:AttachRolePolicy",
+        "iam:CreateServiceLinkedRole",
+        "iam:PutRolePolicy",
+    ],
+    "fsx:CreateFileSystem": ["ec2:GetSecurityGroupsForVpc", "iam:CreateServiceLinkedRole"],
+    # Service Authorization Reference, "Dependent actions".
+    "ec2:CreateFlowLogs": ["iam:PassRole"],
+    "ec2:CreateVpcEndpoint": ["route53:AssociateVPCWithHostedZone"],
+    "lambda:CreateFunction": ["iam:PassRole"],
+    "rds:CreateDBInstance": [
+        "iam:CreateServiceLinkedRole",
+        "iam:PassRole",
+        "secretsmanager:CreateSecret",
+        "secretsmanager:TagResource",
+    ],
+    # CloudFormation calls the function behind a custom resource in the name of who changes the stack.
+    "cloudformation:CreateStack": ["lambda:InvokeFunction"],
+    "cloudformation:DeleteStack": ["lambda:InvokeFunction"],
+    "cloudformation:UpdateStack": ["lambda:InvokeFunction"],
+}
+"""What AWS checks for the same call elsewhere, on resources of its choice."""
+
+TAGGING = {
+    "cloudwatch": "TagResource",
+    "dynamodb": "TagResource",
+    "ec2": "CreateTags",
+    "ecr": "TagResource",
+    "elasticfilesystem": "TagResource",
+    "fsx": "TagResource",
+    "kms": "TagResource",
+    "lambda": "TagResource",
+    "logs": "TagResource",
+    "rds": "AddTagsToResource",
+    "secretsmanager": "TagResource",
+    "sns": "TagResource",
+}
+"""What a call needs besides that makes something with tags on it."""
+_TAGS = re.compile(
+    rb'"[Tt]ags"\s*:\s*[\[{]\s*["{]|TagSpecification\.1\.|Tags\.(member|Tag)\.1\.|Tags\.entry\.1\.'
+)
+
+
+@dataclass(frozen=True, order=True)
+class Need:
+    """A permission that a call needs. resource: its ARN, "" where the call does not tell."""
+
+    action: str
+    resource: str
+    operation: str
+
+    def __str__(self) -> str:
+        return f"{self.action} on {self.resource or 'its resource'} (for {self.operation})"
+
+
+class Policies:
+    """Policies of docs/policies, attached to one role."""
+
+    def __init__(self, *names: str) -> None:
+        self.statements = [one for name in names for one in document(name)["Statement"]]
+
+    def allow(self, need: Need) -> bool:
+        return any(
+            any(fnmatchcase(need.action, action) for action in listed(statement["Action"]))
+            and (
+                not need.resource
+                or any(fnmatchcase(need.resource, on) for on in listed(statement["Resource"]))
+            )
+            for statement in self.statements
+        )
+
+
+@contextmanager
+def permitted(cloud: LocalCloud, role: str) -> Iterator[None]:
+    """Fail when something was asked of the cloud meanwhile that the role's policies do not allow."""
+    asked: set[Need] = set()
+    with cloud.heard(lambda request: asked.update(needs(request))):
+        yield
+    policies = Policies(*ROLES[role])
+    refused = sorted(need for need in asked if not policies.allow(need))
+    assert asked, "nothing was asked of the cloud"
+    assert not refused, f"The policies of `{role}` do not allow\n" + "\n".join(map(str, refused))
+
+
+def with_policies(cloud: LocalCloud, provisioner: Callable[..., Any]) -> Callable[..., Any]:
+    """The command line, each command with no more permissions than who runs it has (COMMANDS)."""
+
+    def call(command: str, *arguments: Any) -> Any:
+        with permitted(cloud, COMMANDS[command]):
+            return provisioner(command, *arguments)
+
+    return call
+
+
+def document(name: str) -> dict[str, Any]:
+    """A policy with its placeholders filled in for the local cloud."""
+    text = (FOLDER / f"{name}.json").read_text("utf-8")
+    found: dict[str, Any] = json.loads(text.replace("<account>", ACCOUNT).replace("<region>", REGION))
+    return found
+
+
+def needs(request: Request) -> Iterable[Need]:
+    """The permissions of one call, the way IAM would look them up."""
+    operation = f"{request.service}:{request.operation}"
+    prefix = PREFIXES.get(request.service, request.service)
+    if operation == "dynamodb:TransactWriteItems":
+        # DynamoDB Developer Guide, "Using IAM with DynamoDB transactions": those of its single writes.
+        for one in json.loads(request.body)["TransactItems"]:
+            for kind, item in one.items():
+                action = "ConditionCheckItem" if kind == "ConditionCheck" else f"{kind}Item"
+                yield Need(f"dynamodb:{action}", table(item["TableName"]), operation)
+        return
+    for action in ACTIONS.get(operation, [f"{prefix}:{request.operation}"]):
+        if "versionId" in request.query and action in ("s3:DeleteObject", "s3:GetObject"):
+            action += "Version"
+        yield Need(action, resource(request), operation)
+    for action in BESIDES.get(operation, []):
+        yield Need(action, "", operation)
+    if (
+        prefix in TAGGING
+        and request.operation.startswith(("Authorize", "Create", "Import", "Put"))
+        and _TAGS.search(request.body)
+    ):
+        yield Need(f"{prefix}:{TAGGING[prefix]}", "", operation)
+    if operation == "s3:PutObject" and "x-amz-tagging" in request.headers:
+        yield Need("s3:PutObjectTagging", resource(request), operation)
+
+
+def resource(request: Request) -> str:
+    """The ARN of what a call is about, where the call names it."""
+    if request.service == "s3":
+        return f"arn:aws:s3:::{request.path.strip('/')}" + (
+            "/*" if request.operation == "DeleteObjects" else ""
+        )
+    if request.service == "dynamodb":
+        return field(request, "ResourceArn") or table(field(request, "TableName"))
+    if request.service == "cloudformation":
+        stack = form(request, "StackName")
+        return (
+            stack if stack.startswith("arn:") else arn("cloudformation", f"stack/{stack}/id") if stack else ""
+        )
+    if request.service == "secretsmanager":
+        secret = field(request, "SecretId") or field(request, "Name")
+        # A secret's ARN ends with six characters of Secrets Manager's choice.
+        return secret if secret.startswith("arn:") else arn("secretsmanager", f"secret:{secret}-AbCdEf")
+    if request.service == "lambda" and (found := re.search(r"/functions/([^/]+)", request.path)):
+        return arn("lambda", f"function:{found[1].rsplit(':', 1)[-1]}")
+    if request.service == "rds" and request.operation.endswith("DBInstance"):
+        return arn("rds", f"db:{form(request, 'DBInstanceIdentifier')}")
+    if request.service == "ec2" and request.operation.endswith("KeyPair"):
+        return arn("ec2", f"key-pair/{form(request, 'KeyName')}")
+    if request.service == "logs" and (group := field(request, "logGroupName")):
+        return arn("logs", f"log-group:{group}")
+    return ""
+
+
+def table(name: str) -> str:
+    return arn("dynamodb", f"table/{name}")
+
+
+def arn(service: str, rest: str) -> str:
+    return f"arn:aws:{service}:{REGION}:{ACCOUNT}:{rest}"
+
+
+def field(request: Request, name: str) -> str:
+    """A member of a JSON body."""
+    return str(json.loads(request.body or b"{}").get(name, ""))
+
+
+def form(request: Request, name: str) -> str:
+    """A member of a form."""
+    return parse_qs(request.body.decode("utf-8")).get(name, [""])[0]
+
+
+def listed(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else [value]

@@ -1,0 +1,108 @@
+"""How calls become permissions, and permissions meet policies."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from engine.local.calls import Request
+from engine.local.server import LocalCloud
+from tests.policies.permissions import ROLES, Need, Policies, needs, permitted, with_policies
+
+BUCKET = "arn:aws:s3:::pc-123456789012-lab-1-proj-1-abc"
+
+
+def request(service: str, operation: str, path: str = "/", body: Any = b"", **more: Any) -> Request:
+    content = body if isinstance(body, bytes) else json.dumps(body).encode()
+    return Request(
+        service, operation, path, more.get("query", frozenset()), more.get("headers", frozenset()), content
+    )
+
+
+def wanted(*arguments: Any, **more: Any) -> list[tuple[str, str]]:
+    return [(need.action, need.resource) for need in needs(request(*arguments, **more))]
+
+
+def test_most_calls_need_the_action_of_their_name() -> None:
+    assert wanted("ec2", "DescribeVpcs") == [("ec2:DescribeVpcs", "")]
+    assert wanted("efs", "DescribeFileSystems") == [("elasticfilesystem:DescribeFileSystems", "")]
+
+
+def test_s3_names_many_otherwise() -> None:
+    path = "/pc-123456789012-lab-1-proj-1-abc"
+    assert wanted("s3", "HeadBucket", path) == [("s3:ListBucket", BUCKET)]
+    assert wanted("s3", "HeadObject", f"{path}/a/b") == [("s3:GetObject", f"{BUCKET}/a/b")]
+    assert wanted("s3", "DeleteObject", f"{path}/a", query=frozenset({"versionId"})) == [
+        ("s3:DeleteObjectVersion", f"{BUCKET}/a")
+    ]
+    assert wanted("s3", "PutObject", f"{path}/a", headers=frozenset({"x-amz-tagging"})) == [
+        ("s3:PutObject", f"{BUCKET}/a"),
+        ("s3:PutObjectTagging", f"{BUCKET}/a"),
+    ]
+
+
+def test_a_transaction_needs_what_its_writes_need() -> None:
+    body = {"TransactItems": [{"Put": {"TableName": "t"}}, {"Delete": {"TableName": "t"}}]}
+    arn = "arn:aws:dynamodb:us-east-1:123456789012:table/t"
+    assert wanted("dynamodb", "TransactWriteItems", body=body) == [
+        ("dynamodb:PutItem", arn),
+        ("dynamodb:DeleteItem", arn),
+    ]
+
+
+def test_what_is_made_with_tags_needs_the_right_to_tag() -> None:
+    tagged = b"Action=CreateSubnet&TagSpecification.1.ResourceType=subnet&TagSpecification.1.Tag.1.Key=a"
+    assert ("ec2:CreateTags", "") in wanted("ec2", "CreateSubnet", body=tagged)
+    assert ("ec2:CreateTags", "") not in wanted("ec2", "CreateSubnet", body=b"Action=CreateSubnet")
+    assert ("fsx:TagResource", "") in wanted("fsx", "CreateFileSystem", body={"Tags": [{"Key": "a"}]})
+    assert ("fsx:TagResource", "") not in wanted("fsx", "CreateFileSystem", body={"Tags": []})
+
+
+def test_asking_who_one_is_needs_nothing() -> None:
+    assert wanted("sts", "GetCallerIdentity") == []
+
+
+@pytest.mark.parametrize(
+    ("role", "action", "resource", "allowed"),
+    [
+        ("reader", "s3:ListBucket", BUCKET, True),
+        ("reader", "s3:GetObject", f"{BUCKET}/scripts/x.sh", True),
+        ("reader", "s3:GetObject", f"{BUCKET}/private/results.dat", False),
+        ("reader", "s3:ListBucket", "arn:aws:s3:::somebody-else", False),
+        ("reader", "ec2:CreateSubnet", "", False),
+        ("plan", "ec2:CreateSubnet", "", False),
+        ("apply", "ec2:CreateSubnet", "", True),
+        ("apply", "rds:DeleteDBInstance", "", False),
+        ("apply", "dynamodb:DeleteTable", "", False),
+        ("shared", "rds:DeleteDBInstance", "", True),
+    ],
+)
+def test_a_role_may_what_its_policies_say(role: str, action: str, resource: str, allowed: bool) -> None:
+    assert Policies(*ROLES[role]).allow(Need(action, resource, "test:Test")) is allowed
+
+
+def test_a_call_that_nobody_allows_is_told() -> None:
+    with LocalCloud(seeded=False) as cloud:
+        ec2 = cloud.client("ec2")
+        with permitted(cloud, "reader"):
+            ec2.describe_vpcs()
+        with (
+            pytest.raises(
+                AssertionError, match=r"`reader` do not allow\nec2:CreateVpc .*\(for ec2:CreateVpc\)"
+            ),
+            permitted(cloud, "reader"),
+        ):
+            ec2.create_vpc(CidrBlock="10.0.0.0/16")
+        with pytest.raises(AssertionError, match="nothing was asked"), permitted(cloud, "reader"):
+            pass
+        # AND a request that fails was asked all the same
+        with pytest.raises(AssertionError, match="s3:ListBucket on arn:aws:s3:::nobodys "):
+            with_policies(cloud, lambda *_: fails(cloud))("status")
+
+
+def fails(cloud: LocalCloud) -> None:
+    s3 = cloud.client("s3")
+    with pytest.raises(s3.exceptions.ClientError):
+        s3.head_bucket(Bucket="nobodys")

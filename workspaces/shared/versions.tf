@@ -1,0 +1,37 @@
+terraform {
+  required_version = ">= 1.11, < 2"
+
+  required_providers {
+    aws = {
+      source  = "hashicorp/aws"
+      version = "~> 5.100"
+    }
+  }
+
+  # Bucket, region and lock table are of the installation: `terraform init -backend-config=../backend.hcl`, which
+  # `provisioner bootstrap` writes.
+  backend "s3" {
+    key = "shared/terraform.tfstate"
+  }
+}
+
+provider "aws" {
+  region              = var.region
+  allowed_account_ids = [var.account_id]
+  s3_use_path_style   = var.s3_use_path_style
+}
+
+# The account of the main VPC: another one when there is a role to assume there.
+provider "aws" {
+  alias             = "main"
+  region            = var.region
+  s3_use_path_style = var.s3_use_path_style
+
+  dynamic "assume_role" {
+    for_each = var.main_role_arn == null ? [] : [var.main_role_arn]
+
+    content {
+      role_arn = assume_role.value
+    }
+  }
+}
