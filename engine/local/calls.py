@@ -13,6 +13,8 @@ from urllib.parse import parse_qs
 READING = re.compile(
     r"^(Describe|List|Get|Head|BatchGet|TransactGet|Query|Scan|Select|Lookup|Validate|Estimate|Detect|Search)"
 )
+# Access key with which functions that run here sign their requests.
+FUNCTION_KEY = "local-function"
 SIGNING_NAMES = {"elasticfilesystem": "efs"}
 
 
@@ -20,10 +22,11 @@ SIGNING_NAMES = {"elasticfilesystem": "efs"}
 class Request:
     """An AWS call as it arrives, whatever becomes of it.
 
-    path      of its address, with bucket and key for S3
-    query     names of the parameters in its address
-    headers   names of its headers that begin with x-amz-
-    body      form, JSON or content, as the service takes it
+    path         of its address, with bucket and key for S3
+    query        names of the parameters in its address
+    headers      names of its headers that begin with x-amz-
+    body         form, JSON or content, as the service takes it
+    by_function  a Lambda function that runs here asks, with its own role
     """
 
     service: str
@@ -32,6 +35,7 @@ class Request:
     query: frozenset[str]
     headers: frozenset[str]
     body: bytes
+    by_function: bool = False
 
 
 class Calls:
@@ -54,7 +58,13 @@ class Calls:
             name[5:].lower().replace("_", "-") for name in environ if name.startswith("HTTP_X_AMZ_")
         )
         request = Request(
-            service, call[1] if call else "?", environ.get("PATH_INFO", "/"), query, headers, body
+            service,
+            call[1] if call else "?",
+            environ.get("PATH_INFO", "/"),
+            query,
+            headers,
+            body,
+            by_function=f"Credential={FUNCTION_KEY}/" in environ.get("HTTP_AUTHORIZATION", ""),
         )
         for listener in self.listeners:
             listener(request)
