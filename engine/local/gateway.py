@@ -51,10 +51,13 @@ class Gateway:
         return [] if environ["REQUEST_METHOD"] == "HEAD" else [content]
 
     def _invoke(self, function: Any, environ: dict[str, Any], body: bytes) -> Answer:
+        call = ("lambda", "Invoke")
+        with self._world.lock:
+            self._world.calls.hear(call, environ, body)
         answer = self._functions.invoke(function, environ, body)
         with self._world.lock:
             if answer[0] < "400":
-                self._world.calls.record("lambda", "Invoke")
+                self._world.calls.record(*call)
         return answer
 
     def _answer(self, environ: dict[str, Any], body: bytes) -> Answer:

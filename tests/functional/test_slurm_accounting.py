@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import subprocess
@@ -83,6 +84,13 @@ def test_from_nothing_to_a_last_snapshot(cloud: LocalCloud, root: Root) -> None:
     assert variables["ACCOUNTING_DATABASE_HOST"] == database["Endpoint"]["Address"]
     assert variables["ACCOUNTING_MASTER_SECRET_ARN"] == database["MasterUserSecret"]["SecretArn"]
     assert "No changes." in root.ok("plan", "-detailed-exitcode")
+    # It gets in, through the groups that the module made and as the master that RDS made
+    for action in ("create", "delete"):
+        event = {"resource": "database", "database": "pc_lab_1_proj_1", "tf": {"action": action}}
+        answer = cloud.client("lambda").invoke(
+            FunctionName="provisioner-accounting", Payload=json.dumps(event)
+        )
+        assert "FunctionError" not in answer, answer["Payload"].read()
 
     code, said = root.run("destroy", "-auto-approve")
     assert code == 1

@@ -78,6 +78,18 @@ def test_many_calls_at_once_do_not_wait_for_each_other(cloud, ground):
         assert {answer["outcome"] for answer in made} == {"created"}
 
 
+def test_what_a_function_asks_is_told_apart_from_what_its_caller_asks(cloud, ground):
+    secret = ground.secret()
+    ground.accounting("database", "create")
+    heard: list[tuple[bool, str]] = []
+    with cloud.heard(lambda request: heard.append((request.by_function, request.operation))):
+        ground.accounting("user", "create", secret)
+    assert [operation for by_function, operation in heard if not by_function] == ["Invoke"]
+    assert {"GetSecretValue", "PutSecretValue"} <= {
+        operation for by_function, operation in heard if by_function
+    }
+
+
 def test_kinds_of_invocation(cloud):
     call = cloud.client("lambda").invoke
     event = json.dumps({"resource": "database", "database": DATABASE, "tf": {"action": "create"}})
