@@ -22,19 +22,11 @@ SIGNING_NAMES = {"elasticfilesystem": "efs"}
 class Request:
     """An AWS call as it arrives, whatever becomes of it.
 
-<<<<<<< HEAD
     path      of its address, with bucket and key for S3
     query     names of the parameters in its address
     headers   names of its headers that begin with x-amz-
     body      form, JSON or content, as the service takes it
     signer    id of the access key it was signed with
-=======
-    path         of its address, with bucket and key for S3
-    query        names of the parameters in its address
-    headers      names of its headers that begin with x-amz-
-    body         form, JSON or content, as the service takes it
-    by_function  a Lambda function that runs here asks, with its own role
->>>>>>> accounting
     """
 
     service: str
@@ -43,11 +35,7 @@ class Request:
     query: frozenset[str]
     headers: frozenset[str]
     body: bytes
-<<<<<<< HEAD
     signer: str = ""
-=======
-    by_function: bool = False
->>>>>>> accounting
 
 
 class Calls:
@@ -70,7 +58,6 @@ class Calls:
             name[5:].lower().replace("_", "-") for name in environ if name.startswith("HTTP_X_AMZ_")
         )
         request = Request(
-<<<<<<< HEAD
             service=service,
             operation=call[1] if call else "?",
             path=environ.get("PATH_INFO", "/"),
@@ -78,15 +65,6 @@ class Calls:
             headers=headers,
             body=body,
             signer=_credential(environ)[0],
-=======
-            service,
-            call[1] if call else "?",
-            environ.get("PATH_INFO", "/"),
-            query,
-            headers,
-            body,
-            by_function=f"Credential={FUNCTION_KEY}/" in environ.get("HTTP_AUTHORIZATION", ""),
->>>>>>> accounting
         )
         for listener in self.listeners:
             listener(request)

@@ -184,17 +184,12 @@ def permitted(cloud: LocalCloud, role: str) -> Iterator[None]:
     Functions that run in the cloud ask with keys of their own, and have roles of their own.
     """
     asked: set[Need] = set()
-<<<<<<< HEAD
 
     def hear(request: Request) -> None:
         if request.signer == CALLER:
             asked.update(needs(request))
 
     with cloud.heard(hear):
-=======
-    # What the accounting function asks is allowed, or not, by its own role (modules/slurm-accounting).
-    with cloud.heard(lambda request: None if request.by_function else asked.update(needs(request))):
->>>>>>> accounting
         yield
     policies = Policies(*ROLES[role])
     refused = sorted(need for need in asked if not policies.allow(need))
