@@ -94,7 +94,8 @@ def _environment(function: Any, endpoint: str) -> dict[str, str]:
         "AWS_LAMBDA_FUNCTION_NAME": function.function_name,
         "AWS_REGION": function.region,
         "AWS_DEFAULT_REGION": function.region,
-        "AWS_ACCESS_KEY_ID": "local",
+        # Its own key, as its role gives it one on AWS: what it asks is told from what its caller asks.
+        "AWS_ACCESS_KEY_ID": "function",
         "AWS_SECRET_ACCESS_KEY": "local",
         "AWS_ENDPOINT_URL": endpoint,
     }

@@ -32,7 +32,7 @@ locals {
   # innodb_buffer_pool_size stays RDS's own: 3/4 of the instance's memory.
   parameters = {
     character_set_server     = { value = "utf8mb4", apply_method = "immediate" }
-    collation_server         = { value = "utf8mb4_unicode_ci", apply_method = "immediate" }
+    collation_server         = { value = "utf8mb4_general_ci", apply_method = "immediate" }
     innodb_lock_wait_timeout = { value = "900", apply_method = "immediate" }
     # Static: RDS takes a new value over when it starts the server.
     innodb_log_file_size = { value = tostring(1024 * 1024 * 1024), apply_method = "pending-reboot" }

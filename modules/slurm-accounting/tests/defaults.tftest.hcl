@@ -60,8 +60,30 @@ variables {
   function_package = "versions.tf"
 }
 
-run "database_is_private_and_encrypted" {
+run "database" {
   command = plan
+
+  override_resource {
+    target          = terraform_data.began
+    override_during = plan
+    values = {
+      output = "20260131-101112"
+    }
+  }
+
+  assert {
+    condition = (
+      aws_db_instance.this.deletion_protection &&
+      !aws_db_instance.this.skip_final_snapshot &&
+      aws_db_instance.this.final_snapshot_identifier == "provisioner-slurm-accounting-final-20260131-101112"
+    )
+    error_message = "The database must be protected, and leave a snapshot of its own when it is deleted on purpose."
+  }
+
+  assert {
+    condition     = aws_db_instance.this.backup_retention_period == 14 && aws_db_instance.this.copy_tags_to_snapshot
+    error_message = "Backups are kept for two weeks and carry the tags."
+  }
 
   assert {
     condition = (
@@ -96,36 +118,6 @@ run "database_is_private_and_encrypted" {
     condition     = aws_db_instance.this.multi_az && aws_db_instance.this.auto_minor_version_upgrade && !aws_db_instance.this.apply_immediately
     error_message = "A standby, minor updates, and no interruption outside the maintenance window."
   }
-}
-
-run "records_are_not_lost" {
-  command = plan
-
-  override_resource {
-    target          = terraform_data.began
-    override_during = plan
-    values = {
-      output = "20260131-101112"
-    }
-  }
-
-  assert {
-    condition = (
-      aws_db_instance.this.deletion_protection &&
-      !aws_db_instance.this.skip_final_snapshot &&
-      aws_db_instance.this.final_snapshot_identifier == "provisioner-slurm-accounting-final-20260131-101112"
-    )
-    error_message = "The database must be protected, and leave a snapshot of its own when it is deleted on purpose."
-  }
-
-  assert {
-    condition     = aws_db_instance.this.backup_retention_period == 14 && aws_db_instance.this.copy_tags_to_snapshot
-    error_message = "Backups are kept for two weeks and carry the tags."
-  }
-}
-
-run "parameters_fit_slurmdbd" {
-  command = plan
 
   assert {
     condition     = aws_db_parameter_group.this.family == "mariadb11.4" && aws_db_parameter_group.this.name == "provisioner-slurm-accounting-mariadb11-4"
@@ -135,7 +127,7 @@ run "parameters_fit_slurmdbd" {
   assert {
     condition = { for one in aws_db_parameter_group.this.parameter : one.name => one.value } == {
       character_set_server     = "utf8mb4"
-      collation_server         = "utf8mb4_unicode_ci"
+      collation_server         = "utf8mb4_general_ci"
       innodb_lock_wait_timeout = "900"
       innodb_log_file_size     = "1073741824"
       log_output               = "FILE"
@@ -151,22 +143,43 @@ run "parameters_fit_slurmdbd" {
     condition     = [for one in aws_db_parameter_group.this.parameter : one.name if one.apply_method == "pending-reboot"] == ["innodb_log_file_size"]
     error_message = "RDS takes a static parameter with pending-reboot only."
   }
-}
 
-run "family_follows_the_version" {
-  command = plan
-
-  variables {
-    engine_version = "10.11.16"
+  assert {
+    condition = (
+      aws_db_instance.this.monitoring_interval == 60 &&
+      aws_db_instance.this.performance_insights_enabled &&
+      aws_db_instance.this.performance_insights_retention_period == 7
+    )
+    error_message = "Metrics every minute, and the week of Performance Insights that is free."
   }
 
   assert {
-    condition     = aws_db_parameter_group.this.family == "mariadb10.11" && aws_db_parameter_group.this.name == "provisioner-slurm-accounting-mariadb10-11"
-    error_message = "A minor version belongs to the family of its major version."
+    condition = one(jsondecode(aws_iam_role.monitoring[0].assume_role_policy).Statement).Condition == {
+      StringEquals = { "aws:SourceAccount" = "123456789012" }
+      ArnEquals    = { "aws:SourceArn" = "arn:aws:rds:us-east-1:123456789012:db:provisioner-slurm-accounting" }
+    }
+    error_message = "RDS may take the role for this database only."
+  }
+
+  assert {
+    condition = (
+      { for log, group in aws_cloudwatch_log_group.database : log => group.name } == {
+        error     = "/aws/rds/instance/provisioner-slurm-accounting/error"
+        slowquery = "/aws/rds/instance/provisioner-slurm-accounting/slowquery"
+      } &&
+      aws_db_instance.this.enabled_cloudwatch_logs_exports == toset(["error", "slowquery"]) &&
+      aws_cloudwatch_log_group.function.name == "/aws/lambda/provisioner-accounting"
+    )
+    error_message = "Every log that RDS and Lambda write must have its group from here."
+  }
+
+  assert {
+    condition     = alltrue([for group in concat(values(aws_cloudwatch_log_group.database), [aws_cloudwatch_log_group.function]) : group.retention_in_days == 365])
+    error_message = "Logs are kept for a year."
   }
 }
 
-run "reached_by_those_who_carry_the_access_group_only" {
+run "access_and_function" {
   command = plan
 
   assert {
@@ -194,31 +207,6 @@ run "reached_by_those_who_carry_the_access_group_only" {
     condition     = aws_security_group.access.tags["provisioner:shared"] == "accounting-access"
     error_message = "Workspaces find the access group by its tag."
   }
-}
-
-run "logs_have_an_end" {
-  command = plan
-
-  assert {
-    condition = (
-      { for log, group in aws_cloudwatch_log_group.database : log => group.name } == {
-        error     = "/aws/rds/instance/provisioner-slurm-accounting/error"
-        slowquery = "/aws/rds/instance/provisioner-slurm-accounting/slowquery"
-      } &&
-      aws_db_instance.this.enabled_cloudwatch_logs_exports == toset(["error", "slowquery"]) &&
-      aws_cloudwatch_log_group.function.name == "/aws/lambda/provisioner-accounting"
-    )
-    error_message = "Every log that RDS and Lambda write must have its group from here."
-  }
-
-  assert {
-    condition     = alltrue([for group in concat(values(aws_cloudwatch_log_group.database), [aws_cloudwatch_log_group.function]) : group.retention_in_days == 365])
-    error_message = "Logs are kept for a year."
-  }
-}
-
-run "function_stands_beside_the_database" {
-  command = plan
 
   assert {
     condition = (
@@ -248,10 +236,6 @@ run "function_stands_beside_the_database" {
     })
     error_message = "The function must be told where the database is and where its password lies, and no password."
   }
-}
-
-run "function_may_do_what_it_needs" {
-  command = plan
 
   assert {
     condition = { for one in jsondecode(aws_iam_role_policy.function.policy).Statement : one.Sid => one.Resource if one.Effect == "Allow" } == {
@@ -297,11 +281,12 @@ run "function_may_do_what_it_needs" {
   }
 }
 
-run "own_key" {
+run "own_key_and_authority" {
   command = plan
 
   variables {
-    kms_key_arn = "arn:aws:kms:us-east-1:123456789012:key/11111111-2222-3333-4444-555555555555"
+    kms_key_arn               = "arn:aws:kms:us-east-1:123456789012:key/11111111-2222-3333-4444-555555555555"
+    ca_certificate_identifier = "rds-ca-ecc384-g1"
   }
 
   assert {
@@ -324,35 +309,6 @@ run "own_key" {
     ]
     error_message = "The function may use the key through Secrets Manager only."
   }
-}
-
-run "monitoring" {
-  command = plan
-
-  assert {
-    condition = (
-      aws_db_instance.this.monitoring_interval == 60 &&
-      aws_db_instance.this.performance_insights_enabled &&
-      aws_db_instance.this.performance_insights_retention_period == 7
-    )
-    error_message = "Metrics every minute, and the week of Performance Insights that is free."
-  }
-
-  assert {
-    condition = one(jsondecode(aws_iam_role.monitoring[0].assume_role_policy).Statement).Condition == {
-      StringEquals = { "aws:SourceAccount" = "123456789012" }
-      ArnEquals    = { "aws:SourceArn" = "arn:aws:rds:us-east-1:123456789012:db:provisioner-slurm-accounting" }
-    }
-    error_message = "RDS may take the role for this database only."
-  }
-}
-
-run "chosen_authority" {
-  command = plan
-
-  variables {
-    ca_certificate_identifier = "rds-ca-ecc384-g1"
-  }
 
   assert {
     condition     = aws_db_instance.this.ca_cert_identifier == "rds-ca-ecc384-g1"
@@ -360,12 +316,18 @@ run "chosen_authority" {
   }
 }
 
-run "no_monitoring" {
+run "another_version_without_monitoring" {
   command = plan
 
   variables {
+    engine_version        = "10.11.16"
     monitoring_interval_s = 0
     performance_insights  = false
+  }
+
+  assert {
+    condition     = aws_db_parameter_group.this.family == "mariadb10.11" && aws_db_parameter_group.this.name == "provisioner-slurm-accounting-mariadb10-11"
+    error_message = "A minor version belongs to the family of its major version."
   }
 
   assert {
@@ -380,7 +342,7 @@ run "no_monitoring" {
   }
 }
 
-run "tags_of_a_module_call" {
+run "tags_and_outputs_of_a_module_call" {
   command = plan
 
   variables {
@@ -427,10 +389,6 @@ run "tags_of_a_module_call" {
     ]
     error_message = "Each resource must carry its own Terraform address."
   }
-}
-
-run "outputs" {
-  command = plan
 
   assert {
     condition = (
