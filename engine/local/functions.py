@@ -96,7 +96,7 @@ def _environment(function: Any, endpoint: str) -> dict[str, str]:
         "AWS_REGION": function.region,
         "AWS_DEFAULT_REGION": function.region,
         # Its own key, as its role gives it one on AWS: what it asks is told from what its caller asks.
-        "AWS_ACCESS_KEY_ID": "function",
+        "AWS_ACCESS_KEY_ID": FUNCTION_KEY,
         "AWS_SECRET_ACCESS_KEY": "local",
         "AWS_ENDPOINT_URL": endpoint,
     }

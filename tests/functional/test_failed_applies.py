@@ -17,7 +17,7 @@ from engine.model.settings import load_settings
 from engine.operations.engine import open_engine
 from engine.operations.reporting import Silent
 
-pytestmark = [pytest.mark.terraform, pytest.mark.timeout(400)]
+pytestmark = [pytest.mark.terraform, pytest.mark.timeout(800)]
 
 ACCOUNT = "123456789012"
 PROJECT = "lab-1/proj-1"

@@ -18,7 +18,7 @@ from engine.operations.engine import Engine, open_engine
 from engine.operations.provision import provision
 from engine.operations.reporting import Silent
 
-pytestmark = [pytest.mark.terraform, pytest.mark.timeout(400)]
+pytestmark = [pytest.mark.terraform, pytest.mark.timeout(800)]
 
 SPEC = json.dumps({"vlab_id": "lab-1", "project_id": "proj-1", "storage": {"kind": "lustre"}})
 

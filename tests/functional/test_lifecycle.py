@@ -14,7 +14,7 @@ from engine.model import tags
 from engine.model.names import names_for
 from tests.policies.permissions import with_policies
 
-pytestmark = [pytest.mark.terraform, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.terraform, pytest.mark.timeout(1200)]
 
 NAMES = names_for("lab-1", "proj-1", account_id="123456789012")
 ENGINE_MADE = {"provisioner-state-123456789012-us-east-1", NAMES.key_secret}

@@ -17,7 +17,7 @@ from engine.terraform.toolchain import prepare
 from tests.functional.conftest import QUICK
 from tests.functional.iam_decisions import allowed, attached_statements
 
-pytestmark = [pytest.mark.terraform, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.terraform, pytest.mark.timeout(900)]
 ROOT = Path(__file__).parent / "local" / "observed.tf"
 MODULES = Path(__file__).parents[2] / "modules"
 

@@ -6,7 +6,7 @@ import pytest
 
 from engine.local.provider_stack import CAPABILITIES, template_url
 
-pytestmark = [pytest.mark.terraform, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.terraform, pytest.mark.timeout(900)]
 PROJECT = "lab-1/proj-1"
 
 

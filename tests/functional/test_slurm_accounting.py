@@ -23,7 +23,7 @@ MODULES = Path(__file__).parents[2] / "modules"
 NAME = "provisioner-slurm-accounting"
 
 # The provider looks at a database for the first time a minute after it made or deleted it.
-pytestmark = [pytest.mark.terraform, pytest.mark.timeout(500)]
+pytestmark = [pytest.mark.terraform, pytest.mark.timeout(900)]
 
 
 @pytest.fixture

@@ -82,7 +82,7 @@ def test_what_a_function_asks_is_told_apart_from_what_its_caller_asks(cloud, gro
     secret = ground.secret()
     ground.accounting("database", "create")
     heard: list[tuple[bool, str]] = []
-    with cloud.heard(lambda request: heard.append((request.by_function, request.operation))):
+    with cloud.heard(lambda request: heard.append((request.signer == FUNCTION_KEY, request.operation))):
         ground.accounting("user", "create", secret)
     assert [operation for by_function, operation in heard if not by_function] == ["Invoke"]
     assert {"GetSecretValue", "PutSecretValue"} <= {

@@ -14,7 +14,7 @@ from engine.local.durations import Durations
 from engine.local.server import LocalCloud
 from engine.terraform.toolchain import prepare
 
-pytestmark = [pytest.mark.terraform, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.terraform, pytest.mark.timeout(900)]
 ROOT = (Path(__file__).parent / "provider.tf").read_text("utf-8")
 QUICK = Durations(
     cluster_create_s=1, cluster_update_s=1, cluster_delete_s=0.5, fsx_create_s=1, dra_create_s=0.5
