@@ -11,6 +11,7 @@ from botocore.exceptions import ClientError
 from engine.aws.accounting_function import rotate_password, wake
 from engine.aws.session import Cloud
 from engine.errors import AccountingError, AccountingUnavailable
+from engine.local.calls import FUNCTION_KEY
 from tests.functional.local.conftest import CLUSTER
 
 DATABASE = CLUSTER.replace("-", "_")
