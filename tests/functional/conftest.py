@@ -94,19 +94,24 @@ def _make_backend(
     aws.s3.put_public_access_block(
         Bucket=state_bucket, PublicAccessBlockConfiguration=dict.fromkeys(blocks, True)
     )
-    for table, keys in ((lock_table, ["LockID"]), (registry_table, ["pk", "sk"])):
-        aws.dynamodb.create_table(
-            TableName=table,
-            AttributeDefinitions=[{"AttributeName": key, "AttributeType": "S"} for key in keys],
-            KeySchema=[
-                {"AttributeName": key, "KeyType": kind}
-                for key, kind in zip(keys, ("HASH", "RANGE"), strict=False)
-            ],
-            BillingMode="PAY_PER_REQUEST",
-        )
-        aws.dynamodb.update_continuous_backups(
-            TableName=table, PointInTimeRecoverySpecification={"PointInTimeRecoveryEnabled": True}
-        )
+    make_table(aws, lock_table, "LockID")
+    make_table(aws, registry_table, "pk", "sk")
+
+
+def make_table(aws: Cloud, name: str, *keys: str) -> None:
+    """A table with these keys, the partition's first."""
+    aws.dynamodb.create_table(
+        TableName=name,
+        AttributeDefinitions=[{"AttributeName": key, "AttributeType": "S"} for key in keys],
+        KeySchema=[
+            {"AttributeName": key, "KeyType": kind}
+            for key, kind in zip(keys, ("HASH", "RANGE"), strict=False)
+        ],
+        BillingMode="PAY_PER_REQUEST",
+    )
+    aws.dynamodb.update_continuous_backups(
+        TableName=name, PointInTimeRecoverySpecification={"PointInTimeRecoveryEnabled": True}
+    )
 
 
 @pytest.fixture(scope="session")

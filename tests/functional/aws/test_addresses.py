@@ -27,8 +27,8 @@ from engine.aws.addresses import (
 from engine.aws.blocks import BlockPlan
 from engine.aws.failures import PassingFailure
 from engine.aws.session import Cloud
-from engine.aws.tables import ensure_registry_table
 from engine.errors import NoAddressLeft, NotBootstrapped
+from tests.functional.conftest import make_table
 
 NOON = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 TABLE = "registry"
@@ -36,7 +36,7 @@ TABLE = "registry"
 
 @pytest.fixture
 def table(cloud: Cloud) -> Iterator[Cloud]:
-    ensure_registry_table(cloud, name=TABLE)
+    make_table(cloud, TABLE, "pk", "sk")
     yield cloud
 
 

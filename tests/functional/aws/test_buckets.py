@@ -19,8 +19,8 @@ from engine.aws.buckets import (
     locate_bucket,
 )
 from engine.aws.session import Cloud
-from engine.aws.tables import ensure_lock_table
 from engine.errors import AccessDenied, BackendError, NotBootstrapped, StateLocked
+from tests.functional.conftest import make_table
 
 BUCKET = "my-bucket"
 ACCOUNT = "123456789012"
@@ -138,7 +138,7 @@ def state(cloud: Cloud) -> Cloud:
     # No bucket policy: plain moto takes a Deny for one whatever its condition says.
     cloud.s3.create_bucket(Bucket="states", CreateBucketConfiguration={"LocationConstraint": "eu-west-3"})
     cloud.s3.put_bucket_versioning(Bucket="states", VersioningConfiguration={"Status": "Enabled"})
-    ensure_lock_table(cloud, name="locks")
+    make_table(cloud, "locks", "LockID")
     for key in (KEY, f"{KEY}-other"):
         cloud.s3.put_object(Bucket="states", Key=key, Body=b"{}")
         cloud.dynamodb.put_item(

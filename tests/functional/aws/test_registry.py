@@ -11,15 +11,15 @@ import pytest
 
 from engine.aws.registry import Phase, ProjectRecord, Registry
 from engine.aws.session import Cloud
-from engine.aws.tables import ensure_registry_table
 from engine.errors import BackendError, NotBootstrapped, OperationInProgress
+from tests.functional.conftest import make_table
 
 NOON = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 
 
 @pytest.fixture
 def registry(cloud: Cloud) -> Iterator[Registry]:
-    ensure_registry_table(cloud, name="registry")
+    make_table(cloud, "registry", "pk", "sk")
     yield Registry(cloud, "registry")
 
 
