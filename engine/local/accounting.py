@@ -23,6 +23,9 @@ from engine.local.secret_versions import current_text
 from engine.local.world import World
 from engine.model.secret import Secret
 
+# States of an RDS instance in which it takes connections.
+SERVING = ("available", "modifying")
+
 
 @dataclass(frozen=True)
 class RealMariaDb:
@@ -159,7 +162,7 @@ class AccountingDatabase:
                 return False
 
     def answers_at(self, region: str, uri: str) -> bool:
-        """Whether an RDS instance has this address; host, or host:port."""
+        """Whether an RDS instance that serves has this address; host, or host:port."""
         host, _, port = uri.partition(":")
         return self._instance(region, host, int(port or 3306)) is not None
 
@@ -174,7 +177,14 @@ class AccountingDatabase:
 
     def _instance(self, region: str, host: str, port: int) -> Any:
         instances = self._world.backends.rds(region).databases.values()
-        return next((one for one in instances if one.address == host and int(one.port) == port), None)
+        return next(
+            (
+                one
+                for one in instances
+                if one.address == host and int(one.port) == port and one.status in SERVING
+            ),
+            None,
+        )
 
     def _let_in(self, function: Any, instance: Any) -> bool:
         """The function is in the database's VPC, and security groups let it through on both sides."""

@@ -195,3 +195,13 @@ def test_the_engine_rotates_and_is_told_why_not(cloud, ground):
     with pytest.raises(AccountingUnavailable) as unavailable:
         rotate_password(ours, name, **names)
     assert unavailable.value.retryable
+
+
+def test_a_stopped_database_answers_nobody(cloud, ground):
+    ground.accounting("database", "create")
+    cloud.client("rds").stop_db_instance(DBInstanceIdentifier=cloud.names.accounting_database)
+    assert "errorMessage" in ground.accounting("database", "create")
+    # AND serves again once it is started
+    cloud.client("rds").start_db_instance(DBInstanceIdentifier=cloud.names.accounting_database)
+    cloud.advance(cloud.world.durations.rds_create_s + cloud.world.durations.rds_modify_s)
+    assert ground.accounting("database", "create")["name"] == DATABASE
