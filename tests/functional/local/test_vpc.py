@@ -148,12 +148,16 @@ def test_an_acl_takes_19_rules_a_direction_and_goes_with_its_subnet(ground):
 def test_vpcs_that_share_addresses_do_not_peer(cloud, ground):
     ec2 = ground.ec2
     other = ec2.create_vpc(CidrBlock="10.42.128.0/17")["Vpc"]["VpcId"]
-    ec2.create_vpc_peering_connection(VpcId=ground.vpc, PeerVpcId=other)
-    found = ec2.describe_vpc_peering_connections()["VpcPeeringConnections"][0]
+    connection = ec2.create_vpc_peering_connection(VpcId=ground.vpc, PeerVpcId=other)["VpcPeeringConnection"][
+        "VpcPeeringConnectionId"
+    ]
+    [found] = ec2.describe_vpc_peering_connections(VpcPeeringConnectionIds=[connection])[
+        "VpcPeeringConnections"
+    ]
     assert found["Status"]["Code"] == "failed"
     assert "overlapping CIDR" in found["Status"]["Message"]
     with pytest.raises(ClientError):
-        ec2.accept_vpc_peering_connection(VpcPeeringConnectionId=found["VpcPeeringConnectionId"])
+        ec2.accept_vpc_peering_connection(VpcPeeringConnectionId=connection)
     assert not [line for line in cloud.left_over() if "peering" in line]
 
 
@@ -184,7 +188,9 @@ def test_each_account_has_its_own_tags_on_a_peering(ground, peered):
     ground.ec2.create_tags(Resources=[connection], Tags=[{"Key": "Name", "Value": "ours"}])
     theirs.create_tags(Resources=[connection], Tags=[{"Key": "Name", "Value": "theirs"}])
     assert [
-        client.describe_vpc_peering_connections()["VpcPeeringConnections"][0]["Tags"][0]["Value"]
+        client.describe_vpc_peering_connections(VpcPeeringConnectionIds=[connection])[
+            "VpcPeeringConnections"
+        ][0]["Tags"][0]["Value"]
         for client in (ground.ec2, theirs)
     ] == ["ours", "theirs"]
 
