@@ -33,6 +33,7 @@ CLUSTER = "pc-lab-1-proj-1-abcdefghij"
 
 OFFLINE = {
     "ArchitectureOsValidator",
+    "CapacityTypeValidator",
     "ClusterNameValidator",
     "ComputeResourceSizeValidator",
     "ComputeResourceTagsValidator",
@@ -41,6 +42,9 @@ OFFLINE = {
     "DetailedMonitoringValidator",
     "DuplicateMountDirValidator",
     "DuplicateNameValidator",
+    "EbsVolumeThroughputIopsValidator",
+    "EbsVolumeThroughputValidator",
+    "EfaMultiAzValidator",
     "EfaOsArchitectureValidator",
     "EfaPlacementGroupValidator",
     "FsxArchitectureOsValidator",
@@ -49,6 +53,7 @@ OFFLINE = {
     "InstanceTypeMemoryInfoValidator",
     "InstanceTypeOSCompatibleValidator",
     "InstanceTypePlacementGroupValidator",
+    "InstancesAcceleratorsValidator",
     "InstancesAllocationStrategyValidator",
     "InstancesCPUValidator",
     "InstancesEFAValidator",
@@ -63,6 +68,7 @@ OFFLINE = {
     "PlacementGroupNamingValidator",
     "RegionValidator",
     "RootVolumeEncryptionConsistencyValidator",
+    "RootVolumeSizeValidator",
     "SharedStorageMountDirValidator",
     "SharedStorageNameValidator",
 }

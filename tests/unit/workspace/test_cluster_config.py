@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from moto.ec2.models.instance_types import INSTANCE_TYPES
 
 from engine.errors import InvalidSpec
+from engine.model.instance_types import is_arm, memory_gib
 from engine.model.names import names_for
 from engine.model.settings import Settings
 from engine.model.spec import ProjectSpec
@@ -20,8 +21,6 @@ from engine.workspace.cluster_config import (
     References,
     cluster_configuration,
     data_directory,
-    head_node_memory_gib,
-    is_arm,
     render_cluster_config,
 )
 
@@ -304,7 +303,7 @@ def test_a_head_node_of_another_architecture_is_refused() -> None:
 
 def test_what_is_known_of_instance_types_agrees_with_ec2s_list() -> None:
     # GIVEN every instance type in the list that comes with the local cloud
-    known = {name: head_node_memory_gib(name) for name in INSTANCE_TYPES}
+    known = {name: memory_gib(name) for name in INSTANCE_TYPES}
     # THEN a memory that we state is right, and so is the architecture of all
     wrong = {
         name: gib
