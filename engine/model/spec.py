@@ -419,7 +419,7 @@ def spec_json_schema() -> dict[str, Any]:
 
 def _tier_problems(document: Document, known_tiers: Collection[str] | None) -> list[FieldProblem]:
     tier = document.value.get("tier", ProjectSpec.model_fields["tier"].default)
-    if known_tiers is None or tier in known_tiers or "queues" in document.value or tier == TAILOR_MADE:
+    if known_tiers is None or tier in known_tiers or document.value.get("queues") or tier == TAILOR_MADE:
         return []
     if not isinstance(tier, str) or not re.fullmatch(TIER_PATTERN, tier):
         return []  # said already
