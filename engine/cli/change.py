@@ -252,7 +252,7 @@ def rotate_password(invocation: Invocation, project: str) -> None:
     """
     from engine.operations.accounting import rotate_password as operation
 
-    vlab_id, project_id = ids_from(project)
+    vlab_id, project_id = ids_from(project, invocation)
     with Progress(f"{vlab_id}/{project_id}") as progress:
         names = operation(invocation.engine(progress), vlab_id, project_id)
     click.echo(
