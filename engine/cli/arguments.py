@@ -34,22 +34,20 @@ def named_values(ctx: click.Context, param: click.Parameter, values: Sequence[st
     return named
 
 
-def spec_from(path: Path) -> ProjectSpec:
-    """The spec in a file, its tier checked against the catalogue.
+def spec_from(path: Path, invocation: Invocation) -> ProjectSpec:
+    """The spec in a file, its tier checked against the installation's catalogue.
 
-    Raises   InvalidSpec
+    Raises   InvalidSpec, InvalidSettings
     """
-    from engine.model.tiers import load_catalogue
-
-    return read_spec(path, known_tiers=tuple(tier.name for tier in load_catalogue()))
+    return read_spec(path, known_tiers=tuple(tier.name for tier in invocation.catalogue))
 
 
-def ids_from(project: str) -> tuple[str, str]:
+def ids_from(project: str, invocation: Invocation) -> tuple[str, str]:
     """(vlab, project) from `VLAB/PROJECT`, or from a spec file of that name.
 
     Raises   InvalidSpec
     """
     if Path(project).is_file():
-        spec = spec_from(Path(project))
+        spec = spec_from(Path(project), invocation)
         return spec.vlab_id, spec.project_id
     return split_project(project)

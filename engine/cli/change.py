@@ -57,21 +57,20 @@ def render(
       provisioner render examples/efs.yaml --out /tmp/lab-2 --subnet-cidr 10.42.64.0/24
     """
     from engine.model.names import names_for
-    from engine.model.tiers import find_tier, load_catalogue
+    from engine.model.tiers import chosen_tier
     from engine.operations.folders import check_folder, write_workspace
     from engine.workspace.render import module_names, render_workspace
     from engine.workspace.stack import Presence
 
-    wanted = spec_from(spec)
+    wanted = spec_from(spec, invocation)
     settings = invocation.settings
     check_folder(folder, wanted.vlab_id, wanted.project_id)
     presence = Presence.PARKED if parked else Presence.RUNNING
     names = names_for(wanted.vlab_id, wanted.project_id, account_id=settings.require_account())
     if subnet_cidr is None and not offline and not parked:
         subnet_cidr, settings = _known_to_aws(invocation, names, settings)
-    files = render_workspace(
-        wanted, settings, find_tier(load_catalogue(), wanted.tier), subnet_cidr=subnet_cidr, presence=presence
-    )
+    tier = chosen_tier(invocation.catalogue, wanted)
+    files = render_workspace(wanted, settings, tier, subnet_cidr=subnet_cidr, presence=presence)
     write_workspace(folder, files, module_names(wanted, presence))
     note(f"{wanted.project} ({names.cluster}) written to {folder}")
     click.echo(str(folder))
@@ -112,7 +111,7 @@ def plan(invocation: Invocation, spec: Path, as_json: bool, detailed_exitcode: b
     from engine.operations import provision as operations
     from engine.review.document import review_json
 
-    wanted = spec_from(spec)
+    wanted = spec_from(spec, invocation)
     with Progress(wanted.project) as progress:
         planned = operations.plan(invocation.engine(progress), wanted)
     if as_json:
@@ -139,7 +138,7 @@ def apply(invocation: Invocation, spec: Path, yes: bool) -> None:
     """
     from engine.operations.provision import provision
 
-    wanted = spec_from(spec)
+    wanted = spec_from(spec, invocation)
     with Progress(wanted.project) as progress:
         done = provision(
             invocation.engine(progress), wanted, approve=_approval(progress, "Apply this plan?", yes)
@@ -173,7 +172,7 @@ def release(invocation: Invocation, project: str, yes: bool, skip_export: str | 
     """
     from engine.operations.release import release as operation
 
-    vlab_id, project_id = ids_from(project)
+    vlab_id, project_id = ids_from(project, invocation)
     with Progress(f"{vlab_id}/{project_id}") as progress:
         done = operation(
             invocation.engine(progress),
@@ -212,7 +211,7 @@ def destroy(
     from engine.operations.destroy import destroy as operation
     from engine.operations.records import record_of
 
-    vlab_id, project_id = ids_from(project)
+    vlab_id, project_id = ids_from(project, invocation)
     name = f"{vlab_id}/{project_id}"
     with Progress(name) as progress:
         engine = invocation.engine(progress)
@@ -253,7 +252,7 @@ def rotate_password(invocation: Invocation, project: str) -> None:
     """
     from engine.operations.accounting import rotate_password as operation
 
-    vlab_id, project_id = ids_from(project)
+    vlab_id, project_id = ids_from(project, invocation)
     with Progress(f"{vlab_id}/{project_id}") as progress:
         names = operation(invocation.engine(progress), vlab_id, project_id)
     click.echo(

@@ -14,6 +14,7 @@ from engine.model.settings import EffectiveSettings, Settings, load_settings, pa
 
 if TYPE_CHECKING:
     from engine.model.spec import ProjectSpec
+    from engine.model.tiers import Tier
     from engine.operations.engine import Engine
     from engine.operations.reporting import Reporter
 
@@ -60,6 +61,28 @@ class Invocation:
         """The engine's own folder: local cloud, Terraform download, logs."""
         return base_folder() / self.settings.home
 
+    @cached_property
+    def catalogue(self) -> tuple[Tier, ...]:
+        """The tiers of this installation: the built-in ones, and those of the file that the settings name.
+
+        Raises   InvalidSettings
+        """
+        from engine.model.tiers import load_catalogue, merge_catalogues, parse_catalogue
+
+        built_in = load_catalogue()
+        if self.settings.tiers is None:
+            return built_in
+        path = base_folder() / self.settings.tiers
+        try:
+            text = _read_text(path)
+        except (OSError, UnicodeDecodeError) as error:
+            raise InvalidSettings(
+                f"The tier catalogue {path} cannot be read.",
+                [FieldProblem("tiers", _why(error) + f" (from {self.effective.sources['tiers']})")],
+                hint="Name an existing YAML file, or leave the setting out.",
+            ) from error
+        return merge_catalogues(built_in, parse_catalogue(text, source=str(path)))
+
     def engine(self, reporter: Reporter) -> Engine:
         """The engine that the settings describe, connected.
 
@@ -68,7 +91,11 @@ class Invocation:
         from engine.operations.engine import open_engine
 
         return open_engine(
-            self.reachable_settings(), base=base_folder(), environ=self.environ, reporter=reporter
+            self.reachable_settings(),
+            base=base_folder(),
+            environ=self.environ,
+            reporter=reporter,
+            catalogue=self.catalogue,
         )
 
     def reachable_settings(self) -> Settings:

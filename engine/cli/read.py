@@ -32,7 +32,7 @@ def status(invocation: Invocation, project: str, as_json: bool) -> None:
     """
     from engine.operations.status import project_status
 
-    ids = ids_from(project)
+    ids = ids_from(project, invocation)
     found = project_status(invocation.engine(Silent()), *ids)
     if as_json:
         print_json(found.to_dict())
@@ -134,7 +134,7 @@ def outputs(invocation: Invocation, project: str, as_json: bool) -> None:
     """
     from engine.operations.outputs import project_outputs
 
-    ids = ids_from(project)
+    ids = ids_from(project, invocation)
     values = project_outputs(invocation.engine(Silent()), *ids)
     if as_json:
         print_json(values)
@@ -163,7 +163,7 @@ def ssh_key(invocation: Invocation, project: str, path: Path | None, force: bool
     from engine.operations.files import write_private
     from engine.operations.records import record_of
 
-    ids = ids_from(project)
+    ids = ids_from(project, invocation)
     engine = invocation.engine(Silent())
     record = record_of(engine, *ids)
     secret = engine.names(record.vlab_id, record.project_id).key_secret

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, get_args, get_origin
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 from pydantic.fields import FieldInfo
-from pydantic_core import ErrorDetails, PydanticCustomError
+from pydantic_core import ErrorDetails, InitErrorDetails, PydanticCustomError
 
 from engine.errors import FieldProblem
 from engine.model.documents import Document
@@ -38,6 +38,34 @@ def refused(problem: str, *, allowed: str = "", example: str = "") -> PydanticCu
     return PydanticCustomError(
         _REFUSED, "{problem}", {"problem": problem, "allowed": allowed, "example": example}
     )
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """One broken rule that spans several fields; `path` leads to the one to correct, from the model on."""
+
+    path: Path
+    problem: str
+    allowed: str = ""
+    example: str = ""
+
+
+def refuse_all(model: str, refusals: Iterable[Refusal]) -> None:
+    """For a model's own validator: raise all of them at once, each at its field; nothing when there are none.
+
+    model    the model's name
+    Raises   ValidationError, which the validation library puts in its place among the other problems
+    """
+    errors = [
+        InitErrorDetails(
+            type=refused(refusal.problem, allowed=refusal.allowed, example=refusal.example),
+            loc=refusal.path,
+            input=None,
+        )
+        for refusal in refusals
+    ]
+    if errors:
+        raise ValidationError.from_exception_data(model, errors)
 
 
 def document_problems(
@@ -147,6 +175,11 @@ def _find(model: type[BaseModel], location: tuple[int | str, ...]) -> _Place:
         innermost, field = owner, _declared(owner).get(str(part))
         if field is None:
             return _Place((*path, *parts), innermost, None, variants)
+        if parts and isinstance(parts[0], int):
+            # Into one entry of a list.
+            path.append(parts.pop(0))
+            owner, variants = next(_entry_models(field.annotation), None), ()
+            continue
         models = tuple(_models(field.annotation))
         if field.discriminator and parts:
             tag = parts.pop(0)
@@ -169,6 +202,15 @@ def _models(annotation: Any) -> Iterator[type[BaseModel]]:
     elif get_origin(annotation) not in (dict, list, tuple):
         for part in get_args(annotation):
             yield from _models(part)
+
+
+def _entry_models(annotation: Any) -> Iterator[type[BaseModel]]:
+    """The models that the entries of a list are of."""
+    if get_origin(annotation) in (list, tuple):
+        yield from _models(get_args(annotation)[0])
+    else:
+        for part in get_args(annotation):
+            yield from _entry_models(part)
 
 
 def _tag_of(model: type[BaseModel], discriminator: str) -> Any:

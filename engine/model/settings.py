@@ -14,9 +14,9 @@ from engine.errors import FieldProblem, InvalidSettings
 from engine.model import setting_values as rules
 from engine.model.documents import Document, Unreadable, read_document
 from engine.model.fields import Allowed, Strict, field_problems, refused
+from engine.model.instance_types import INSTANCE_TYPE_ALLOWED, instance_type
 from engine.model.setting_sources import DEFAULT, Given, SettingKind, collect
 from engine.model.setting_values import Derived
-from engine.model.spec import INSTANCE_TYPE_ALLOWED, instance_type
 from engine.model.wording import Path, counted, shown
 
 LOCAL_ACCOUNT = "123456789012"
@@ -146,6 +146,11 @@ class Settings(Strict):
             description="Head node of projects whose spec names none.",
             examples=["t3.large"],
         )
+    )
+    tiers: Annotated[rules.Folder | None, Allowed("a path")] = Field(
+        default=None,
+        description="YAML file of tiers: added to the built-in ones, or in place of those of the same name.",
+        examples=["tiers.yaml"],
     )
     log_retention_days: rules.RetentionDays = Field(
         default=90, description="How long CloudWatch keeps the clusters' logs; 0 is for ever."

@@ -7,15 +7,32 @@ import hashlib
 import json
 import re
 import unicodedata
-from collections.abc import Collection
-from typing import Annotated, Any, Literal
+from collections.abc import Collection, Iterator
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, Field, ValidationError
+from pydantic import AfterValidator, Field, ValidationError, model_validator
 
 from engine.errors import FieldProblem, InvalidSpec
 from engine.model.documents import Document, Unreadable, examine_document
-from engine.model.fields import Allowed, Strict, document_problems, example_line, refused
+from engine.model.fields import (
+    Allowed,
+    Refusal,
+    Strict,
+    document_problems,
+    example_line,
+    refuse_all,
+    refused,
+)
+from engine.model.instance_types import INSTANCE_TYPE_ALLOWED, InstanceType
 from engine.model.names import ID_ALLOWED, ID_PATTERN, id_problem
+from engine.model.queues import (
+    QUEUES_MAX,
+    Queue,
+    RootVolume,
+    cluster_refusals,
+    head_node_refusals,
+    some,
+)
 from engine.model.wording import counted, shown
 
 SMALLEST = "{vlab_id: lab-1, project_id: proj-1}"
@@ -28,9 +45,9 @@ MAX_TAGS = 30
 _TAG_ASCII_PATTERN = r"^[^\u0000-\u001f!-*,;<>?\[-^`{-\u009f]*$"
 _TAG_CHARACTERS = "letters, digits, spaces and + - = . _ : / @"
 _RESERVED_PREFIXES = ("aws:", "parallelcluster:", "provisioner:")
-INSTANCE_TYPE_ALLOWED = "an EC2 instance type: family, dot, size"
-_INSTANCE_TYPE_PATTERN = r"^[a-z0-9-]+\.[a-z0-9-]+$"
-_TIER_PATTERN = r"^[a-z][a-z0-9-]{0,24}$"
+TAILOR_MADE = "tailor-made"
+"""The tier of a spec that gives queues of its own; no catalogue may have one of that name."""
+TIER_PATTERN = r"^[a-z][a-z0-9-]{0,24}$"
 
 
 def _identifier(text: str) -> str:
@@ -56,15 +73,8 @@ def _throughput(mbps_per_tib: int) -> int:
 
 
 def _tier(name: str) -> str:
-    if not re.fullmatch(_TIER_PATTERN, name):
+    if not re.fullmatch(TIER_PATTERN, name):
         raise refused(f"{shown(name)} is not a tier's name")
-    return name
-
-
-def instance_type(name: str) -> str:
-    """A validator: an EC2 instance type such as `t3.medium`; whether it exists, AWS says."""
-    if not re.fullmatch(_INSTANCE_TYPE_PATTERN, name):
-        raise refused(f"{shown(name)} is not an instance type")
     return name
 
 
@@ -110,11 +120,14 @@ Identifier = Annotated[
     Allowed(ID_ALLOWED),
     Field(json_schema_extra={"pattern": ID_PATTERN, "minLength": 1, "maxLength": 64}),
 ]
-InstanceType = Annotated[
-    str,
-    AfterValidator(instance_type),
-    Field(json_schema_extra={"pattern": _INSTANCE_TYPE_PATTERN}),
+ScaledownIdle = Annotated[
+    Annotated[int, Field(ge=-1, le=10_080)], Allowed("a whole number from -1 (never) to 10080 (a week)")
 ]
+
+
+def _left_out(value: Any) -> bool:
+    """Of a field that came later: not written where it says nothing, so that older specs' digests stay."""
+    return value is None
 
 
 # Sizes and throughput are those of PERSISTENT_2 SSD: FSx for Lustre user guide, "Deployment options".
@@ -163,6 +176,14 @@ class Compute(Strict):
         description="Most nodes of each compute resource at a time; the tier's own figures where left out.",
         examples=[8],
     )
+    scaledown_idle_min: ScaledownIdle | None = Field(
+        default=None,
+        title="Idle time (minutes)",
+        description="Minutes after which an idle node is given back, -1 for never; the tier's, or 10, where "
+        "left out.",
+        examples=[20],
+        exclude_if=_left_out,
+    )
 
 
 class HeadNode(Strict, title="Head node"):
@@ -173,6 +194,13 @@ class HeadNode(Strict, title="Head node"):
         title="Instance type",
         description="EC2 instance type of the head node; the installation's setting where left out.",
         examples=["t3.large"],
+    )
+    root_volume: Annotated[RootVolume | None, Allowed("a mapping of the fields of root_volume")] = Field(
+        default=None,
+        title="Root volume",
+        description="The head node's disk, where the image's own does not fit.",
+        examples=[{"size_gib": 100}],
+        exclude_if=_left_out,
     )
 
 
@@ -193,12 +221,32 @@ class ProjectSpec(Strict):
         str,
         AfterValidator(_tier),
         Allowed("the name of a tier of the installation"),
-        Field(json_schema_extra={"pattern": _TIER_PATTERN}),
+        Field(json_schema_extra={"pattern": TIER_PATTERN}),
     ] = Field(
         default="debug",
         title="Tier",
         description="The set of Slurm queues and instance types, by the name it has in the tier catalogue.",
         examples=["debug"],
+    )
+    queues: Annotated[
+        Annotated[tuple[Queue, ...], Field(strict=False), AfterValidator(some)] | None,
+        Allowed("a list of queues"),
+    ] = Field(
+        default=None,
+        title="Queues",
+        description="Slurm queues of the project's own, instead of a tier's.",
+        examples=[
+            [
+                {
+                    "name": "batch",
+                    "compute_resources": [
+                        {"name": "m7i", "instance_types": ["m7i.8xlarge"], "max_count": 10}
+                    ],
+                }
+            ]
+        ],
+        json_schema_extra={"minItems": 1, "maxItems": QUEUES_MAX},
+        exclude_if=_left_out,
     )
     storage: Annotated[
         LustreStorage | EfsStorage,
@@ -256,6 +304,42 @@ class ProjectSpec(Strict):
             "additionalProperties": {"type": "string", "pattern": _TAG_ASCII_PATTERN, "maxLength": 256},
         },
     )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _named_by_its_queues(cls, values: Any) -> Any:
+        if isinstance(values, dict) and values.get("queues") is not None and "tier" not in values:
+            return {**values, "tier": TAILOR_MADE}
+        return values
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        refuse_all("ProjectSpec", self._refusals())
+        return self
+
+    def _refusals(self) -> Iterator[Refusal]:
+        if self.queues is None:
+            if self.tier == TAILOR_MADE:
+                yield Refusal(
+                    ("queues",),
+                    f"is missing: tier {TAILOR_MADE} stands for queues of the spec's own",
+                    "a list of queues, or another tier",
+                )
+            return
+        if self.tier != TAILOR_MADE:
+            yield Refusal(
+                ("queues",),
+                f"stands beside tier {self.tier}: a spec names a tier, or has queues of its own",
+                "one of tier and queues",
+            )
+        if self.compute.max_nodes is not None:
+            yield Refusal(
+                ("compute", "max_nodes"),
+                "resizes a tier: with queues of your own, say max_count of each compute resource",
+                "left out",
+            )
+        yield from cluster_refusals(self.queues)
+        yield from head_node_refusals(self.head_node.instance_type, self.queues)
 
     @property
     def project(self) -> str:
@@ -335,9 +419,9 @@ def spec_json_schema() -> dict[str, Any]:
 
 def _tier_problems(document: Document, known_tiers: Collection[str] | None) -> list[FieldProblem]:
     tier = document.value.get("tier", ProjectSpec.model_fields["tier"].default)
-    if known_tiers is None or tier in known_tiers:
+    if known_tiers is None or tier in known_tiers or document.value.get("queues") or tier == TAILOR_MADE:
         return []
-    if not isinstance(tier, str) or not re.fullmatch(_TIER_PATTERN, tier):
+    if not isinstance(tier, str) or not re.fullmatch(TIER_PATTERN, tier):
         return []  # said already
     names = sorted(known_tiers)
     near = difflib.get_close_matches(tier, names, n=1)

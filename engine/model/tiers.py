@@ -1,100 +1,66 @@
 """The tier catalogue: which Slurm queues, on which instances, a spec's `tier` stands for.
 
-The catalogue is data (data/tiers.yaml). It is checked when it is read, so that a mistake in it
-shows at once and not twenty minutes into the creation of a cluster.
-
-Source   AWS ParallelCluster 3.16.1: NameValidator, MaxCountValidator, SlurmComputeResourceSchema.
+The catalogue is data: data/tiers.yaml comes with the engine, and an installation may add tiers of its
+own or put others in the place of these (the setting `tiers`). It is checked when it is read.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import re
+from collections.abc import Sequence
 from importlib.resources import files
-from typing import Annotated, Any, Self
+from typing import Annotated, Self
 
-from pydantic import AfterValidator, Field, StringConstraints, ValidationError, model_validator
+from pydantic import AfterValidator, Field, ValidationError, model_validator
 
 from engine.errors import FieldProblem, InvalidSettings, InvalidSpec
 from engine.model.documents import Unreadable, read_document
-from engine.model.fields import Strict
-from engine.model.wording import nearest, path_text, shown
+from engine.model.fields import Allowed, Strict, document_problems, refuse_all, refused
+from engine.model.queues import Queue, cluster_refusals, nodes_max, repeats, some
+from engine.model.spec import TAILOR_MADE, TIER_PATTERN, ProjectSpec, ScaledownIdle
+from engine.model.wording import counted, nearest, shown
 
-QUEUES_MAX = 50
-COMPUTE_RESOURCES_MAX = 50
-"""Of the whole cluster, and so of one queue."""
-
-Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9-]*$", max_length=25)]
-InstanceType = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9-]*\.[a-z0-9-]+$")]
-Count = Annotated[int, Field(ge=1, le=1000)]
+BUILT_IN = "engine/model/data/tiers.yaml"
 
 
-def _some(items: tuple[Any, ...]) -> tuple[Any, ...]:
-    # A length limit of the field itself would be reported once more for each item that is wrong.
-    if not items:
-        raise ValueError("needs at least one")
-    return items
+def _tier_name(name: str) -> str:
+    if name == TAILOR_MADE:
+        raise refused(f"the name {name!r} is that of specs with queues of their own")
+    if not re.fullmatch(TIER_PATTERN, name):
+        raise refused(f"{shown(name)} is not a name")
+    return name
 
 
-class ComputeResource(Strict):
-    """Nodes of one kind. Several instance types are alternatives: the cheapest is taken."""
-
-    name: Name
-    instance_types: Annotated[tuple[InstanceType, ...], Field(strict=False), AfterValidator(_some)]
-    max_count: Count
-    min_count: int = Field(default=0, ge=0)
-    efa: bool = False
-    smt: bool = True
-
-    @model_validator(mode="after")
-    def _check(self) -> Self:
-        _refuse_default(self.name)
-        _refuse_repeats("instance type", self.instance_types)
-        if self.min_count > self.max_count:
-            raise ValueError(f"min_count {self.min_count} is above max_count {self.max_count}")
-        return self
-
-
-class Queue(Strict):
-    """One Slurm partition.
-
-    max_nodes      most nodes of one job; None: no limit
-    max_time_min   longest job, in minutes; None: no limit
-    """
-
-    name: Name
-    compute_resources: Annotated[tuple[ComputeResource, ...], Field(strict=False), AfterValidator(_some)]
-    placement_group: bool
-    max_nodes: Count | None = None
-    max_time_min: Annotated[int, Field(ge=1)] | None = None
-
-    @model_validator(mode="after")
-    def _check(self) -> Self:
-        _refuse_default(self.name)
-        _refuse_repeats("compute resource", (resource.name for resource in self.compute_resources))
-        return self
+def _description(text: str) -> str:
+    if not text.strip():
+        raise refused("is empty")
+    return text
 
 
 class Tier(Strict):
-    """What a spec's `tier` stands for: the queues of its cluster."""
+    """What a spec's `tier` stands for: the queues of its cluster.
 
-    name: Name
-    description: str = Field(min_length=1)
-    queues: Annotated[tuple[Queue, ...], Field(strict=False), AfterValidator(_some)]
+    scaledown_idle_min   minutes after which an idle node goes; None: the engine's own default
+    """
+
+    name: Annotated[
+        str, AfterValidator(_tier_name), Allowed("1 to 25 lower-case letters, digits and '-', a letter first")
+    ]
+    description: Annotated[str, AfterValidator(_description), Allowed("a sentence")]
+    queues: Annotated[
+        tuple[Queue, ...], Field(strict=False), AfterValidator(some), Allowed("a list of queues")
+    ]
+    scaledown_idle_min: ScaledownIdle | None = None
 
     @model_validator(mode="after")
     def _check(self) -> Self:
-        _refuse_repeats("queue", (queue.name for queue in self.queues))
-        if len(self.queues) > QUEUES_MAX:
-            raise ValueError(f"{len(self.queues)} queues; a cluster has at most {QUEUES_MAX}")
-        resources = sum(len(queue.compute_resources) for queue in self.queues)
-        if resources > COMPUTE_RESOURCES_MAX:
-            raise ValueError(f"{resources} compute resources; a cluster has at most {COMPUTE_RESOURCES_MAX}")
+        refuse_all("Tier", cluster_refusals(self.queues))
         return self
 
     @property
     def nodes_max(self) -> int:
         """Most compute nodes that the cluster can run at a time."""
-        return sum(resource.max_count for queue in self.queues for resource in queue.compute_resources)
+        return nodes_max(self.queues)
 
     def resized(self, max_nodes: int | None) -> Tier:
         """The tier with `max_nodes` in place of every compute resource's max_count; None: unchanged.
@@ -108,25 +74,32 @@ class Tier(Strict):
 
 
 class _Catalogue(Strict):
-    tiers: Annotated[tuple[Tier, ...], Field(strict=False), AfterValidator(_some)]
+    tiers: Annotated[tuple[Tier, ...], Field(strict=False), AfterValidator(some), Allowed("a list of tiers")]
 
     @model_validator(mode="after")
     def _check(self) -> Self:
-        _refuse_repeats("tier", (tier.name for tier in self.tiers))
+        refuse_all("Catalogue", repeats("tiers", "name", [tier.name for tier in self.tiers]))
         return self
 
 
 def load_catalogue() -> tuple[Tier, ...]:
     """The catalogue that comes with the engine, in the order of its file."""
     path = files("engine.model") / "data" / "tiers.yaml"
-    return parse_catalogue(path.read_text("utf-8"), source="engine/model/data/tiers.yaml")
+    return parse_catalogue(path.read_text("utf-8"), source=BUILT_IN)
+
+
+def merge_catalogues(ours: Sequence[Tier], theirs: Sequence[Tier]) -> tuple[Tier, ...]:
+    """The first with the second's tiers in the place of those of the same name, its others behind them."""
+    replacing = {tier.name: tier for tier in theirs}
+    merged = [replacing.pop(tier.name, tier) for tier in ours]
+    return (*merged, *replacing.values())
 
 
 def parse_catalogue(text: str, *, source: str) -> tuple[Tier, ...]:
     """The tiers of a catalogue's YAML or JSON text.
 
     source   where the text comes from, for messages
-    Raises   InvalidSettings with every broken rule and the path of its field
+    Raises   InvalidSettings with every broken rule, the path of its field and its line
     """
     try:
         document = read_document(text)
@@ -134,17 +107,25 @@ def parse_catalogue(text: str, *, source: str) -> tuple[Tier, ...]:
     except Unreadable as error:
         problems = error.problems
     except ValidationError as error:
-        problems = [
-            FieldProblem(
-                path_text(entry["loc"]) or "document",
-                entry["msg"].removeprefix("Value error, ") + document.where(entry["loc"]),
-            )
-            for entry in error.errors()
-        ]
+        problems = document_problems(_Catalogue, document, error)
+    count, problems = counted(problems)
     raise InvalidSettings(
-        f"The tier catalogue {source} breaks a rule.",
+        f"The tier catalogue {source} has {count}.",
         problems,
-        hint="Correct the catalogue; its first lines say what each field means.",
+        hint=f"Correct the catalogue; the first lines of {BUILT_IN} say what each field means.",
+    )
+
+
+def chosen_tier(catalogue: Sequence[Tier], spec: ProjectSpec) -> Tier:
+    """What the spec asks for: a tier of the catalogue, or its own queues under the name `tailor-made`.
+
+    Raises   InvalidSpec listing the names there are
+    """
+    if spec.queues is None:
+        return find_tier(catalogue, spec.tier)
+    # Checked when the spec was built, under the same rules; the name is one that no catalogue may have.
+    return Tier.model_construct(
+        name=TAILOR_MADE, description="Queues of the spec's own.", queues=spec.queues, scaledown_idle_min=None
     )
 
 
@@ -180,16 +161,3 @@ def _resized(queue: Queue, max_nodes: int) -> Queue:
         for resource in queue.compute_resources
     )
     return queue.model_copy(update={"compute_resources": resources, "max_nodes": per_job})
-
-
-def _refuse_default(name: str) -> None:
-    if name == "default":
-        raise ValueError("the name 'default' is reserved by ParallelCluster")
-
-
-def _refuse_repeats(kind: str, names: Iterable[str]) -> None:
-    seen: set[str] = set()
-    for name in names:
-        if name in seen:
-            raise ValueError(f"{kind} {name!r} is there twice")
-        seen.add(name)

@@ -16,7 +16,6 @@ from engine.aws.session import Cloud
 from engine.aws.shared_ground import examine_shared_ground
 from engine.errors import TerraformMissing
 from engine.model.settings import Settings
-from engine.model.tiers import load_catalogue
 from engine.operations.engine import Engine
 from engine.operations.planning import ground_names
 
@@ -61,7 +60,7 @@ def examine_account(engine: Engine) -> list[Check]:
             cloud,
             network,
             region=settings.region,
-            tiers=load_catalogue(),
+            tiers=engine.catalogue,
             head_node=settings.head_node_instance_type,
         ),
     ]

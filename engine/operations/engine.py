@@ -14,6 +14,7 @@ from engine.aws.registry import Registry
 from engine.aws.session import Cloud
 from engine.model.names import Names, names_for
 from engine.model.settings import Settings
+from engine.model.tiers import Tier, load_catalogue
 from engine.operations.reporting import Reporter
 from engine.terraform.environment import terraform_environment
 from engine.terraform.runner import Runner
@@ -22,7 +23,10 @@ from engine.terraform.toolchain import Toolchain, prepare
 
 @dataclass(frozen=True)
 class Engine:
-    """settings have their account; folders are absolute; environ is the caller's environment."""
+    """settings have their account; folders are absolute; environ is the caller's environment.
+
+    catalogue   the tiers that a spec may name
+    """
 
     settings: Settings
     cloud: Cloud
@@ -31,6 +35,7 @@ class Engine:
     workspaces: Path
     reporter: Reporter
     now: Callable[[], datetime]
+    catalogue: tuple[Tier, ...] = field(default_factory=load_catalogue)
     runners: WeakSet[Runner] = field(default_factory=WeakSet, compare=False)
 
     @cached_property
@@ -110,12 +115,20 @@ def connect(settings: Settings) -> tuple[Cloud, Settings]:
     return cloud, settings
 
 
-def open_engine(settings: Settings, *, base: Path, environ: Mapping[str, str], reporter: Reporter) -> Engine:
+def open_engine(
+    settings: Settings,
+    *,
+    base: Path,
+    environ: Mapping[str, str],
+    reporter: Reporter,
+    catalogue: tuple[Tier, ...] | None = None,
+) -> Engine:
     """Connect.
 
-    base      where relative folders of the settings start
-    environ   the caller's environment, of which Terraform gets what it needs
-    Raises    what `connect` raises
+    base        where relative folders of the settings start
+    environ     the caller's environment, of which Terraform gets what it needs
+    catalogue   the tiers that a spec may name; None: the built-in ones
+    Raises      what `connect` raises
     """
     cloud, settings = connect(settings)
     return Engine(
@@ -126,6 +139,7 @@ def open_engine(settings: Settings, *, base: Path, environ: Mapping[str, str], r
         workspaces=base / settings.workspaces_dir,
         reporter=reporter,
         now=lambda: datetime.now(UTC),
+        catalogue=load_catalogue() if catalogue is None else catalogue,
     )
 
 

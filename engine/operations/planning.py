@@ -13,7 +13,7 @@ from engine.aws.shared_ground import find_shared_ground
 from engine.model.names import Names
 from engine.model.settings import Settings
 from engine.model.spec import ProjectSpec
-from engine.model.tiers import find_tier, load_catalogue
+from engine.model.tiers import chosen_tier
 from engine.operations import repair
 from engine.operations.engine import Engine
 from engine.operations.folders import check_folder, write_workspace
@@ -23,6 +23,7 @@ from engine.review.model import Review
 from engine.review.plan import build_review
 from engine.review.text import render_text
 from engine.terraform.runner import Runner
+from engine.workspace.cluster_config import check_head_node
 from engine.workspace.render import module_names, render_workspace
 from engine.workspace.stack import Presence
 
@@ -127,12 +128,12 @@ def write_project(
     folder = folder or engine.folder(names)
     # Before a block is reserved: a refusal must leave nothing behind.
     check_folder(folder, spec.vlab_id, spec.project_id)
+    tier = chosen_tier(engine.catalogue, spec)
+    check_head_node(spec, engine.settings, tier)
     cidr = None
     if presence is Presence.RUNNING:
         cidr = reserve_block(engine.cloud, engine.settings, names.project, now=engine.now())
-    files = render_workspace(
-        spec, engine.settings, find_tier(load_catalogue(), spec.tier), subnet_cidr=cidr, presence=presence
-    )
+    files = render_workspace(spec, engine.settings, tier, subnet_cidr=cidr, presence=presence)
     write_workspace(folder, files, module_names(spec, presence))
     return folder
 

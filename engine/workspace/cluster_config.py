@@ -8,7 +8,6 @@ Source   AWS ParallelCluster 3.16.1: ClusterSchema, and the validators that need
 
 from __future__ import annotations
 
-import re
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -20,9 +19,11 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from engine.errors import FieldProblem, InvalidSpec
 from engine.model import tags
 from engine.model.names import Names
+from engine.model.queues import head_node_refusals
 from engine.model.settings import Settings
 from engine.model.spec import ProjectSpec
 from engine.model.tiers import Tier
+from engine.model.wording import path_text
 from engine.workspace.literals import terraform_literal
 
 HOME_DIRECTORY = "/home"
@@ -30,10 +31,6 @@ LUSTRE_DIRECTORY = "/data"
 
 SCALEDOWN_IDLE_MIN = 10
 DATABASE_PORT = 3306
-
-_GIB_PER_VCPU = {"c": 2, "m": 4, "r": 8}
-_BURSTABLE_GIB = {"nano": 0.5, "micro": 1, "small": 2, "medium": 4, "large": 8, "xlarge": 16}
-_VCPUS = {"medium": 1, "large": 2, "xlarge": 4}
 
 
 @dataclass(frozen=True)
@@ -68,9 +65,7 @@ def render_cluster_config(
     tier     as in the catalogue; the spec's `compute.max_nodes` is applied here
     Raises   InvalidSpec for a head node that AWS would refuse only after the storage had been made
     """
-    sized = tier.resized(spec.compute.max_nodes)
-    head_node_type = spec.head_node.instance_type or settings.head_node_instance_type
-    _check_head_node(spec, sized, head_node_type)
+    check_head_node(spec, settings, tier)
     return (
         _environment()
         .get_template("cluster-config.yaml.j2")
@@ -78,15 +73,33 @@ def render_cluster_config(
             spec=spec,
             names=names,
             settings=settings,
-            tier=sized,
+            tier=tier.resized(spec.compute.max_nodes),
             references=references,
-            head_node_type=head_node_type,
+            head_node_type=_head_node_type(spec, settings),
             data_directory=data_directory(references),
             database_port=DATABASE_PORT,
-            scaledown_idle_min=SCALEDOWN_IDLE_MIN,
+            scaledown_idle_min=_scaledown_idle_min(spec, tier),
             project_tags=_project_tags(spec),
         )
     )
+
+
+def check_head_node(spec: ProjectSpec, settings: Settings, tier: Tier) -> None:
+    """Whether the head node fits the compute nodes; without a spec's choice it is the settings'.
+
+    Raises   InvalidSpec
+    """
+    queues = tier.resized(spec.compute.max_nodes).queues
+    problems = [
+        FieldProblem(path_text(refusal.path), refusal.problem, refusal.allowed, refusal.example)
+        for refusal in head_node_refusals(_head_node_type(spec, settings), queues)
+    ]
+    if problems:
+        raise InvalidSpec(
+            f"The head node of {spec.project} does not fit its compute nodes.",
+            problems,
+            hint="Name another head_node.instance_type, or fewer or other compute nodes.",
+        )
 
 
 def cluster_configuration(text: str) -> dict[str, Any]:
@@ -106,64 +119,13 @@ def data_directory(references: References) -> str:
     return HOME_DIRECTORY if references.lustre_id is None else LUSTRE_DIRECTORY
 
 
-def head_node_memory_gib(instance_type: str) -> float | None:
-    """Memory of a head node, in GiB, for sizes below 16 GiB of the common families; None where unknown.
-
-    Those families have a fixed amount for each vCPU; c5n, the odd one, is left out.
-
-    Source   Amazon EC2 instance types guide: T; C, M and R from the fifth generation on
-    """
-    family, _, size = instance_type.partition(".")
-    if re.fullmatch(r"t[234][ag]?", family):
-        return _BURSTABLE_GIB.get(size)
-    ratio = re.fullmatch(r"([cmr])(?:[5-9]|1[0-9])[iag]?(?:d|n|dn)?", family)
-    if ratio and size in _VCPUS and family != "c5n":
-        return float(_GIB_PER_VCPU[ratio[1]] * _VCPUS[size])
-    return None
+def _head_node_type(spec: ProjectSpec, settings: Settings) -> str:
+    return spec.head_node.instance_type or settings.head_node_instance_type
 
 
-def is_arm(instance_type: str) -> bool:
-    """Whether it has a Graviton processor, by the `g` after the generation: m7g, c6gn, hpc7g.
-
-    Source   Amazon EC2 user guide, "Instance type naming conventions"
-    """
-    family = instance_type.partition(".")[0]
-    return family == "a1" or re.fullmatch(r"[a-z]+[0-9]+g[a-z]*", family) is not None
-
-
-def _check_head_node(spec: ProjectSpec, tier: Tier, head_node_type: str) -> None:
-    """HeadNodeMemorySizeValidator and InstanceArchitectureCompatibilityValidator, as far as known."""
-    problems = []
-    memory_gib = head_node_memory_gib(head_node_type)
-    needed_gib = min(tier.nodes_max / 25 + 0.6, 16)
-    if memory_gib is not None and memory_gib < needed_gib:
-        problems.append(
-            FieldProblem(
-                path="head_node.instance_type",
-                problem=f"{head_node_type} has {memory_gib:g} GiB of memory, too little to look after "
-                f"{tier.nodes_max} nodes",
-                allowed=f"at least {needed_gib:.1f} GiB, or a smaller compute.max_nodes",
-                example="m7i.xlarge",
-            )
-        )
-    compute_types = [
-        instance_type
-        for queue in tier.queues
-        for resource in queue.compute_resources
-        for instance_type in resource.instance_types
-    ]
-    other = next((kind for kind in compute_types if is_arm(kind) != is_arm(head_node_type)), None)
-    if other:
-        problems.append(
-            FieldProblem(
-                path="head_node.instance_type",
-                problem=f"{head_node_type} and {other} of tier {tier.name} differ in processor architecture",
-                allowed="an instance type with an ARM processor" if is_arm(other) else "an x86 instance type",
-                example="m7g.xlarge" if is_arm(other) else "m7i.xlarge",
-            )
-        )
-    if problems:
-        raise InvalidSpec(f"The head node of {spec.project} does not fit its compute nodes.", problems)
+def _scaledown_idle_min(spec: ProjectSpec, tier: Tier) -> int:
+    chosen = (spec.compute.scaledown_idle_min, tier.scaledown_idle_min, SCALEDOWN_IDLE_MIN)
+    return next(minutes for minutes in chosen if minutes is not None)
 
 
 def _project_tags(spec: ProjectSpec) -> Mapping[str, str]:

@@ -108,6 +108,8 @@ BAD_SPECS: list[tuple[dict[str, Any], str, str]] = [
     ({"compute": {"max_nodes": 0}}, "compute.max_nodes: ", "1 to 1000"),
     ({"compute": {"max_nodes": "many"}}, "compute.max_nodes: ", "many"),
     ({"head_node": {"instance_type": "big one"}}, "head_node.instance_type: ", "big one"),
+    ({"queues": []}, "queues: ", "at least one"),
+    ({"queues": [{"name": "q"}]}, "queues[0].compute_resources: ", "is missing"),
     ({"colour": "red"}, "colour: ", "colour"),
     ({"tags": {"aws:mine": "x"}}, "tags", "reserved prefix"),
 ]

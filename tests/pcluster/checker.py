@@ -22,6 +22,7 @@ from unittest.mock import MagicMock
 # The metadata address is switched off so that a client made by mistake asks nobody for credentials.
 os.environ |= {"AWS_DEFAULT_REGION": "us-east-1", "AWS_EC2_METADATA_DISABLED": "true"}
 
+import boto3
 from marshmallow import ValidationError
 from pcluster.aws.aws_api import AWSApi
 from pcluster.aws.aws_resources import InstanceTypeInfo
@@ -33,6 +34,7 @@ CLUSTER = "pc-lab-1-proj-1-abcdefghij"
 
 OFFLINE = {
     "ArchitectureOsValidator",
+    "CapacityTypeValidator",
     "ClusterNameValidator",
     "ComputeResourceSizeValidator",
     "ComputeResourceTagsValidator",
@@ -41,6 +43,9 @@ OFFLINE = {
     "DetailedMonitoringValidator",
     "DuplicateMountDirValidator",
     "DuplicateNameValidator",
+    "EbsVolumeThroughputIopsValidator",
+    "EbsVolumeThroughputValidator",
+    "EfaMultiAzValidator",
     "EfaOsArchitectureValidator",
     "EfaPlacementGroupValidator",
     "FsxArchitectureOsValidator",
@@ -49,6 +54,7 @@ OFFLINE = {
     "InstanceTypeMemoryInfoValidator",
     "InstanceTypeOSCompatibleValidator",
     "InstanceTypePlacementGroupValidator",
+    "InstancesAcceleratorsValidator",
     "InstancesAllocationStrategyValidator",
     "InstancesCPUValidator",
     "InstancesEFAValidator",
@@ -63,6 +69,7 @@ OFFLINE = {
     "PlacementGroupNamingValidator",
     "RegionValidator",
     "RootVolumeEncryptionConsistencyValidator",
+    "RootVolumeSizeValidator",
     "SharedStorageMountDirValidator",
     "SharedStorageNameValidator",
 }
@@ -94,6 +101,12 @@ def fake_aws(instance_types: dict[str, Any]) -> MagicMock:
     return aws
 
 
+def one_session() -> None:
+    """Whoever asks for the region makes a session, which takes longer than all that is checked here."""
+    session = boto3.session.Session()
+    boto3.session.Session = lambda: session
+
+
 def check(configuration: dict[str, Any]) -> dict[str, Any]:
     result: dict[str, Any] = {"schema": None, "validators": [], "failures": [], "changes": []}
     try:
@@ -115,6 +128,7 @@ def check(configuration: dict[str, Any]) -> dict[str, Any]:
 def main() -> None:
     request = json.load(sys.stdin)
     asyncio.set_event_loop(asyncio.new_event_loop())
+    one_session()
     AWSApi._instance = fake_aws(request["instance_types"])
     json.dump({name: check(case) for name, case in request["cases"].items()}, sys.stdout)
 

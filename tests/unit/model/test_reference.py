@@ -46,16 +46,17 @@ def test_an_example_is_a_good_spec(path: Path) -> None:
     assert text.startswith("# yaml-language-server: $schema=../docs/spec.schema.json\n")
 
 
-def test_the_examples_show_lustre_efs_and_a_larger_one() -> None:
+def test_the_examples_show_each_storage_a_larger_one_and_a_tailor_made_one() -> None:
     specs = {path.stem: load_spec(path.read_text("utf-8"), source=path.name) for path in EXAMPLES}
     assert {name: spec.storage.kind for name, spec in specs.items()} == {
         "lustre": "lustre",
         "efs": "efs",
         "large": "lustre",
+        "tailor-made": "efs",
     }
     storage = specs["large"].storage
     assert isinstance(storage, LustreStorage) and storage.capacity_gib > 1200
-    assert len({spec.project for spec in specs.values()}) == 3
+    assert len({spec.project for spec in specs.values()}) == 4
 
 
 def blocks(language: str) -> list[str]:
@@ -64,7 +65,7 @@ def blocks(language: str) -> list[str]:
 
 def test_the_specs_on_the_page_are_good() -> None:
     specs = [load_spec(text, source="spec.md") for text in blocks("yaml") + blocks("json")]
-    assert len(specs) == 5
+    assert len(specs) == 6
     assert specs[-1] == specs[-2], "the same in JSON"
 
 

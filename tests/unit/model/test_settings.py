@@ -48,6 +48,7 @@ def test_defaults_of_the_local_cloud() -> None:
         "custom_ami": None,
         "os": "alinux2023",
         "head_node_instance_type": "t3.medium",
+        "tiers": None,
         "log_retention_days": 90,
         "terraform": None,
         "workspaces_dir": "workspaces/projects",

@@ -75,21 +75,23 @@ def test_a_minimal_tier_gets_the_defaults() -> None:
 @pytest.mark.parametrize(
     ("broken", "path", "said"),
     [
-        (tier(name="Tiny"), "tiers[0].name", "pattern"),
-        (tier(description=""), "tiers[0].description", "at least 1"),
+        (tier(name="Tiny"), "tiers[0].name", "not a name"),
+        (tier(name="tailor-made"), "tiers[0].name", "queues of their own"),
+        (tier(scaledown_idle_min=-2), "tiers[0].scaledown_idle_min", "too small"),
+        (tier(description=""), "tiers[0].description", "is empty"),
         (tier(queues=[]), "tiers[0].queues", "at least one"),
-        (tier(queues=[queue(), queue()]), "tiers[0]", "queue 'main' is there twice"),
-        (tier(colour="red"), "tiers[0].colour", "not permitted"),
-        (tier(queues=[queue(name="default")]), "tiers[0].queues[0]", "reserved"),
-        (tier(queues=[queue(name="a" * 26)]), "tiers[0].queues[0].name", "at most 25"),
-        (tier(queues=[queue(name="a_b")]), "tiers[0].queues[0].name", "pattern"),
-        (tier(queues=[queue(max_nodes=0)]), "tiers[0].queues[0].max_nodes", "greater than"),
-        (tier(queues=[queue(max_time_min=0)]), "tiers[0].queues[0].max_time_min", "greater than"),
-        (tier(queues=[queue(placement_group="yes")]), "tiers[0].queues[0].placement_group", "boolean"),
+        (tier(queues=[queue(), queue()]), "tiers[0].queues[1].name", "'main' is there twice"),
+        (tier(colour="red"), "tiers[0].colour", "not a known field"),
+        (tier(queues=[queue(name="default")]), "tiers[0].queues[0].name", "reserved"),
+        (tier(queues=[queue(name="a" * 26)]), "tiers[0].queues[0].name", "has 26 characters"),
+        (tier(queues=[queue(name="a_b")]), "tiers[0].queues[0].name", "not a name"),
+        (tier(queues=[queue(max_nodes=0)]), "tiers[0].queues[0].max_nodes", "too small"),
+        (tier(queues=[queue(max_time_min=0)]), "tiers[0].queues[0].max_time_min", "too small"),
+        (tier(queues=[queue(placement_group="yes")]), "tiers[0].queues[0].placement_group", "true or false"),
         (
             tier(queues=[queue(compute_resources=[resource(), resource()])]),
-            "tiers[0].queues[0]",
-            "compute resource 'small' is there twice",
+            "tiers[0].queues[0].compute_resources[1].name",
+            "'small' is there twice",
         ),
     ],
 )
@@ -104,13 +106,13 @@ def test_a_broken_tier_is_refused_with_its_path(broken: dict[str, Any], path: st
     ("changes", "said"),
     [
         ({"name": "default"}, "reserved"),
-        ({"name": "t3.micro"}, "pattern"),
+        ({"name": "t3.micro"}, "not a name"),
         ({"instance_types": []}, "at least one"),
-        ({"instance_types": ["t3 micro"]}, "pattern"),
+        ({"instance_types": ["t3 micro"]}, "not an instance type"),
         ({"instance_types": ["t3.micro", "t3.micro"]}, "'t3.micro' is there twice"),
-        ({"max_count": 0}, "greater than"),
-        ({"max_count": "4"}, "integer"),
-        ({"max_count": True}, "integer"),
+        ({"max_count": 0}, "too small"),
+        ({"max_count": "4"}, "leave out the quotes"),
+        ({"max_count": True}, "whole number"),
         ({"min_count": 5}, "min_count 5 is above max_count 4"),
     ],
 )
@@ -143,7 +145,7 @@ def test_a_message_names_the_line() -> None:
 
 
 def test_two_tiers_of_one_name_are_refused() -> None:
-    with pytest.raises(InvalidSettings, match="tier 'tiny' is there twice"):
+    with pytest.raises(InvalidSettings, match=r"tiers\[1\].name: 'tiny' is there twice"):
         parse(tier(), tier())
 
 

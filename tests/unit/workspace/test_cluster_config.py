@@ -12,16 +12,15 @@ from hypothesis import strategies as st
 from moto.ec2.models.instance_types import INSTANCE_TYPES
 
 from engine.errors import InvalidSpec
+from engine.model.instance_types import is_arm, memory_gib
 from engine.model.names import names_for
 from engine.model.settings import Settings
 from engine.model.spec import ProjectSpec
-from engine.model.tiers import Tier, find_tier, load_catalogue
+from engine.model.tiers import Tier, chosen_tier, find_tier, load_catalogue
 from engine.workspace.cluster_config import (
     References,
     cluster_configuration,
     data_directory,
-    head_node_memory_gib,
-    is_arm,
     render_cluster_config,
 )
 
@@ -304,7 +303,7 @@ def test_a_head_node_of_another_architecture_is_refused() -> None:
 
 def test_what_is_known_of_instance_types_agrees_with_ec2s_list() -> None:
     # GIVEN every instance type in the list that comes with the local cloud
-    known = {name: head_node_memory_gib(name) for name in INSTANCE_TYPES}
+    known = {name: memory_gib(name) for name in INSTANCE_TYPES}
     # THEN a memory that we state is right, and so is the architecture of all
     wrong = {
         name: gib
@@ -324,3 +323,69 @@ def test_what_is_known_of_instance_types_agrees_with_ec2s_list() -> None:
 def test_text_that_is_no_configuration_is_not_read(broken: str) -> None:
     with pytest.raises(ValueError, match="mapping"):
         cluster_configuration(broken)
+
+
+def test_queues_of_the_projects_own_are_written_as_they_are_said() -> None:
+    # GIVEN a spec that says all that can be said of a queue
+    project = spec(
+        head_node={"root_volume": {"size_gib": 100, "type": "gp3"}},
+        compute={"scaledown_idle_min": 25},
+        queues=[
+            {
+                "name": "main",
+                "spot": True,
+                "allocation_strategy": "price-capacity-optimized",
+                "placement_group": True,
+                "max_nodes": 3,
+                "max_time_min": 60,
+                "custom_ami": "ami-0123456789abcdef0",
+                "root_volume": {"size_gib": 200, "type": "gp2"},
+                "compute_resources": [
+                    {
+                        "name": "large",
+                        "instance_types": ["c7i.48xlarge", "c6a.48xlarge"],
+                        "min_count": 1,
+                        "max_count": 5,
+                        "efa": True,
+                        "smt": False,
+                    }
+                ],
+            }
+        ],
+    )
+    # WHEN it is rendered
+    config = configuration(project, tier=chosen_tier(CATALOGUE, project))
+    # THEN the configuration says it in ParallelCluster's words
+    queue = queue_of(config)
+    assert (queue["CapacityType"], queue["AllocationStrategy"]) == ("SPOT", "price-capacity-optimized")
+    assert queue["Networking"]["PlacementGroup"] == {"Enabled": True}
+    assert queue["Image"] == {"CustomAmi": "ami-0123456789abcdef0"}
+    assert queue["CustomSlurmSettings"] == {"MaxNodes": 3, "MaxTime": 60}
+    assert queue["ComputeSettings"]["LocalStorage"]["RootVolume"] == {
+        "Encrypted": True,
+        "Size": 200,
+        "VolumeType": "gp2",
+    }
+    assert queue["ComputeResources"] == [
+        {
+            "Name": "large",
+            "Instances": [{"InstanceType": "c7i.48xlarge"}, {"InstanceType": "c6a.48xlarge"}],
+            "MinCount": 1,
+            "MaxCount": 5,
+            "Efa": {"Enabled": True},
+            "DisableSimultaneousMultithreading": True,
+        }
+    ]
+    assert config["HeadNode"]["LocalStorage"]["RootVolume"]["Size"] == 100
+    assert config["Scheduling"]["SlurmSettings"]["ScaledownIdletime"] == 25
+
+
+def test_the_idle_time_is_the_specs_else_the_tiers_else_ten_minutes() -> None:
+    def idle(project: ProjectSpec, tier: Tier) -> Any:
+        return configuration(project, tier=tier)["Scheduling"]["SlurmSettings"]["ScaledownIdletime"]
+
+    debug = find_tier(CATALOGUE, "debug")
+    quick = debug.model_copy(update={"scaledown_idle_min": 0})
+    assert idle(spec(), debug) == 10
+    assert idle(spec(), quick) == 0
+    assert idle(spec(compute={"scaledown_idle_min": -1}), quick) == -1

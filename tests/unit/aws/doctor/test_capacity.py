@@ -122,10 +122,10 @@ def test_types_that_the_region_lacks_need_nothing() -> None:
     assert "no HPC type of the tiers is offered" in demand.note
 
 
-def test_of_alternatives_the_largest_counts() -> None:
+def test_of_alternatives_those_of_the_quota_count() -> None:
     resource = {
         "name": "any",
-        "instance_types": ["m5.8xlarge", "c7a.48xlarge", "hpc7a.96xlarge"],
+        "instance_types": ["c7a.48xlarge", "hpc7a.96xlarge"],
         "max_count": 3,
     }
     queue = {"name": "any", "placement_group": False, "compute_resources": [resource]}

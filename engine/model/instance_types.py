@@ -1,0 +1,120 @@
+"""EC2 instance types: how they are named, and what is known of them (data/instance_types.csv).
+
+What is not known is None, and no rule refuses anything for it: EC2 has new types every month, and
+AWS ParallelCluster asks EC2 itself before it makes a cluster.
+"""
+
+from __future__ import annotations
+
+import csv
+import re
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+from typing import Annotated
+
+from pydantic import AfterValidator, Field
+
+from engine.model.fields import Allowed, refused
+from engine.model.wording import shown
+
+INSTANCE_TYPE_ALLOWED = "an EC2 instance type: family, dot, size"
+_PATTERN = r"^[a-z0-9-]+\.[a-z0-9-]+$"
+
+_GIB_PER_VCPU = {"c": 2, "m": 4, "r": 8}
+_BURSTABLE_GIB = {"nano": 0.5, "micro": 1, "small": 2, "medium": 4, "large": 8, "xlarge": 16}
+_VCPUS = {"medium": 1, "large": 2, "xlarge": 4}
+
+
+def instance_type(name: str) -> str:
+    """A validator: an EC2 instance type such as `t3.medium`; whether it exists, AWS says."""
+    if not re.fullmatch(_PATTERN, name):
+        raise refused(f"{shown(name)} is not an instance type")
+    return name
+
+
+InstanceType = Annotated[
+    str,
+    AfterValidator(instance_type),
+    Allowed(INSTANCE_TYPE_ALLOWED),
+    Field(json_schema_extra={"pattern": _PATTERN}),
+]
+
+
+@dataclass(frozen=True)
+class InstanceFacts:
+    """What EC2 says of one type; None where we do not know. `gpu_maker` is None without GPUs, too."""
+
+    vcpus: int | None = None
+    cores: int | None = None
+    memory_gib: float | None = None
+    efa: bool | None = None
+    cluster_placement: bool | None = None
+    spot: bool | None = None
+    gpus: int | None = None
+    gpu_maker: str | None = None
+
+
+_UNKNOWN = InstanceFacts()
+
+
+def facts_of(name: str) -> InstanceFacts:
+    """What is known of a type; all None for one that is not listed."""
+    return known_types().get(name, _UNKNOWN)
+
+
+@cache
+def known_types() -> dict[str, InstanceFacts]:
+    """Every listed type, in the order of the file."""
+    text = (files("engine.model") / "data" / "instance_types.csv").read_text("utf-8")
+    rows = csv.DictReader(line for line in text.splitlines() if not line.startswith("#"))
+    return {row["instance_type"]: _facts(row) for row in rows}
+
+
+def memory_gib(name: str) -> float | None:
+    """Memory in GiB; of a type that is not listed, what its family has for a size below 16 GiB, or None.
+
+    Those families have a fixed amount for each vCPU; c5n, the odd one, is left out.
+
+    Source   Amazon EC2 instance types guide: T; C, M and R from the fifth generation on
+    """
+    listed = facts_of(name).memory_gib
+    if listed is not None:
+        return listed
+    family, _, size = name.partition(".")
+    if re.fullmatch(r"t[234][ag]?", family):
+        return _BURSTABLE_GIB.get(size)
+    ratio = re.fullmatch(r"([cmr])(?:[5-9]|1[0-9])[iag]?(?:d|n|dn)?", family)
+    if ratio and size in _VCPUS and family != "c5n":
+        return float(_GIB_PER_VCPU[ratio[1]] * _VCPUS[size])
+    return None
+
+
+def is_arm(name: str) -> bool:
+    """Whether it has a Graviton processor, by the `g` after the generation: m7g, c6gn, hpc7g.
+
+    Source   Amazon EC2 user guide, "Instance type naming conventions"
+    """
+    family = name.partition(".")[0]
+    return family == "a1" or re.fullmatch(r"[a-z]+[0-9]+g[a-z]*", family) is not None
+
+
+def _facts(row: dict[str, str]) -> InstanceFacts:
+    return InstanceFacts(
+        vcpus=_number(row["vcpus"]),
+        cores=_number(row["cores"]),
+        memory_gib=float(row["memory_gib"]) if row["memory_gib"] else None,
+        efa=_truth(row["efa"]),
+        cluster_placement=_truth(row["cluster_placement"]),
+        spot=_truth(row["spot"]),
+        gpus=_number(row["gpus"]),
+        gpu_maker=row["gpu_maker"] or None,
+    )
+
+
+def _number(text: str) -> int | None:
+    return int(text) if text else None
+
+
+def _truth(text: str) -> bool | None:
+    return text == "yes" if text else None
