@@ -53,8 +53,9 @@ setup-services: ## Install the servers that some tests run as child processes (D
 demo: setup ## Watch the main job run for real on the local cloud
 	@$(BIN)/provisioner demo
 
+# Terraform's processes collect garbage less often: a fifth less CPU, for memory that is there.
 test: setup setup-pcluster setup-checkov ## Run every test (real Terraform on the local cloud)
-	$(BIN)/python -m pytest -n 4 --dist loadgroup $(PYTEST_ARGS)
+	GOGC=400 $(BIN)/python -m pytest -n 4 --dist loadgroup $(PYTEST_ARGS)
 
 test-unit: setup ## Run the tests that start nothing
 	$(BIN)/python -m pytest tests/unit tests/golden $(PYTEST_ARGS)
