@@ -7,6 +7,7 @@
     |  |- UnknownProject           no such project in the registry
     |  |- NotConfirmed             a destructive command without its confirmation
     |  |- DataAtRisk               the change would lose data and nobody waived it
+    |  |- ClusterUpdateRefused     AWS would not make that change in the cluster as it runs
     |- BusyError                   somebody else is at work on it                         exit 4
     |  |- StateLocked              Terraform's state lock is held; names the holder
     |  |- OperationInProgress      the registry record moved under us
@@ -119,6 +120,10 @@ class NotConfirmed(RequestError):
 
 class DataAtRisk(RequestError):
     code = "DATA_AT_RISK"
+
+
+class ClusterUpdateRefused(RequestError):
+    code = "CLUSTER_UPDATE_REFUSED"
 
 
 class BusyError(EngineError):

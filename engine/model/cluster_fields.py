@@ -1,0 +1,81 @@
+"""Which field of the spec, and which setting, reaches which key of the cluster configuration."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+from typing import Any
+
+import yaml
+
+from engine.model.cluster_updates import OWN_POLICY, POLICIES, TOLD_APART_BY, key_tree
+
+
+@dataclass(frozen=True)
+class Field:
+    """A field of the spec, or a setting.
+
+    keys    places in the cluster configuration: Scheduling.SlurmQueues.CapacityType
+    says    what to know beside them; may be empty
+    """
+
+    name: str
+    is_setting: bool
+    keys: tuple[str, ...]
+    says: str
+
+    def reach(self, place: str) -> int:
+        """How exactly one of its keys names this one: the length of the longest; 0 when none does."""
+        return max((len(key) for key in self.keys if f"{place}.".startswith(f"{key}.")), default=0)
+
+    def __str__(self) -> str:
+        return f"setting {self.name}" if self.is_setting else self.name
+
+
+@cache
+def cluster_fields() -> tuple[Field, ...]:
+    """data/cluster_fields.yaml: the fields of the spec, then the settings."""
+    text = (files("engine.model") / "data/cluster_fields.yaml").read_text("utf-8")
+    document = yaml.safe_load(text)
+    return tuple(
+        Field(name, kind == "settings", tuple(row.get("keys", ())), row.get("says", ""))
+        for kind in ("spec", "settings")
+        for name, row in document[kind].items()
+    )
+
+
+def reached_by(place: str) -> tuple[str, ...]:
+    """The fields that a change of this key may come from, the likeliest first; empty: the engine's own."""
+    found = [field for field in cluster_fields() if field.reach(place)]
+    return tuple(str(field) for field in sorted(found, key=lambda field: -field.reach(place)))
+
+
+def policy_words(place: str) -> str:
+    """What changing the key needs, in words. Raises KeyError for a key that ParallelCluster lacks."""
+    rule = key_tree()
+    *around, key = place.split(".")
+    for section in around:
+        rule = rule[section]
+    found = rule[key]
+    return POLICIES[found if isinstance(found, str) else found[OWN_POLICY]].words
+
+
+def all_places() -> Iterator[tuple[str, str]]:
+    """Every key and the words for it; a section stands for all below it where that is the same."""
+    yield from _places(key_tree(), "")
+
+
+def _places(tree: Mapping[str, Any], prefix: str) -> Iterator[tuple[str, str]]:
+    for key, rule in tree.items():
+        if isinstance(rule, str):
+            if key not in (OWN_POLICY, TOLD_APART_BY):
+                yield prefix + key, POLICIES[rule].words
+            continue
+        own = POLICIES[rule[OWN_POLICY]].words
+        below = list(_places(rule, f"{prefix}{key}."))
+        if rule[OWN_POLICY] != "IGNORED":
+            yield prefix + key, own
+        if any(words != own for _, words in below):
+            yield from below
