@@ -74,7 +74,7 @@ docs: schemas ## Write everything that is generated anew: README tables, diagram
 	@$(BIN)/python -m docs.generate
 
 schemas: $(VENV)/.ready ## Write the pages and data that come from the engine's models anew
-	@for page in docs/spec.schema.json docs/settings.md modules/discovery/tags.json; do \
+	@for page in docs/spec.schema.json docs/settings.md docs/updates.md modules/discovery/tags.json; do \
 	  $(BIN)/python -m engine.model.reference $$page > $$page.new && mv $$page.new $$page; \
 	done
 

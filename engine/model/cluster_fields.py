@@ -58,24 +58,32 @@ def policy_words(place: str) -> str:
     *around, key = place.split(".")
     for section in around:
         rule = rule[section]
-    found = rule[key]
-    return POLICIES[found if isinstance(found, str) else found[OWN_POLICY]].words
+    return _words(rule[key], place)
 
 
 def all_places() -> Iterator[tuple[str, str]]:
-    """Every key and the words for it; a section stands for all below it where that is the same."""
-    yield from _places(key_tree(), "")
+    """Every key and the words for it; a section stands for the keys in it that need the same."""
+    yield from _places(key_tree(), "", None)
 
 
-def _places(tree: Mapping[str, Any], prefix: str) -> Iterator[tuple[str, str]]:
+def _places(tree: Mapping[str, Any], prefix: str, around: str | None) -> Iterator[tuple[str, str]]:
+    """around: the words of the section; None where it comes and goes key by key."""
     for key, rule in tree.items():
-        if isinstance(rule, str):
-            if key not in (OWN_POLICY, TOLD_APART_BY):
-                yield prefix + key, POLICIES[rule].words
+        if key in (OWN_POLICY, TOLD_APART_BY):
             continue
-        own = POLICIES[rule[OWN_POLICY]].words
-        below = list(_places(rule, f"{prefix}{key}."))
-        if rule[OWN_POLICY] != "IGNORED":
-            yield prefix + key, own
-        if any(words != own for _, words in below):
-            yield from below
+        is_section = not isinstance(rule, str)
+        # An ignored section is none for updates; each key in it counts by itself.
+        ignored = is_section and rule[OWN_POLICY] == "IGNORED"
+        words = None if ignored else _words(rule, prefix + key)
+        if words is not None and words != around:
+            yield prefix + key, words
+        if is_section:
+            yield from _places(rule, f"{prefix}{key}.", words)
+
+
+def _words(rule: Any, place: str) -> str:
+    policy = rule if isinstance(rule, str) else rule[OWN_POLICY]
+    # AWS's QueueUpdateStrategy is for what is in a queue; outside of one its policy asks for more.
+    if policy == "QUEUE_UPDATE_STRATEGY" and ".SlurmQueues." not in place:
+        policy = "COMPUTE_FLEET_STOP"
+    return POLICIES[policy].words
