@@ -79,7 +79,7 @@ _KEYS_INTRODUCTION = """\
 ## Every key
 
 All keys that ParallelCluster knows. A section stands for all of it coming or going, and for the keys in it
-that are not named. A further member of a list is more, one that goes is less, and one that is renamed is both.
+that are not named. A further member of a list is more, one that goes less, and one that is renamed both.
 
 | Key | What changing it needs |
 |---|---|
