@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 MODULES := $(sort $(notdir $(wildcard modules/*)))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-pcluster setup-checkov demo test test-unit lint scan format lock docs schemas update-policies clean
+.PHONY: help setup setup-pcluster setup-checkov setup-services demo test test-unit lint scan format lock docs package schemas update-policies clean
 
 help: ## Show the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
@@ -42,6 +42,14 @@ $(CHECKOV_VENV)/.ready: requirements/checkov.txt
 	@$(CHECKOV_VENV)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/checkov.txt
 	@touch $@
 
+# Only the core packages: they hold the programs and no service that apt would start.
+setup-services: ## Install the servers that some tests run as child processes (Debian, Ubuntu; as root)
+	@{ test -x /usr/sbin/mariadbd && command -v mariadb-install-db; } >/dev/null || { \
+	  apt-get update -qq && \
+	  DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends \
+	    mariadb-server-core mariadb-client-core; \
+	} >/dev/null || { echo "MariaDB could not be installed: apt-get and root are needed."; exit 1; }
+
 demo: setup ## Watch the main job run for real on the local cloud
 	@$(BIN)/provisioner demo
 
@@ -72,6 +80,9 @@ format: setup ## Rewrite Python and Terraform files in their usual format
 
 docs: schemas ## Write everything that is generated anew: README tables, diagrams, schemas
 	@$(BIN)/python -m docs.generate
+
+package: setup ## Write the accounting function's zip to dist/
+	@$(BIN)/provisioner package
 
 schemas: $(VENV)/.ready ## Write the pages and data that come from the engine's models anew
 	@for page in docs/spec.schema.json docs/settings.md docs/updates.md modules/discovery/tags.json; do \

@@ -8,6 +8,7 @@
     |  |- NotConfirmed             a destructive command without its confirmation
     |  |- DataAtRisk               the change would lose data and nobody waived it
     |  |- ClusterUpdateRefused     AWS would not make that change in the cluster as it runs
+    |  |- AccountingRefused        the accounting function is asked for what it never does
     |- BusyError                   somebody else is at work on it                         exit 4
     |  |- StateLocked              Terraform's state lock is held; names the holder
     |  |- OperationInProgress      the registry record moved under us
@@ -22,6 +23,8 @@
     |  |- NotBootstrapped          state bucket or a table is missing
     |  |- WrongRegion              something stands in another region than the settings say
     |  |- SharedGroundMissing      the shared VPC, database or provider stack is not there
+    |  |- AccountingError          the accounting database, or the function in front of it, failed
+    |  |  |- AccountingUnavailable it does not answer now, or others are at work on the same project
     |- ClusterError                AWS says the cluster (or its data export) failed       exit 8
 
 Codes are stable: clients and scripts compare them. Messages say what happened, to which
@@ -126,6 +129,10 @@ class ClusterUpdateRefused(RequestError):
     code = "CLUSTER_UPDATE_REFUSED"
 
 
+class AccountingRefused(RequestError):
+    code = "ACCOUNTING_REFUSED"
+
+
 class BusyError(EngineError):
     code = "BUSY"
     exit_code = 4
@@ -188,6 +195,15 @@ class WrongRegion(BackendError):
 
 class SharedGroundMissing(BackendError):
     code = "SHARED_GROUND_MISSING"
+
+
+class AccountingError(BackendError):
+    code = "ACCOUNTING_FAILED"
+
+
+class AccountingUnavailable(AccountingError):
+    code = "ACCOUNTING_UNAVAILABLE"
+    retryable = True
 
 
 class ClusterError(EngineError):

@@ -20,15 +20,11 @@ DIAGRAMS: dict[str, Callable[[Path], str]] = {
 def pages(root: Path) -> dict[Path, str]:
     """Path of a page -> its text as the code has it now."""
     tables = {readme: with_tables(readme.read_text("utf-8"), readme.parent) for readme in readmes(root)}
-    return tables | {root / name: draw(root) for name, draw in diagrams(root).items()}
-
-
-def diagrams(root: Path) -> dict[str, Callable[[Path], str]]:
-    """The diagrams, once there is a shared ground to draw."""
-    return DIAGRAMS if (root / "workspaces" / "shared" / "main.tf").is_file() else {}
+    return tables | {root / name: draw(root) for name, draw in DIAGRAMS.items()}
 
 
 def readmes(root: Path) -> list[Path]:
     """READMEs of every module and every hand-written root; generated roots lie one folder deeper."""
     written = [*root.glob("modules/*/*.tf"), *root.glob("workspaces/*/*.tf")]
-    return sorted({path.parent / "README.md" for path in written})
+    files = {path.parent / "README.md" for path in written}
+    return sorted(path for path in files if path.is_file())

@@ -65,10 +65,9 @@ class Declared:
         return [thing for thing in self.things if thing.kind == "module"]
 
 
-@cache
 def read(folder: Path) -> Declared:
     """Parse a folder. Raises hcl2's (lark's) error with line and column where a file is no HCL."""
-    documents = [_parse(path) for path in sorted(folder.glob("*.tf"))]
+    documents = [_parse(path.read_text("utf-8")) for path in sorted(folder.glob("*.tf"))]
     documents += [_normal(json.loads(path.read_text("utf-8"))) for path in sorted(folder.glob("*.tf.json"))]
     return Declared(
         folder,
@@ -88,8 +87,10 @@ def expression(value: Any) -> str | None:
     return None
 
 
-def _parse(path: Path) -> Body:
-    parsed: Body = hcl2.loads(path.read_text("utf-8"), serialization_options=_PLAIN)
+@cache
+def _parse(text: str) -> Body:
+    """By the text, since parsing is slow and the same files are read for several pages."""
+    parsed: Body = hcl2.loads(text, serialization_options=_PLAIN)
     return parsed
 
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from engine.aws.buckets import find_state_bucket
-from engine.aws.checks import Check, Probe, run_probes
+from engine.aws.checks import Check, Level, Probe, error_check, run_probes
 from engine.aws.failures import aws_errors
 from engine.aws.session import Cloud
 from engine.aws.tables import LOCK_KEY, REGISTRY_KEY, TableKey, describe_table, has_key
 from engine.errors import BackendError, EngineError, NotBootstrapped
 
+SUBJECT = "backend"
 _BOOTSTRAP = "Run `provisioner bootstrap`."
 
 
@@ -53,9 +54,9 @@ def examine_backend(
         if account_id is not None:
             require_account(account, account_id)
     except EngineError as error:
-        return [Check("AWS account", False, error.message, error.hint, error.code)]
+        return [error_check(SUBJECT, "AWS account", error)]
     probes = _backend_probes(quick, account, state_bucket, lock_table, registry_table)
-    return [Check("AWS account", True, account), *run_probes(probes)]
+    return [Check(SUBJECT, "AWS account", Level.OK, account), *run_probes(SUBJECT, probes)]
 
 
 def account_of(cloud: Cloud) -> str:

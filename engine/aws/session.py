@@ -21,9 +21,11 @@ if TYPE_CHECKING:
     from mypy_boto3_ec2 import EC2Client
     from mypy_boto3_efs import EFSClient
     from mypy_boto3_fsx import FSxClient
+    from mypy_boto3_lambda import LambdaClient
     from mypy_boto3_rds import RDSClient
     from mypy_boto3_s3 import S3Client
     from mypy_boto3_secretsmanager import SecretsManagerClient
+    from mypy_boto3_service_quotas import ServiceQuotasClient
     from mypy_boto3_sts import STSClient
 
 
@@ -123,6 +125,8 @@ class Cloud:
 
     def impatient(self) -> Cloud:
         """The same cloud with short time limits and two attempts, for checks a person waits for."""
+        if self._patience == _PREFLIGHT:
+            return self
         return Cloud(
             region=self.region,
             endpoint_url=self.endpoint_url,
@@ -162,6 +166,10 @@ class Cloud:
         return self._client("kms")  # type: ignore[no-any-return]
 
     @property
+    def lambdas(self) -> LambdaClient:
+        return self._client("lambda")  # type: ignore[no-any-return]
+
+    @property
     def logs(self) -> LogsClient:
         return self._client("logs")  # type: ignore[no-any-return]
 
@@ -176,6 +184,10 @@ class Cloud:
     @property
     def secretsmanager(self) -> SecretsManagerClient:
         return self._client("secretsmanager")  # type: ignore[no-any-return]
+
+    @property
+    def service_quotas(self) -> ServiceQuotasClient:
+        return self._client("service-quotas")  # type: ignore[no-any-return]
 
     @property
     def sts(self) -> STSClient:

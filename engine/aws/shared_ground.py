@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING
 
 from botocore.exceptions import ClientError
 
+from engine.aws.accounting_function import ACTIVE, INACTIVE, function_state
 from engine.aws.buckets import locate_bucket
-from engine.aws.checks import Check, Probe, run_probes
+from engine.aws.checks import Check, NotLookedFor, Probe, error_check, run_probes
 from engine.aws.failures import aws_errors, error_code
 from engine.aws.session import Cloud
 from engine.aws.stacks import find_stack
@@ -24,6 +25,8 @@ from engine.model import tags
 if TYPE_CHECKING:
     from mypy_boto3_ec2.type_defs import FilterTypeDef
     from mypy_boto3_rds.type_defs import DBInstanceTypeDef
+
+SUBJECT = "shared ground"
 
 # RDS user guide, "Viewing DB instance status": in these the database takes connections as usual.
 _DATABASE_SERVES = frozenset(
@@ -41,7 +44,7 @@ _STACK_STANDS = frozenset({"CREATE_COMPLETE", "UPDATE_COMPLETE", "UPDATE_ROLLBAC
 
 @dataclass(frozen=True)
 class SharedGround:
-    """Ids and addresses of the shared ground. No password: only where it is kept."""
+    """Ids, names and addresses of the shared ground."""
 
     vpc_id: str
     vpc_cidr: str
@@ -51,7 +54,7 @@ class SharedGround:
     workflow_security_group_id: str
     accounting_host: str
     accounting_port: int
-    accounting_secret_arn: str
+    accounting_function: str
     service_token: str
     public_bucket: str
 
@@ -60,29 +63,29 @@ def find_shared_ground(
     cloud: Cloud,
     *,
     accounting_database: str,
-    accounting_secret: str,
+    accounting_function: str,
     pcluster_provider_stack: str,
     public_bucket: str,
 ) -> SharedGround:
-    """Find everything, each exactly once and fit for use. The password is never read.
+    """Find everything, each exactly once and fit for use.
 
     accounting_database      RDS instance identifier
-    accounting_secret        name in Secrets Manager of the database's password
+    accounting_function      name of the Lambda function that makes the projects' databases and users
     pcluster_provider_stack  name of the stack with ParallelCluster's custom resource
     public_bucket            bucket with the data all projects share
     Raises  SharedGroundMissing listing each thing that is missing, doubtful or not ready, and what to do
             about it; Unreachable and AccessDenied when AWS could not be asked at all
     """
-    survey = _Survey(cloud, accounting_database, accounting_secret, pcluster_provider_stack, public_bucket)
+    survey = _Survey(cloud, accounting_database, accounting_function, pcluster_provider_stack, public_bucket)
     problems: list[Check] = []
     for probe in survey.probes():
         try:
             probe.look()
-        except _NotLookedFor:
+        except NotLookedFor:
             # The missing VPC is in the list already; what should be inside it adds nothing.
             continue
         except (SharedGroundMissing, WrongRegion) as error:
-            problems.append(Check(probe.name, False, error.message, error.hint, error.code))
+            problems.append(error_check(SUBJECT, probe.name, error))
     if problems:
         raise SharedGroundMissing(
             f"The shared ground in {cloud.region} is not complete:"
@@ -98,28 +101,24 @@ def examine_shared_ground(
     cloud: Cloud,
     *,
     accounting_database: str,
-    accounting_secret: str,
+    accounting_function: str,
     pcluster_provider_stack: str,
     public_bucket: str,
 ) -> list[Check]:
-    """The same looks for `doctor`: one Check each, never an error."""
+    """The same looks for `doctor`: one Check each, never an error; without the VPC none of what is in it."""
     survey = _Survey(
-        cloud.impatient(), accounting_database, accounting_secret, pcluster_provider_stack, public_bucket
+        cloud.impatient(), accounting_database, accounting_function, pcluster_provider_stack, public_bucket
     )
-    return run_probes(survey.probes())
-
-
-class _NotLookedFor(SharedGroundMissing):
-    """A look that makes no sense since an earlier one failed."""
+    return run_probes(SUBJECT, survey.probes())
 
 
 class _Survey:
     """The looks, each made once; later ones use what earlier ones found."""
 
-    def __init__(self, cloud: Cloud, database: str, secret: str, stack: str, bucket: str) -> None:
+    def __init__(self, cloud: Cloud, database: str, function: str, stack: str, bucket: str) -> None:
         self._cloud = cloud
         self._database_name = database
-        self._secret_name = secret
+        self._function_name = function
         self._stack_name = stack
         self._bucket_name = bucket
 
@@ -135,7 +134,7 @@ class _Survey:
                 f"accounting database {self._database_name}",
                 lambda: "{}:{}".format(*self.database),
             ),
-            (f"accounting secret {self._secret_name}", lambda: self.secret),
+            (f"accounting function {self._function_name}", self.look_at_function),
             (f"provider stack {self._stack_name}", lambda: self.service_token),
             (f"public bucket {self._bucket_name}", lambda: self.bucket),
         ]
@@ -153,7 +152,7 @@ class _Survey:
             workflow_security_group_id=self.workflow_group,
             accounting_host=host,
             accounting_port=port,
-            accounting_secret_arn=self.secret,
+            accounting_function=self._function_name,
             service_token=self.service_token,
             public_bucket=self.bucket,
         )
@@ -218,26 +217,21 @@ class _Survey:
             )
         return endpoint["Address"], endpoint.get("Port", 3306)
 
-    @cached_property
-    def secret(self) -> str:
-        name = self._secret_name
-        absent = SharedGroundMissing(
-            f"There is no secret {name} with the password of the accounting database.",
-            hint="Create it as plain text, holding the password alone.",
-        )
-        with aws_errors(f"looking for the secret {name}", secret=True):
-            try:
-                found = self._cloud.secretsmanager.describe_secret(SecretId=name)
-            except ClientError as error:
-                if error_code(error) == "ResourceNotFoundException":
-                    raise absent from error
-                raise
-        # A name that ends like a partial ARN can be answered with another secret.
-        if found["Name"] != name:
-            raise absent
-        if "DeletedDate" in found:
-            raise SharedGroundMissing(f"The secret {name} is scheduled for deletion.", hint="Restore it.")
-        return found["ARN"]
+    def look_at_function(self) -> str:
+        name = self._function_name
+        state = function_state(self._cloud, name)
+        if state is None:
+            raise SharedGroundMissing(
+                f"There is no accounting function {name}.",
+                hint="Set up the shared ground's accounting, or name another function in the settings "
+                "(accounting_function).",
+            )
+        if state not in (ACTIVE, INACTIVE):
+            raise SharedGroundMissing(
+                f"The accounting function {name} is {state}.",
+                hint="Wait until it is Active; if it is Failed, apply the shared ground again.",
+            )
+        return state
 
     @cached_property
     def service_token(self) -> str:
@@ -291,7 +285,7 @@ class _Survey:
         try:
             return [{"Name": "vpc-id", "Values": [self.vpc[0]]}]
         except SharedGroundMissing as error:
-            raise _NotLookedFor("It can only be looked for in the shared VPC.") from error
+            raise NotLookedFor("It can only be looked for in the shared VPC.") from error
 
     def _describe_database(self, name: str) -> DBInstanceTypeDef:
         with aws_errors(f"looking for the accounting database {name}"):

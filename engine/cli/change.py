@@ -1,4 +1,4 @@
-"""Commands that plan or change a project: render, plan, apply, release, destroy."""
+"""Commands that plan or change a project: render, plan, apply, release, destroy, rotate-password."""
 
 from __future__ import annotations
 
@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from engine.review.model import Review
 
 CHANGES_WAITING_EXIT = 2
+# ParallelCluster user guide, "Slurm accounting": what a head node runs when its secret has changed.
+_PASSWORD_SCRIPT = "/opt/parallelcluster/scripts/slurm/update_slurm_database_password.sh"
 
 
 @click.command(short_help="Write a project's Terraform workspace.")
@@ -234,6 +236,34 @@ def destroy(
         click.echo(f"{name} is destroyed. Kept: {', '.join(done.kept)}; --purge-data deletes them.")
     else:
         click.echo(f"{name} is gone, its data too ({done.objects_deleted} object versions).")
+
+
+@click.command("rotate-password", short_help="Give a project's accounting another password.")
+@project_argument
+@pass_invocation
+def rotate_password(invocation: Invocation, project: str) -> None:
+    """Change the password with which the cluster of VLAB/PROJECT logs in to its accounting database.
+
+    The old password is refused from then on. The cluster goes on as long as its sessions last; the
+    commands that are shown make it read the new one. The password itself is never printed.
+
+    \b
+    Example:
+      provisioner rotate-password lab-1/proj-1
+    """
+    from engine.operations.accounting import rotate_password as operation
+
+    vlab_id, project_id = ids_from(project)
+    with Progress(f"{vlab_id}/{project_id}") as progress:
+        names = operation(invocation.engine(progress), vlab_id, project_id)
+    click.echo(
+        f"{names.project} has another accounting password, in the secret {names.accounting_secret}.\n"
+        "Now make the cluster read it, with its compute fleet stopped (running jobs end):\n"
+        f"  pcluster update-compute-fleet --cluster-name {names.cluster} --status STOP_REQUESTED\n"
+        "  on the head node, once the fleet is STOPPED:\n"
+        f"    sudo {_PASSWORD_SCRIPT}\n"
+        f"  pcluster update-compute-fleet --cluster-name {names.cluster} --status START_REQUESTED"
+    )
 
 
 def show_review(review: Review, *, err: bool = False) -> None:

@@ -252,7 +252,8 @@ def _local_cloud(invocation: Invocation, folder: Path, story: Story) -> Iterator
     tools = prepare(invocation.home, explicit=invocation.settings.terraform, environ=invocation.environ)
     story.tell("A local cloud: moto's server, FSx for Lustre, ParallelCluster", "provisioner local up")
     control.down(folder)
-    remove_workspace(folder / "workspaces")
+    for made_before in ("workspaces", "bootstrap"):
+        remove_workspace(folder / made_before)
     try:
         control.up(folder, durations=Durations(cluster_create_s=4, cluster_update_s=3, cluster_delete_s=2))
         endpoint = control.environment(control.status(folder))["AWS_ENDPOINT_URL"]

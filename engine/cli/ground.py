@@ -1,14 +1,12 @@
-"""Commands about the ground: setup, settings, doctor."""
+"""Commands about the ground: setup, settings."""
 
 from __future__ import annotations
 
 import click
 
 from engine.cli.arguments import json_option, pass_invocation
-from engine.cli.console import note, print_facts, print_json, print_table
+from engine.cli.console import print_facts, print_json, print_table
 from engine.cli.invocation import Invocation
-from engine.errors import BackendError
-from engine.operations.reporting import Silent
 
 
 @click.command(short_help="Find Terraform and the AWS provider, or fetch them.")
@@ -71,43 +69,3 @@ def _shown(value: object) -> str:
     if isinstance(value, (list, tuple)):
         return ", ".join(str(one) for one in value) or "-"
     return "-" if value is None else str(value)
-
-
-@click.command(short_help="Check that everything a project needs is there.")
-@json_option
-@pass_invocation
-def doctor(invocation: Invocation, as_json: bool) -> None:
-    """Check tools, backend and shared infrastructure, each with what to do. Exits with 7 if one fails.
-
-    \b
-    Examples:
-      provisioner doctor
-      provisioner --cloud aws doctor --json
-    """
-    from engine.operations.ground import examine
-
-    checks = examine(invocation.engine(Silent()))
-    failed = [check for check in checks if not check.ok]
-    if as_json:
-        print_json(
-            {
-                "ok": not failed,
-                "checks": [
-                    {"name": one.name, "ok": one.ok, "found": one.found, "hint": one.hint} for one in checks
-                ],
-            }
-        )
-    else:
-        for check in checks:
-            mark = click.style("ok", fg="green") if check.ok else click.style("no", fg="red", bold=True)
-            click.echo(f"{mark}  {check.name}: {check.found}")
-            if not check.ok and check.hint:
-                click.echo(f"    {check.hint}")
-    if failed:
-        if as_json:
-            raise click.exceptions.Exit(BackendError.exit_code)
-        raise BackendError(
-            f"{len(failed)} of {len(checks)} checks failed.",
-            hint="Mend them from the top: later ones may follow.",
-        )
-    note("Everything is in place.")

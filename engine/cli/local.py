@@ -154,10 +154,10 @@ def _shared_names(settings: Settings) -> SharedNames:
 
     return SharedNames(
         region=settings.region,
+        project_cidrs=settings.address_ranges,
         public_bucket=settings.public_bucket,
         accounting_database=settings.accounting_database,
-        accounting_secret=settings.accounting_secret,
-        accounting_user=settings.accounting_user,
+        accounting_function=settings.accounting_function,
         pcluster_version=settings.pcluster_version,
         pcluster_provider_stack=settings.pcluster_provider_stack,
     )

@@ -24,6 +24,7 @@ class Request:
     query     names of the parameters in its address
     headers   names of its headers that begin with x-amz-
     body      form, JSON or content, as the service takes it
+    signer    id of the access key it was signed with
     """
 
     service: str
@@ -32,6 +33,7 @@ class Request:
     query: frozenset[str]
     headers: frozenset[str]
     body: bytes
+    signer: str = ""
 
 
 class Calls:
@@ -44,12 +46,24 @@ class Calls:
         self._counts: Counter[str] = Counter()
         self.listeners: list[Callable[[Request], None]] = []
 
-    def hear(self, call: tuple[str, str], environ: Mapping[str, Any], body: bytes) -> None:
+    def hear(self, call: tuple[str, str] | None, environ: Mapping[str, Any], body: bytes) -> None:
+        """call: what call_name makes of the request. Listeners get "?" for an operation it cannot tell."""
+        service = call[0] if call else _service(environ)
+        if service is None or not self.listeners:
+            return
         query = frozenset(parse_qs(environ.get("QUERY_STRING", ""), keep_blank_values=True))
         headers = frozenset(
             name[5:].lower().replace("_", "-") for name in environ if name.startswith("HTTP_X_AMZ_")
         )
-        request = Request(*call, environ.get("PATH_INFO", "/"), query, headers, body)
+        request = Request(
+            service=service,
+            operation=call[1] if call else "?",
+            path=environ.get("PATH_INFO", "/"),
+            query=query,
+            headers=headers,
+            body=body,
+            signer=_credential(environ)[0],
+        )
         for listener in self.listeners:
             listener(request)
 
@@ -80,11 +94,17 @@ def call_name(environ: Mapping[str, Any], body: bytes) -> tuple[str, str] | None
 
 
 def _service(environ: Mapping[str, Any]) -> str | None:
-    """The service a SigV4 request was signed for: Credential=key/date/region/SERVICE/aws4_request."""
+    """The service a request was signed for."""
+    name = _credential(environ)[1]
+    return SIGNING_NAMES.get(name, name) or None
+
+
+def _credential(environ: Mapping[str, Any]) -> tuple[str, str]:
+    """(key, service) of a SigV4 request: Credential=KEY/date/region/SERVICE/aws4_request; empty without."""
     match = re.search(
-        r"Credential=[^/]+/\d+/[^/]+/([^/]+)/aws4_request", environ.get("HTTP_AUTHORIZATION", "")
+        r"Credential=([^/]+)/\d+/[^/]+/([^/]+)/aws4_request", environ.get("HTTP_AUTHORIZATION", "")
     )
-    return SIGNING_NAMES.get(match[1], match[1]) if match else None
+    return (match[1], match[2]) if match else ("", "")
 
 
 @dataclass(frozen=True)

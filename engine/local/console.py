@@ -5,6 +5,7 @@ GET  /_local/inventory                 everything that exists
 GET  /_local/calls                     counts of successful changing calls; DELETE resets them
 POST /_local/durations                 {"cluster_create_s": 1.5, ...}
 GET|POST|DELETE /_local/failures       failures on demand
+POST /_local/quotas                    {"ec2/L-1216C47A": 512}: what Service Quotas answers
 GET  /_local/lustre/<fs-id>            list of files (?prefix=/project)
 GET|PUT|DELETE /_local/lustre/<fs-id>/<path>
 """
@@ -44,6 +45,7 @@ class Console:
             ("GET", "failures"): self._world.faults.to_list,
             ("POST", "failures"): lambda: self._order(_json(body)),
             ("DELETE", "failures"): self._world.faults.clear,
+            ("POST", "quotas"): lambda: self._set_quotas(_json(body)),
         }
         try:
             if topic == "lustre":
@@ -63,6 +65,10 @@ class Console:
     def _set_durations(self, values: dict[str, Any]) -> dict[str, float]:
         self._world.durations = self._world.durations.changed(values)
         return self._world.durations.to_dict()
+
+    def _set_quotas(self, values: dict[str, Any]) -> dict[str, float]:
+        self._world.quotas |= {name: float(value) for name, value in values.items()}
+        return self._world.quotas
 
     def _order(self, values: dict[str, Any]) -> list[dict[str, Any]]:
         if not {"cluster", "operation"} <= set(values) <= FAILURE_KEYS:

@@ -12,6 +12,7 @@ from engine.local.api_error import ApiError
 from engine.local.calls import call_name
 from engine.local.console import Console
 from engine.local.fsx_api import FsxApi
+from engine.local.functions import Functions
 from engine.local.world import World
 
 log = logging.getLogger(__name__)
@@ -20,23 +21,41 @@ Answer = tuple[str, list[tuple[str, str]], bytes]
 
 class Gateway:
     """Serves one request at a time: the body is read first, then the world is locked, brought up to
-    date, and asked. A slow client can therefore not hold the lock.
+    date, and asked. A slow client can therefore not hold the lock. A Lambda function that runs here is
+    outside of it, since it calls the cloud itself.
     """
 
-    def __init__(self, world: World, moto: Callable[..., Iterable[bytes]], fsx: FsxApi, console: Console):
+    def __init__(
+        self,
+        world: World,
+        moto: Callable[..., Iterable[bytes]],
+        fsx: FsxApi,
+        functions: Functions,
+        console: Console,
+    ):
         self._world = world
         self._moto = moto
         self._fsx = fsx
+        self._functions = functions
         self._console = console
 
     def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
         body = _read_body(environ)
         with self._world.lock:
             self._world.tick()
-            status, headers, content = self._answer(environ, body)
+            function = self._functions.find(_region(environ) or self._world.region, environ)
+            answer = self._answer(environ, body) if function is None else None
             self._world.tick()
+        status, headers, content = answer or self._invoke(function, environ, body)
         start_response(status, headers)
         return [] if environ["REQUEST_METHOD"] == "HEAD" else [content]
+
+    def _invoke(self, function: Any, environ: dict[str, Any], body: bytes) -> Answer:
+        answer = self._functions.invoke(function, environ, body)
+        with self._world.lock:
+            if answer[0] < "400":
+                self._world.calls.record("lambda", "Invoke")
+        return answer
 
     def _answer(self, environ: dict[str, Any], body: bytes) -> Answer:
         path = environ.get("PATH_INFO", "/")
@@ -45,8 +64,7 @@ class Gateway:
                 environ["REQUEST_METHOD"], path, environ.get("QUERY_STRING", ""), body
             )
         call = call_name(environ, body)
-        if call:
-            self._world.calls.hear(call, environ, body)
+        self._world.calls.hear(call, environ, body)
         if call and call[0] == "fsx":
             answer = self._fsx_answer(environ, call[1], body)
         else:

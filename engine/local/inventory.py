@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from engine.local.accounting import Book
 from engine.local.ec2_dependencies import interfaces_in_use
 from engine.local.fsx_api import FsxApi
 from engine.local.vpc_peering import GONE
@@ -22,9 +23,10 @@ Key = tuple[str, str, str]
 class Inventory:
     """`items` gives {service, type, id, name, tags, seeded}; `seeded` are those there at `mark`."""
 
-    def __init__(self, world: World, fsx: FsxApi):
+    def __init__(self, world: World, fsx: FsxApi, accounting: Book):
         self._world = world
         self._fsx = fsx
+        self._accounting = accounting
         self._seeded: set[Key] = set()
 
     def mark(self) -> None:
@@ -134,6 +136,10 @@ class Inventory:
         for snapshot in rds.database_snapshots.values():
             if snapshot.snapshot_type == "manual":
                 yield _rds_item("db-snapshot", snapshot)
+        for name in list(self._accounting.databases):
+            yield _item("accounting", "database", name, name)
+        for name in list(self._accounting.users):
+            yield _item("accounting", "user", name, name)
 
     def _alarms(self) -> Iterator[Item]:
         backends, region = self._world.backends, self._world.region

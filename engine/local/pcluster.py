@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from engine.local import pcluster_validation
+from engine.local.accounting import AccountingDatabase
 from engine.local.cluster_stack import REASON_LENGTH, ClusterStack
 from engine.local.faults import Fault
 from engine.local.fsx_api import FsxApi
@@ -54,9 +55,10 @@ Done = Callable[[Outcome], None]
 
 
 class Clusters:
-    def __init__(self, world: World, fsx: FsxApi):
+    def __init__(self, world: World, fsx: FsxApi, accounting: AccountingDatabase):
         self._world = world
         self._fsx = fsx
+        self._accounting = accounting
         self._clusters: dict[tuple[str, str], Cluster] = {}
         world.watchers.append(self._watch)
 
@@ -199,10 +201,9 @@ class Clusters:
         if fault:
             return f"{fault.failure_code}: ordered by the local cloud's failure list."
         ground = self._ground(cluster.region)
-        if not ground.database_reachable(cluster.config):
-            return (
-                "HeadNodeBootstrapFailure: slurmdbd cannot reach the accounting database, port 6819 refused."
-            )
+        problem = ground.accounting_problem(cluster.name, cluster.config)
+        if problem:
+            return f"HeadNodeBootstrapFailure: {problem}, port 6819 refused."
         for event in ("OnNodeStart", "OnNodeConfigured"):
             action = dig(cluster.config, "HeadNode", "CustomActions", event, default={})
             for step in action.get("Sequence", [action] if action else []):
@@ -286,7 +287,7 @@ class Clusters:
         return pcluster_validation.problems(name, config) or self._ground(region).problems(config)
 
     def _ground(self, region: str) -> Ground:
-        return Ground(self._world.backends, region, self._fsx.store(region))
+        return Ground(self._world.backends, region, self._fsx.store(region), self._accounting)
 
     def _refuse(self, done: Done, messages: list[str], *, validation: bool) -> None:
         text = "; ".join(messages)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from engine.local.accounting import AccountingDatabase
 from engine.local.backends import Backends
 from engine.local.fsx_store import FsxStore
 from engine.local.pcluster_config import (
@@ -17,6 +18,7 @@ from engine.local.pcluster_config import (
     subnet_ids,
 )
 from engine.local.ports import port_open
+from engine.local.secret_versions import current_text
 
 LNET_PORT, NFS_PORT = 988, 2049
 
@@ -24,10 +26,11 @@ LNET_PORT, NFS_PORT = 988, 2049
 class Ground:
     """One region as a cluster's validators see it."""
 
-    def __init__(self, backends: Backends, region: str, fsx: FsxStore):
+    def __init__(self, backends: Backends, region: str, fsx: FsxStore, accounting: AccountingDatabase):
         self._backends = backends
         self._region = region
         self._fsx = fsx
+        self._accounting = accounting
         self._ec2 = backends.ec2(region)
 
     def problems(self, config: dict[str, Any]) -> list[str]:
@@ -47,16 +50,21 @@ class Ground:
     def subnet(self, subnet_id: str) -> Any:
         return next((one for one in self._ec2.describe_subnets() if one.id == subnet_id), None)
 
-    def database_reachable(self, config: dict[str, Any]) -> bool:
-        """Whether the accounting database's address belongs to a database of this region."""
-        uri = dig(config, "Scheduling", "SlurmSettings", "Database", "Uri")
-        if uri is None:
-            return True
-        host, _, port = str(uri).partition(":")
-        return any(
-            database.address == host and str(database.port) == (port or "3306")
-            for database in self._backends.rds(self._region).databases.values()
-        )
+    def accounting_problem(self, cluster: str, config: dict[str, Any]) -> str | None:
+        """Why slurmdbd does not start on the head node; None when it does, or is not asked for."""
+        wanted = dig(config, "Scheduling", "SlurmSettings", "Database")
+        if wanted is None:
+            return None
+        if not self._accounting.answers_at(self._region, str(wanted["Uri"])):
+            return "slurmdbd cannot reach the accounting database"
+        # The secret's whole text is the password, as the node's script takes it.
+        password = current_text(self._backends.secrets(self._region), str(wanted["PasswordSecretArn"]))
+        if password is None:
+            return "the secret with slurmdbd's password has no value"
+        database = str(wanted.get("DatabaseName") or cluster.replace("-", "_"))
+        if not self._accounting.accepts(str(wanted["UserName"]), password, database):
+            return "slurmdbd's login is refused by the accounting database"
+        return None
 
     def object_exists(self, uri: str) -> bool:
         """Whether an s3:// address names an object; other addresses are taken on trust."""

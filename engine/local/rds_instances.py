@@ -18,6 +18,7 @@ from engine.local.rds_versions import full_version
 from engine.local.service_interfaces import place_interface, remove_interfaces
 from engine.local.world import World
 
+DEFAULT_AUTHORITY = "rds-ca-rsa2048-g1"
 # Changes that interrupt the database: without ApplyImmediately they wait for the maintenance window,
 # which never comes here.
 DEFERRED = {
@@ -53,6 +54,7 @@ def _patch_attributes(patches: Patches) -> None:
             "performance_insights_retention_period",
         ):
             setattr(self, name, kwargs.get(name))
+        self.ca_certificate_identifier = kwargs.get("ca_certificate_identifier") or DEFAULT_AUTHORITY
         self.pending_modified_values = {}
         self.interfaces = []
         self.interface_subnets = []

@@ -5,11 +5,15 @@ A real account has these from its own Terraform; here they are made fresh at eac
 
 from __future__ import annotations
 
-import secrets
+import io
+import json
+import zipfile
 from typing import Any
 
+from engine.accounting.handler import HANDLER
 from engine.local.connection import client_for
 from engine.local.provider_stack import CAPABILITIES, RELEASED, template_url
+from engine.local.seed_network import keep_apart, peer_with_main_vpc
 from engine.local.shared_names import ENDPOINT_SERVICES, GATEWAY_SERVICES, SHARED_TAGS, SharedNames
 
 SSH_PORT, SLURM_REST_PORT = 22, 8082
@@ -30,10 +34,13 @@ class Seed:
         vpc_id = self._vpc(ec2)
         route_table = self._route_table(ec2, vpc_id)
         subnets = self._endpoint_subnets(ec2, vpc_id, route_table)
-        endpoint_group, database_group = self._groups(ec2, vpc_id)
+        endpoint_group, database_group, function_groups = self._groups(ec2, vpc_id)
         self._workflow_group(ec2, vpc_id)
         self._endpoints(ec2, vpc_id, route_table, subnets, endpoint_group)
-        self._database(subnets, database_group)
+        keep_apart(ec2, vpc_id, self._names, subnets)
+        peer_with_main_vpc(ec2, vpc_id, route_table, self._names)
+        database = self._database(subnets, database_group)
+        self._accounting_function(subnets, function_groups, database)
         self._public_bucket()
         self._provider_stack()
 
@@ -61,9 +68,10 @@ class Seed:
             made.append(str(subnet["SubnetId"]))
         return made
 
-    def _groups(self, ec2: Any, vpc_id: str) -> tuple[str, str]:
-        """Nodes carry the two access groups; the endpoints' and the database's groups let those in."""
-        ids = []
+    def _groups(self, ec2: Any, vpc_id: str) -> tuple[str, str, list[str]]:
+        """Nodes and the accounting function carry the two access groups; the endpoints' and the
+        database's groups let those in. Gives the latter two, and the access groups."""
+        ids, clients = [], []
         for access, name, port in (
             ("endpoint_access", "provisioner-endpoints", 443),
             ("accounting_access", "provisioner-accounting", 3306),
@@ -92,7 +100,8 @@ class Seed:
                 ],
             )
             ids.append(str(server))
-        return ids[0], ids[1]
+            clients.append(str(client))
+        return ids[0], ids[1], clients
 
     def _workflow_group(self, ec2: Any, vpc_id: str) -> None:
         """Head nodes carry it: SSH and the Slurm REST port from where the Workflow Service lives."""
@@ -136,15 +145,7 @@ class Seed:
                 TagSpecifications=_named("vpc-endpoint", f"provisioner-{service}"),
             )
 
-    def _database(self, subnets: list[str], group: str) -> None:
-        names = self._names
-        password = names.database_password or secrets.token_hex(16)
-        secret = self._client("secretsmanager")
-        secret.create_secret(
-            Name=names.accounting_secret,
-            Description="Password of the Slurm accounting database, as plain text",
-            SecretString=password,
-        )
+    def _database(self, subnets: list[str], group: str) -> dict[str, Any]:
         rds = self._client("rds")
         rds.create_db_subnet_group(
             DBSubnetGroupName="provisioner-accounting",
@@ -152,18 +153,63 @@ class Seed:
             SubnetIds=subnets,
         )
         rds.create_db_instance(
-            DBInstanceIdentifier=names.accounting_database,
+            DBInstanceIdentifier=self._names.accounting_database,
             DBInstanceClass="db.t4g.medium",
             Engine="mariadb",
             EngineVersion="11.4",
             AllocatedStorage=20,
-            MasterUsername=names.accounting_user,
-            MasterUserPassword=password,
+            MasterUsername="provisioner",
+            ManageMasterUserPassword=True,
             DBSubnetGroupName="provisioner-accounting",
             VpcSecurityGroupIds=[group],
             PubliclyAccessible=False,
+            StorageEncrypted=True,
             Port=3306,
         )
+        found = rds.describe_db_instances(DBInstanceIdentifier=self._names.accounting_database)
+        database: dict[str, Any] = found["DBInstances"][0]
+        return database
+
+    def _accounting_function(self, subnets: list[str], groups: list[str], database: dict[str, Any]) -> None:
+        """The function that makes the projects' databases and users. Its zip is empty: the local cloud
+        runs the engine's own code."""
+        name = self._names.accounting_function
+        self._client("lambda").create_function(
+            FunctionName=name,
+            Runtime="python3.12",
+            Handler=HANDLER,
+            Role=self._function_role(name),
+            Code={"ZipFile": _empty_zip()},
+            Timeout=120,
+            VpcConfig={"SubnetIds": subnets, "SecurityGroupIds": groups},
+            Environment={
+                "Variables": {
+                    "ACCOUNTING_DATABASE_HOST": database["Endpoint"]["Address"],
+                    "ACCOUNTING_DATABASE_PORT": str(database["Endpoint"]["Port"]),
+                    "ACCOUNTING_MASTER_SECRET_ARN": database["MasterUserSecret"]["SecretArn"],
+                    "ACCOUNTING_CA_FILE": "/var/task/rds-ca.pem",
+                }
+            },
+        )
+
+    def _function_role(self, name: str) -> str:
+        iam = self._client("iam")
+        role = iam.create_role(
+            RoleName=name,
+            AssumeRolePolicyDocument=json.dumps(
+                _policy(Principal={"Service": "lambda.amazonaws.com"}, Action="sts:AssumeRole")
+            ),
+        )["Role"]
+        network = _policy(
+            Action=[
+                "ec2:CreateNetworkInterface",
+                "ec2:DeleteNetworkInterface",
+                "ec2:DescribeNetworkInterfaces",
+            ],
+            Resource="*",
+        )
+        iam.put_role_policy(RoleName=name, PolicyName="network", PolicyDocument=json.dumps(network))
+        return str(role["Arn"])
 
     def _public_bucket(self) -> None:
         s3 = self._client("s3")
@@ -185,6 +231,17 @@ class Seed:
             TemplateURL=template_url(names.pcluster_version, names.region),
             Capabilities=list(CAPABILITIES),
         )
+
+
+def _policy(**statement: Any) -> dict[str, Any]:
+    return {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", **statement}]}
+
+
+def _empty_zip() -> bytes:
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w") as archive:
+        archive.writestr("README", "The local cloud runs the engine's own code.\n")
+    return file.getvalue()
 
 
 def _tagged(resource_type: str, role: str) -> list[dict[str, Any]]:

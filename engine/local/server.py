@@ -12,7 +12,7 @@ import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import TracebackType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from engine.local.backends import ACCOUNT_ID
 from engine.local.calls import Request
@@ -22,6 +22,9 @@ from engine.local.durations import INSTANT, Durations
 from engine.local.patches import Patches
 from engine.local.shared_names import SharedNames
 from engine.local.world import World
+
+if TYPE_CHECKING:
+    from engine.local.accounting import RealMariaDb
 
 log = logging.getLogger(__name__)
 HOST = "127.0.0.1"
@@ -37,6 +40,7 @@ class LocalCloud:
     clock      a SteppedClock makes time stand still until `advance`
     names      of the seeded shared infrastructure
     seeded     False starts empty
+    mariadb    what the accounting function works on; None for a stand-in that keeps no records
     port       0 takes a free one
     """
 
@@ -47,12 +51,14 @@ class LocalCloud:
         clock: Clock | None = None,
         names: SharedNames | None = None,
         seeded: bool = True,
+        mariadb: RealMariaDb | None = None,
         port: int = 0,
     ):
         self._durations = durations or Durations()
         self._clock = clock or SystemClock()
         self.names = names or SharedNames()
         self._seeded = seeded
+        self._mariadb = mariadb
         self._port = port
         self.account_id = ACCOUNT_ID
         self.region = self.names.region
@@ -157,6 +163,11 @@ class LocalCloud:
         with self.world.lock:
             self.world.faults.order(Fault(cluster, operation, code, times))
 
+    def set_quota(self, service: str, code: str, value: float) -> None:
+        """Give the account a quota of its own: set_quota("ec2", "L-1216C47A", 512)."""
+        with self.world.lock:
+            self.world.quotas[f"{service}/{code}"] = value
+
     def advance(self, seconds: float) -> None:
         """Let time pass at once; needs a SteppedClock."""
         if not isinstance(self._clock, SteppedClock):
@@ -197,14 +208,18 @@ class LocalCloud:
             network_acls,
             rds_groups,
             rds_instances,
+            secret_versions,
             security_group_rules,
+            service_quotas,
             stacks,
             table_encryption,
             vpc_endpoints,
             vpc_peering,
         )
+        from engine.local.accounting import AccountingDatabase
         from engine.local.console import Console
         from engine.local.fsx_api import FsxApi
+        from engine.local.functions import Functions
         from engine.local.gateway import Gateway
         from engine.local.http_server import HttpServer
         from engine.local.inventory import Inventory
@@ -213,7 +228,8 @@ class LocalCloud:
         self.world = World(region=self.region, clock=self._clock, durations=self._durations)
         self.world.backends.reset()
         fsx = FsxApi(self.world)
-        clusters = Clusters(self.world, fsx)
+        accounting = AccountingDatabase(self.world, self._mariadb)
+        clusters = Clusters(self.world, fsx, accounting)
         conditional.install(self.world, self._patches)
         efs.install(self.world, self._patches)
         ec2_dependencies.install(self._patches)
@@ -226,16 +242,20 @@ class LocalCloud:
         rds_groups.install(self._patches)
         rds_instances.install(self.world, self._patches)
         lambda_lifecycle.install(self.world, self._patches)
+        service_quotas.install(self.world, self._patches)
         table_encryption.install(self._patches)
+        secret_versions.install(self._patches)
         stacks.install(self.world, clusters, self._patches)
-        self._inventory = Inventory(self.world, fsx)
+        self._inventory = Inventory(self.world, fsx, accounting.book)
         identity = {
             "instance_id": self.instance_id,
             "account_id": self.account_id,
             "started_at": iso(time.time()),
         }
         console = Console(self.world, fsx, self._inventory, identity)
-        gateway = Gateway(self.world, DomainDispatcherApplication(create_backend_app), fsx, console)
+        functions = Functions(self.world, accounting)
+        moto = DomainDispatcherApplication(create_backend_app)
+        gateway = Gateway(self.world, moto, fsx, functions, console)
         self._server = HttpServer(HOST, self._port, gateway)
         self._thread("local-cloud", lambda: self._server.serve_forever(poll_interval=0.05))
         if not isinstance(self._clock, SteppedClock):

@@ -17,6 +17,9 @@ ENDPOINT_SERVICES = (
     "ssm",
     "ssmmessages",
     "ec2messages",
+    "elasticfilesystem",
+    "fsx",
+    "sts",
 )
 GATEWAY_SERVICES = ("s3", "dynamodb")
 
@@ -28,21 +31,20 @@ class SharedNames:
     account_id          12 digits; moto's
     vpc_cidr            the shared VPC; projects get their blocks inside it
     main_vpc_cidr       where the Workflow Service lives: let in to head nodes
+    project_cidrs       blocks of it from which projects get their subnets, kept apart from each other
     endpoint_cidrs      subnets of the interface endpoints and the database, one per zone
     public_bucket       "" for provisioner-public-<account>-<region>
-    database_password   "" for a random one at each start
     """
 
     account_id: str = "123456789012"
     region: str = "us-east-1"
     vpc_cidr: str = "10.42.0.0/16"
     main_vpc_cidr: str = "10.0.0.0/16"
+    project_cidrs: tuple[str, ...] = ("10.42.64.0/18", "10.42.128.0/17")
     endpoint_cidrs: tuple[str, ...] = ("10.42.0.0/24", "10.42.1.0/24")
     public_bucket: str = ""
     accounting_database: str = "provisioner-slurm-accounting"
-    accounting_secret: str = "provisioner/slurm-accounting"
-    accounting_user: str = "slurm"
-    database_password: str = dataclasses.field(default="", repr=False)
+    accounting_function: str = "provisioner-accounting"
     pcluster_version: str = "3.16.1"
     pcluster_provider_stack: str = ""
 
@@ -64,9 +66,8 @@ class SharedNames:
         known = {field.name for field in dataclasses.fields(cls)}
         if not isinstance(values, dict) or set(values) - known:
             raise ValueError(f"the seed must be a JSON object with some of {', '.join(sorted(known))}")
-        if "endpoint_cidrs" in values:
-            values["endpoint_cidrs"] = tuple(values["endpoint_cidrs"])
-        return cls(**values)
+        lists = {name: tuple(value) for name, value in values.items() if isinstance(value, list)}
+        return cls(**values | lists)
 
     def to_json(self) -> str:
         return json.dumps(dataclasses.asdict(self), sort_keys=True)

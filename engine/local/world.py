@@ -30,6 +30,8 @@ class World:
         self.calls = Calls()
         self.backends = Backends(self.account_id)
         self.watchers: list[Callable[[float], None]] = []
+        self.quotas: dict[str, float] = {}
+        """ "service/code" -> the account's own value, where it has one: {"ec2/L-1216C47A": 512.0}"""
 
     def now(self) -> float:
         """The moment things happen at: while the agenda runs, when they were due."""

@@ -35,6 +35,9 @@ class Names:
     stack       the CloudFormation stack around the cluster; the cluster is a stack of its own, so
                 the two must differ
     database    Slurm accounting database, ^[0-9a-z_]+$
+    database_user      the only database user that may use it, and that may use nothing else: at most 32
+                       characters, which MySQL clients still count on; ends like the database does
+    accounting_secret  Secrets Manager name of that user's password
     bucket      the project's own S3 bucket; carries the account, as bucket names are global
     key_secret  Secrets Manager name of the private key
     state_key   S3 key of the Terraform state; keeps the ids as they are, upper case too
@@ -47,6 +50,8 @@ class Names:
     cluster: str
     stack: str
     database: str
+    database_user: str
+    accounting_secret: str
     bucket: str
     key_pair: str
     key_secret: str
@@ -75,6 +80,8 @@ def names_for(vlab_id: str, project_id: str, *, account_id: str) -> Names:
         cluster=cluster,
         stack=f"{cluster}-stack",
         database=cluster.replace("-", "_"),
+        database_user=f"slurm_{digest}",
+        accounting_secret=f"provisioner/{cluster}/accounting",
         bucket=f"pc-{account_id}-{vlab}-{proj}-{digest}",
         key_pair=cluster,
         key_secret=f"provisioner/{cluster}/ssh-key",

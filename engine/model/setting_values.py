@@ -130,15 +130,11 @@ DatabaseInstance = Annotated[
     AfterValidator(_matching(r"(?=.{1,63}$)[a-z](-?[a-z0-9])*", "an RDS instance identifier")),
     Allowed("1 to 63 lower-case letters, digits and single '-', a letter first"),
 ]
-SecretName = Annotated[
+# Lambda API reference, CreateFunction: a name, no ARN.
+FunctionName = Annotated[
     str,
-    AfterValidator(_matching(r"[A-Za-z0-9/_+=.@-]{1,512}", "a secret's name")),
-    Allowed("1 to 512 letters, digits and / _ + = . @ -"),
-]
-DatabaseUser = Annotated[
-    str,
-    AfterValidator(_matching(r"[A-Za-z][A-Za-z0-9_]{0,31}", "a database user")),
-    Allowed("1 to 32 letters, digits and '_', a letter first"),
+    AfterValidator(_matching(r"[A-Za-z0-9_-]{1,64}", "a Lambda function's name")),
+    Allowed("1 to 64 letters, digits, '-' and '_'"),
 ]
 PclusterVersion = Annotated[
     str,

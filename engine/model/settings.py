@@ -104,12 +104,9 @@ class Settings(Strict):
         default="provisioner-slurm-accounting",
         description="RDS instance that holds Slurm's accounting databases.",
     )
-    accounting_secret: rules.SecretName = Field(
-        default="provisioner/slurm-accounting",
-        description="Secrets Manager name of the accounting user's password (plain text, not JSON).",
-    )
-    accounting_user: rules.DatabaseUser = Field(
-        default="slurm", description="Database user of Slurm's accounting."
+    accounting_function: rules.FunctionName = Field(
+        default="provisioner-accounting",
+        description="Lambda function that makes each project's accounting database and its user.",
     )
     pcluster_version: rules.PclusterVersion = Field(
         default="3.16.1",

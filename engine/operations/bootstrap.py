@@ -81,7 +81,7 @@ class Bootstrapped:
 
 
 def plan_backend(engine: Engine) -> PlannedBackend:
-    """Look at what there is and plan the rest; changes nothing at AWS.
+    """Look at what there is and plan the rest; changes nothing at AWS but marks in the state, see _untaint.
 
     Raises   BackendError for another account than the settings say, and what find_existing_backend and
              Terraform raise
@@ -127,7 +127,7 @@ def bootstrap(engine: Engine, *, approve: Callable[[Review], None]) -> Bootstrap
     if planned.state_local:
         engine.reporter.step("Moving the state into the bucket")
         _move_state(engine, planned)
-    _remove_local_state(engine, planned.root)
+    remove_local_state(engine, planned.root)
     file = engine.workspaces.parent / BACKEND_FILE
     write_if_changed(file, backend_file(engine.settings))
     return Bootstrapped(steps_of(planned.review, engine.settings), file)
@@ -205,7 +205,7 @@ def _move_state(engine: Engine, planned: PlannedBackend) -> None:
     planned.runner.migrate_state(backend_config=_backend_config(root))
 
 
-def _remove_local_state(engine: Engine, root: Path) -> None:
+def remove_local_state(engine: Engine, root: Path) -> None:
     """Remove the state's file once all it knows is known in the bucket."""
     file = root / _LOCAL_STATE
     if not file.is_file():

@@ -18,8 +18,9 @@ from engine.review.findings import refuse_data_loss
 from engine.terraform.state import instances
 from engine.workspace.stack import Presence
 
-_DATA_MODULES = ("module.bucket.", "module.efs.")
-_DATA = ("module.bucket.aws_s3_bucket.this", "module.efs.aws_efs_file_system.this")
+_RECORDS = "module.accounting.aws_lambda_invocation.database"
+_PARKED = ("module.bucket.", "module.efs.", _RECORDS)
+_DATA = ("module.bucket.aws_s3_bucket.this", "module.efs.aws_efs_file_system.this", _RECORDS)
 
 
 @dataclass(frozen=True)
@@ -53,14 +54,20 @@ def destroy(
         return Destroyed(kept=())
     if not purge_data:
         release(engine, vlab_id, project_id, approve=approve, skip_export=skip_export)
-        return Destroyed(kept=(f"bucket {names.bucket}", f"EFS home {names.efs}"))
+        return Destroyed(
+            kept=(
+                f"bucket {names.bucket}",
+                f"EFS home {names.efs}",
+                f"accounting database {names.database}",
+            )
+        )
     return _purge(engine, records.spec_of(record), approve, skip_export or "the data is purged")
 
 
 def _purge(engine: Engine, spec: ProjectSpec, approve: Approve, skip_export: str) -> Destroyed:
     names = engine.names(spec.vlab_id, spec.project_id)
     planned = make_plan(engine, spec, Presence.REMOVED)
-    if not all(one.address.startswith(_DATA_MODULES) for one in instances(read_state(engine, names))):
+    if not all(one.address.startswith(_PARKED) for one in instances(read_state(engine, names))):
         release(engine, spec.vlab_id, spec.project_id, approve=approve, skip_export=skip_export)
         planned = make_plan(engine, spec, Presence.REMOVED)
     refuse_data_loss(planned.review, allowed=_DATA)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from engine.aws import addresses, clusters, preflight
+from engine.aws import accounting_function, addresses, clusters, preflight
 from engine.aws.session import Cloud
 from engine.aws.shared_ground import find_shared_ground
 from engine.model.names import Names
@@ -68,12 +68,15 @@ def check_ground(engine: Engine, names: Names) -> Engine:
 
     Gives    the engine to go on with: on the release of the project's cluster where one stands, since
              AWS lets no cluster go from one provider to another
+    A sleeping accounting function is woken up, which takes a minute or two.
     Raises   TerraformMissing, SharedGroundMissing, and what `check_backend` raises
     """
     _ = engine.toolchain
     check_backend(engine)
     engine = _on_its_release(engine, names)
     find_shared_ground(engine.cloud, **ground_names(engine))
+    if accounting_function.wake(engine.cloud, engine.settings.accounting_function):
+        engine.reporter.note("The accounting function had been idle for weeks and is awake again")
     return engine
 
 
@@ -93,7 +96,7 @@ def ground_names(engine: Engine) -> dict[str, str]:
     settings = engine.settings
     return {
         "accounting_database": settings.accounting_database,
-        "accounting_secret": settings.accounting_secret,
+        "accounting_function": settings.accounting_function,
         "pcluster_provider_stack": settings.pcluster_provider_stack,
         "public_bucket": settings.public_bucket,
     }

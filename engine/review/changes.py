@@ -41,7 +41,8 @@ def read_change(entry: Mapping[str, Any], knowledge: Knowledge) -> Change:
     before, after = before_and_after(raw)
     action = _action(entry, raw, address)
     module = str(entry.get("module_address", ""))
-    kind = knowledge.kind_of(str(entry.get("type", "")), module, _texts(raw))
+    name = str(entry.get("name", ""))
+    kind = knowledge.kind_of(str(entry.get("type", "")), module, name, _texts(raw))
     row = knowledge.row(kind)
     attributes = _attributes(action, raw, before, after)
     return Change(
@@ -49,7 +50,7 @@ def read_change(entry: Mapping[str, Any], knowledge: Knowledge) -> Change:
         module=module,
         mode=str(entry.get("mode", "managed")),
         type=str(entry.get("type", "")),
-        name=str(entry.get("name", "")),
+        name=name,
         kind=kind,
         action=action,
         data_bearing=row.holds_data and entry.get("mode") != "data",

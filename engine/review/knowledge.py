@@ -32,12 +32,25 @@ class ResourceKnowledge:
 
 @dataclass(frozen=True)
 class KindRule:
-    """When a resource counts as a narrower kind: its type, and its module's name or a text in it."""
+    """When a resource counts as a narrower kind: its type, and its module's name or a text in it.
+
+    name       of the resource, where the module has several of the type; "" for any
+    mentions   a text by which it is known outside of that module; "" for none
+    """
 
     kind: str
     type: str
     module: str
-    mentions: str
+    name: str = ""
+    mentions: str = ""
+
+    def fits(self, resource_type: str, module: str, name: str, texts: tuple[str, ...]) -> bool:
+        """module: its last part, without an index."""
+        if self.type != resource_type:
+            return False
+        if self.mentions and any(self.mentions in text for text in texts):
+            return True
+        return module == self.module and self.name in ("", name)
 
 
 @dataclass(frozen=True)
@@ -53,18 +66,14 @@ class Knowledge:
         """The row of a kind; the default row when the table has none."""
         return self.rows.get(kind, self.default)
 
-    def kind_of(self, resource_type: str, module: str, texts: tuple[str, ...]) -> str:
+    def kind_of(self, resource_type: str, module: str, name: str, texts: tuple[str, ...]) -> str:
         """The kind of a resource: its type, unless a narrower rule fits.
 
         module   its module address; texts   the strings to look for a rule's `mentions` in
         """
         last = re.sub(r"\[.*?\]$", "", module.rsplit("module.", 1)[-1])
-        for rule in self.kinds:
-            if rule.type == resource_type and (
-                last == rule.module or any(rule.mentions in text for text in texts)
-            ):
-                return rule.kind
-        return resource_type
+        rule = next((one for one in self.kinds if one.fits(resource_type, last, name, texts)), None)
+        return rule.kind if rule else resource_type
 
 
 @cache

@@ -42,6 +42,7 @@ class References:
 
     lustre_id              None for a project without Lustre
     accounting_host        without a port
+    accounting_secret_arn  of the project's own database user; known once that user is there
     head_node_script_url   s3:// address of the script that finishes the head node
     """
 

@@ -38,7 +38,7 @@ class Presence(StrEnum):
     RUNNING = "running"
     """Everything: cluster, Lustre, subnet, and the data."""
     PARKED = "parked"
-    """The data only: bucket and EFS home; nothing that costs by the hour."""
+    """The data only: bucket, EFS home and job records; nothing that costs by the hour."""
     REMOVED = "removed"
     """Nothing: applying it deletes the data too, past the modules' prevent_destroy."""
 
@@ -65,7 +65,7 @@ def references(spec: ProjectSpec) -> References:
         efs_id="${module.efs.id}",
         lustre_id="${module.fsx[0].id}" if lustre else None,
         accounting_host="${data.aws_db_instance.accounting.address}",
-        accounting_secret_arn="${data.aws_secretsmanager_secret.accounting.arn}",
+        accounting_secret_arn="${module.accounting.secret_arn}",
         head_node_script_url="${module.node_scripts[0].url}",
         public_bucket=Lookups().public_bucket,
         private_bucket="${module.bucket.name}",
@@ -152,7 +152,8 @@ def _variables(stack: TerraformStack) -> None:
         type="bool",
         default=False,
         nullable=False,
-        description="true keeps the data (bucket, EFS home) and removes all that costs by the hour.",
+        description="true keeps the data (bucket, EFS home, job records) and removes all that costs by the "
+        "hour.",
     )
     subnet_cidr = TerraformVariable(
         stack,
@@ -191,7 +192,6 @@ def _shared_infrastructure(stack: TerraformStack, settings: Settings) -> None:
     ):
         look_up("aws_security_group", label, tags={tags.SHARED: value}, **in_vpc)
     look_up("aws_db_instance", "accounting", db_instance_identifier=settings.accounting_database)
-    look_up("aws_secretsmanager_secret", "accounting", name=settings.accounting_secret)
     look_up("aws_cloudformation_stack", "pcluster_provider", name=settings.pcluster_provider_stack)
     look_up("aws_s3_bucket", "public", bucket=settings.public_bucket)
 
@@ -220,6 +220,16 @@ def _modules(
             call.add_override("count", "${var.parked ? 0 : 1}")
 
     module("bucket", "bucket", parks=False, name=names.bucket)
+    module(
+        "accounting",
+        "accounting",
+        parks=False,
+        name=names.cluster,
+        function_name=settings.accounting_function,
+        database=names.database,
+        user=names.database_user,
+        active="${!var.parked}",
+    )
     module(
         "efs",
         "efs",

@@ -285,13 +285,12 @@ variable "performance_insights" {
 }
 
 variable "ca_certificate_identifier" {
-  description = "Authority that signs the database's certificate."
+  description = "Authority that signs the database's certificate; by default the account's, rds-ca-rsa2048-g1 where nobody chose another. Naming one makes the first apply change the database once more after it was made."
   type        = string
-  default     = "rds-ca-rsa2048-g1"
-  nullable    = false
+  default     = null
 
   validation {
-    condition     = contains(["rds-ca-rsa2048-g1", "rds-ca-rsa4096-g1", "rds-ca-ecc384-g1"], var.ca_certificate_identifier)
+    condition     = var.ca_certificate_identifier == null || contains(["rds-ca-rsa2048-g1", "rds-ca-rsa4096-g1", "rds-ca-ecc384-g1"], coalesce(var.ca_certificate_identifier, "-"))
     error_message = "ca_certificate_identifier must be rds-ca-rsa2048-g1, rds-ca-rsa4096-g1 or rds-ca-ecc384-g1."
   }
 }

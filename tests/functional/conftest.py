@@ -17,6 +17,7 @@ from engine.cli.main import run
 from engine.local.durations import Durations
 from engine.local.server import LocalCloud
 from engine.terraform.toolchain import prepare
+from tests.functional.mariadb import MariaDbServer, running_mariadb
 
 QUICK = Durations(
     cluster_create_s=1.0,
@@ -62,6 +63,13 @@ def terraform() -> str:
     return str(prepare(base_folder() / ".provisioner", explicit=None, environ=os.environ).binary)
 
 
+@pytest.fixture(scope="session")
+def mariadb() -> Iterator[MariaDbServer]:
+    """A real MariaDB server; tests that use it are marked xdist_group("mariadb"), so that one starts."""
+    with running_mariadb() as server:
+        yield server
+
+
 @pytest.fixture
 def cloud(request: pytest.FixtureRequest) -> Iterator[LocalCloud]:
     """A local cloud that is seeded and otherwise empty; other arguments by indirect parametrization."""
@@ -76,10 +84,16 @@ def _make_backend(
     lock_table: str = "provisioner-terraform-locks",
     registry_table: str = "provisioner-registry",
 ) -> None:
-    """As much of the backend as projects see; `provisioner bootstrap` would take a minute for it."""
+    """As much of the backend as doctor looks at; `provisioner bootstrap` would take a minute for it."""
     place = {} if aws.region == "us-east-1" else {"LocationConstraint": aws.region}
     aws.s3.create_bucket(Bucket=state_bucket, **({"CreateBucketConfiguration": place} if place else {}))
     aws.s3.put_bucket_versioning(Bucket=state_bucket, VersioningConfiguration={"Status": "Enabled"})
+    rule = {"ApplyServerSideEncryptionByDefault": {"SSEAlgorithm": "AES256"}}
+    aws.s3.put_bucket_encryption(Bucket=state_bucket, ServerSideEncryptionConfiguration={"Rules": [rule]})
+    blocks = ("BlockPublicAcls", "IgnorePublicAcls", "BlockPublicPolicy", "RestrictPublicBuckets")
+    aws.s3.put_public_access_block(
+        Bucket=state_bucket, PublicAccessBlockConfiguration=dict.fromkeys(blocks, True)
+    )
     for table, keys in ((lock_table, ["LockID"]), (registry_table, ["pk", "sk"])):
         aws.dynamodb.create_table(
             TableName=table,
@@ -90,9 +104,12 @@ def _make_backend(
             ],
             BillingMode="PAY_PER_REQUEST",
         )
+        aws.dynamodb.update_continuous_backups(
+            TableName=table, PointInTimeRecoverySpecification={"PointInTimeRecoveryEnabled": True}
+        )
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def make_backend() -> Callable[..., None]:
     """`make_backend(aws)` makes state bucket, lock table and registry table, under other names if asked."""
     return _make_backend

@@ -162,15 +162,64 @@ def test_doctor_before_and_after_bootstrap(cloud, provisioner, make_backend) -> 
     assert before.json["ok"] is False
     assert {check["name"].split()[0] for check in failed} == {"state", "lock", "registry"}
     assert all("provisioner bootstrap" in check["hint"] for check in failed)
-    provisioner("doctor").refused(7, "3 of", "checks failed")
+    assert {check["error"] for check in failed} == {"NOT_BOOTSTRAPPED"}
+    assert "3 failed" in provisioner("doctor").refused(7, "3 of", "checks failed").out
 
     # WHEN
     make_backend(Cloud(region="us-east-1", endpoint_url=cloud.endpoint, local=True))
-    # THEN
+    # THEN nothing fails; a new account's quotas are small, which is a warning
     after = provisioner("doctor", "--json").ok()
     assert after.json["ok"] is True
     assert {check["name"] for check in after.json["checks"]} >= {"terraform", "AWS account", "shared VPC"}
-    assert "Everything is in place" in provisioner("doctor").ok().err
+    assert {tuple(check) for check in after.json["checks"]} == {
+        ("subject", "name", "level", "ok", "found", "hint", "error")
+    }
+    warned = [(check["subject"], check["ok"]) for check in after.json["checks"] if check["level"] != "ok"]
+    assert warned == [("quotas", True), ("quotas", True)]
+    text = provisioner("doctor").ok()
+    assert "Everything is in place, with 2 warnings." in text.err
+    assert "(L-1216C47A)" in text.out
+
+
+def test_doctor_shows_what_is_ok_only_when_asked(cloud, provisioner, make_backend) -> None:
+    make_backend(Cloud(region="us-east-1", endpoint_url=cloud.endpoint, local=True))
+    cloud.set_quota("ec2", "L-1216C47A", 10_000)
+    cloud.set_quota("ec2", "L-F7808C92", 10_000)
+
+    quiet, everything = provisioner("doctor").ok(), provisioner("doctor", "--all").ok()
+
+    assert "Everything is in place.\n" in quiet.err
+    assert [line.split()[0] for line in quiet.out.splitlines()] == [
+        "tools",
+        "backend",
+        "shared",
+        "network",
+        "endpoints",
+        "isolation",
+        "database",
+        "quotas",
+    ]
+    assert "  ok       private VPC: no Internet Gateway" in everything.out
+    assert set(quiet.out.splitlines()) <= set(everything.out.splitlines())
+
+
+def test_what_is_mended_in_one_go_is_told_once(cloud, provisioner, make_backend) -> None:
+    make_backend(Cloud(region="us-east-1", endpoint_url=cloud.endpoint, local=True))
+    dynamodb = cloud.client("dynamodb")
+    for table in ("provisioner-terraform-locks", "provisioner-registry"):
+        dynamodb.update_continuous_backups(
+            TableName=table, PointInTimeRecoverySpecification={"PointInTimeRecoveryEnabled": False}
+        )
+
+    lines = provisioner("doctor").ok().out.splitlines()
+
+    begin = next(number for number, line in enumerate(lines) if line.startswith("backend"))
+    assert lines[begin].endswith("7 ok, 2 warnings")
+    assert [line.split(":")[0].split() for line in lines[begin + 1 : begin + 3]] == [
+        ["warning", "lock", "table", "recovery"],
+        ["warning", "registry", "table", "recovery"],
+    ]
+    assert "provisioner bootstrap" in lines[begin + 3]
 
 
 def test_bootstrap_shows_and_asks_in_a_real_account_only(alone, monkeypatch) -> None:

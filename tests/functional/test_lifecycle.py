@@ -17,7 +17,7 @@ from tests.policies.permissions import with_policies
 pytestmark = [pytest.mark.terraform, pytest.mark.timeout(600)]
 
 NAMES = names_for("lab-1", "proj-1", account_id="123456789012")
-ENGINE_BUCKETS = {"provisioner-state-123456789012-us-east-1"}
+ENGINE_MADE = {"provisioner-state-123456789012-us-east-1", NAMES.key_secret}
 MADE_BY_MODULES = {
     ("cloudformation", "stack"),
     ("ec2", "security-group"),
@@ -26,6 +26,7 @@ MADE_BY_MODULES = {
     ("fsx", "data-repository-association"),
     ("fsx", "file-system"),
     ("s3", "bucket"),
+    ("secretsmanager", "secret"),
 }
 BY_THE_HOUR = {"ec2:subnet", "ec2:instance", "fsx:file-system", "efs:mount-target", "cloudformation:stack"}
 
@@ -50,7 +51,7 @@ def require_tags(cloud: LocalCloud, tmp_path: Path) -> None:
     found = [item for item in made if item["name"] != NAMES.cluster or item["type"] != "stack"]
     assert {(item["service"], item["type"]) for item in found} == MADE_BY_MODULES
     for item in found:
-        if item["id"] in ENGINE_BUCKETS:
+        if item["id"] in ENGINE_MADE:
             continue
         assert item["tags"].get(tags.ADDRESS) in planned, item
         assert item["tags"][tags.PROJECT] == "proj-1", item
@@ -114,7 +115,9 @@ def test_a_lustre_project_from_nothing_to_nothing(cloud, provisioner, backend, s
     body = client(cloud).s3.get_object(Bucket=NAMES.bucket, Key="private/results/run-1.dat")["Body"].read()
     assert body == b"forty-two"
     assert not set(kinds(cloud)) & BY_THE_HOUR
-    assert "efs:file-system" in kinds(cloud)
+    # AND what is kept is the data: the job records too, but nobody who could log in to them
+    assert {"s3:bucket", "efs:file-system", "accounting:database"} <= set(kinds(cloud))
+    assert not {"accounting:user", "secretsmanager:secret"} & set(kinds(cloud))
     assert provisioner("status", "lab-1/proj-1", "--json").json["phase"] == "PARKED"
     # AND releasing it again is no error
     provisioner("release", "lab-1/proj-1", "--yes").ok()
@@ -141,9 +144,10 @@ def test_an_efs_project_and_a_destroy_that_keeps_the_data(cloud, provisioner, ba
     kept = provisioner("destroy", "lab-1/proj-1", "--confirm", "lab-1/proj-1").ok()
 
     # THEN bucket and home are there and said to be
-    assert NAMES.bucket in kept.out
+    assert NAMES.bucket in kept.out and NAMES.database in kept.out
     assert not set(kinds(cloud)) & BY_THE_HOUR
-    assert {"s3:bucket", "efs:file-system"} <= set(kinds(cloud))
+    assert {"s3:bucket", "efs:file-system", "accounting:database"} <= set(kinds(cloud))
+    assert "accounting:user" not in kinds(cloud)
 
 
 def test_two_projects_do_not_touch_each_other(cloud, provisioner, backend, spec) -> None:

@@ -48,7 +48,9 @@ READING = {
     "outputs": ["outputs", PROJECT],
     "ssh-key": ["ssh-key", PROJECT, "--out", "key"],
 }
-EVERYTHING = CHANGING | READING
+# Changes something at AWS, but needs neither Terraform nor the shared ground as a whole.
+ROTATING = {"rotate-password": ["rotate-password", PROJECT]}
+EVERYTHING = CHANGING | READING | ROTATING
 
 
 @contextmanager
@@ -247,22 +249,28 @@ def test_no_shared_ground(cloud, provisioner, known: Cloud, tmp_path: Path) -> N
         with nothing_changed(cloud, tmp_path):
             refused = provisioner(*command).refused(7, "SHARED_GROUND_MISSING", "`provisioner doctor`")
         # Everything that is missing is listed at once.
-        for name in ("VPC", "accounting database", "provider stack", "public data"):
+        for name in ("VPC", "accounting database", "accounting function", "provider stack", "public data"):
             assert name in refused.err
 
 
 def test_part_of_the_shared_ground_is_missing(cloud, provisioner, known: Cloud, tmp_path: Path) -> None:
     with nothing_changed(cloud, tmp_path):
-        refused = provisioner("-s", "accounting_secret=no/such", *EVERYTHING["apply"])
-    refused.refused(7, "SHARED_GROUND_MISSING", "no/such")
+        refused = provisioner("-s", "accounting_function=no-such", *EVERYTHING["apply"])
+    refused.refused(7, "SHARED_GROUND_MISSING", "no-such")
     assert "VPC" not in refused.err
 
 
 def test_a_project_nobody_knows(cloud, provisioner, backend, tmp_path: Path) -> None:
-    for name in ("status", "outputs", "ssh-key", "release", "destroy", "purge"):
+    for name in ("status", "outputs", "ssh-key", "release", "destroy", "purge", "rotate-password"):
         with nothing_changed(cloud, tmp_path):
             refused = provisioner(*EVERYTHING[name]).refused(3, "UNKNOWN_PROJECT", PROJECT)
         assert "`provisioner list`" in refused.err, name
+
+
+def test_a_password_of_a_project_without_a_cluster(cloud, provisioner, known: Cloud, tmp_path: Path) -> None:
+    with nothing_changed(cloud, tmp_path):
+        refused = provisioner("rotate-password", PROJECT).refused(3, "NO_CLUSTER", "`provisioner apply`")
+    assert refused.out == ""
 
 
 def test_a_destroy_that_is_not_confirmed(cloud, provisioner, known: Cloud, tmp_path: Path, monkeypatch):

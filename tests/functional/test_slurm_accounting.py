@@ -21,8 +21,8 @@ from tests.functional.conftest import QUICK
 MODULES = Path(__file__).parents[2] / "modules"
 NAME = "provisioner-slurm-accounting"
 
-# The provider looks at a database for the first time a minute after it made, changed or deleted it.
-pytestmark = [pytest.mark.terraform, pytest.mark.timeout(600)]
+# The provider looks at a database for the first time a minute after it made or deleted it.
+pytestmark = [pytest.mark.terraform, pytest.mark.timeout(500)]
 
 
 @pytest.fixture
@@ -89,8 +89,8 @@ def test_from_nothing_to_a_last_snapshot(cloud: LocalCloud, root: Root) -> None:
     assert "disable deletion protection" in said
     assert f"rds db-instance {NAME}" in cloud.left_over()
 
-    unprotected = ("-auto-approve", "-var", "deletion_protection=false")
-    root.ok("apply", *unprotected)
-    root.ok("destroy", *unprotected)
+    # By hand instead of by an apply, which would take one more minute.
+    cloud.client("rds").modify_db_instance(DBInstanceIdentifier=NAME, DeletionProtection=False)
+    root.ok("destroy", "-auto-approve", "-var", "deletion_protection=false")
     (left,) = cloud.left_over()
     assert left.startswith(f"rds db-snapshot {NAME}-final-")

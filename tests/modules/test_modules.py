@@ -106,4 +106,4 @@ def test_module_makes_no_way_to_the_internet(name: str) -> None:
         made = set(re.findall(r'^resource "(\w+)"', text, flags=re.MULTILINE))
         assert made.isdisjoint(PUBLIC), path
         for setting in ("map_public_ip_on_launch", "associate_public_ip_address", "publicly_accessible"):
-            assert not re.search(rf"\b{setting}\s*=\s*(?!false\b)", text), f"{setting} in {path}"
+            assert not re.search(rf"\b{setting}\s*=(?!\s*false\b)", text), f"{setting} in {path}"

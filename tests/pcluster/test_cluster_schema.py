@@ -53,7 +53,7 @@ def as_terraform_fills_it_in(*, lustre: bool) -> References:
         efs_id="fs-0123456789abcdef0",
         lustre_id="fs-0123456789abcdef1" if lustre else None,
         accounting_host="accounting.abcdefghijkl.us-east-1.rds.amazonaws.com",
-        accounting_secret_arn="arn:aws:secretsmanager:us-east-1:123456789012:secret:provisioner/slurm-a1b2c3",
+        accounting_secret_arn="arn:aws:secretsmanager:us-east-1:123456789012:secret:provisioner/pc-x/accounting-a1b2c3",
         head_node_script_url=f"s3://{NAMES.bucket}/scripts/0123456789abcdef/head-node-configured.sh",
         public_bucket="provisioner-public-123456789012-us-east-1",
         private_bucket=NAMES.bucket,

@@ -20,11 +20,13 @@ from typing import Any
 from urllib.parse import parse_qs
 
 from engine.local.calls import Request
+from engine.local.connection import environment_for
 from engine.local.server import LocalCloud
 
 FOLDER = Path(__file__).parents[2] / "docs" / "policies"
 NAMES = sorted(path.stem for path in FOLDER.glob("*.json"))
 ACCOUNT, REGION = "123456789012", "us-east-1"
+CALLER = environment_for("", REGION, ACCOUNT)["AWS_ACCESS_KEY_ID"]
 
 ROLES = {
     "reader": ["reader"],
@@ -126,6 +128,7 @@ BESIDES: dict[str, list[str]] = {
 """What AWS checks for the same call elsewhere, on resources of its choice."""
 
 TAGGING = {
+    "cloudwatch": "TagResource",
     "dynamodb": "TagResource",
     "ec2": "CreateTags",
     "ecr": "TagResource",
@@ -175,9 +178,17 @@ class Policies:
 
 @contextmanager
 def permitted(cloud: LocalCloud, role: str) -> Iterator[None]:
-    """Fail when something was asked of the cloud meanwhile that the role's policies do not allow."""
+    """Fail when something was asked of the cloud meanwhile that the role's policies do not allow.
+
+    Functions that run in the cloud ask with keys of their own, and have roles of their own.
+    """
     asked: set[Need] = set()
-    with cloud.heard(lambda request: asked.update(needs(request))):
+
+    def hear(request: Request) -> None:
+        if request.signer == CALLER:
+            asked.update(needs(request))
+
+    with cloud.heard(hear):
         yield
     policies = Policies(*ROLES[role])
     refused = sorted(need for need in asked if not policies.allow(need))
@@ -221,7 +232,7 @@ def needs(request: Request) -> Iterable[Need]:
         yield Need(action, "", operation)
     if (
         prefix in TAGGING
-        and request.operation.startswith(("Create", "Authorize", "Import"))
+        and request.operation.startswith(("Authorize", "Create", "Import", "Put"))
         and _TAGS.search(request.body)
     ):
         yield Need(f"{prefix}:{TAGGING[prefix]}", "", operation)
@@ -236,7 +247,7 @@ def resource(request: Request) -> str:
             "/*" if request.operation == "DeleteObjects" else ""
         )
     if request.service == "dynamodb":
-        return table(field(request, "TableName"))
+        return field(request, "ResourceArn") or table(field(request, "TableName"))
     if request.service == "cloudformation":
         stack = form(request, "StackName")
         return (

@@ -83,8 +83,8 @@ run "database_is_private_and_encrypted" {
   }
 
   assert {
-    condition     = aws_db_instance.this.storage_encrypted && aws_db_instance.this.ca_cert_identifier == "rds-ca-rsa2048-g1"
-    error_message = "Storage must be encrypted, and the certificate one that the function can check."
+    condition     = aws_db_instance.this.storage_encrypted
+    error_message = "Storage must be encrypted."
   }
 
   assert {
@@ -344,6 +344,19 @@ run "monitoring" {
       ArnEquals    = { "aws:SourceArn" = "arn:aws:rds:us-east-1:123456789012:db:provisioner-slurm-accounting" }
     }
     error_message = "RDS may take the role for this database only."
+  }
+}
+
+run "chosen_authority" {
+  command = plan
+
+  variables {
+    ca_certificate_identifier = "rds-ca-ecc384-g1"
+  }
+
+  assert {
+    condition     = aws_db_instance.this.ca_cert_identifier == "rds-ca-ecc384-g1"
+    error_message = "The certificate must be signed by the authority asked for."
   }
 }
 

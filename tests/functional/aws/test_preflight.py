@@ -133,7 +133,9 @@ def test_doctor_gets_a_check_for_each_thing(backend: Cloud) -> None:
     assert checks[2].error == "NOT_BOOTSTRAPPED"
     assert "provisioner bootstrap" in checks[2].hint
     assert checks[0].to_dict() == {
+        "subject": "backend",
         "name": "AWS account",
+        "level": "ok",
         "ok": True,
         "found": ACCOUNT,
         "hint": "",

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import io
 import json
+import zipfile
 from collections.abc import Callable
 from typing import Any
 
+import boto3
 import pytest
+from moto.awslambda.models import lambda_backends
 
 from engine.aws.session import Cloud
 from engine.aws.shared_ground import examine_shared_ground, find_shared_ground
@@ -14,11 +18,10 @@ from engine.errors import SharedGroundMissing
 
 NAMES = {
     "accounting_database": "accounting",
-    "accounting_secret": "provisioner/slurm-accounting",
+    "accounting_function": "provisioner-accounting",
     "pcluster_provider_stack": "parallelcluster-provider-3-16-1",
     "public_bucket": "public-bucket",
 }
-PASSWORD = "canary-31337"
 TOKEN = "arn:aws:lambda:eu-west-3:123456789012:function:pcluster-cfn-abc"
 
 Ground = dict[str, str]
@@ -26,6 +29,29 @@ Ground = dict[str, str]
 
 def tag(cloud: Cloud, resource: str, value: str) -> None:
     cloud.ec2.create_tags(Resources=[resource], Tags=[{"Key": "provisioner:shared", "Value": value}])
+
+
+def make_function(cloud: Cloud) -> None:
+    iam = boto3.client("iam", region_name="us-east-1")
+    role = iam.create_role(RoleName="accounting", AssumeRolePolicyDocument="{}")["Role"]["Arn"]
+    content = io.BytesIO()
+    with zipfile.ZipFile(content, "w") as archive:
+        archive.writestr("x.py", "")
+    cloud.lambdas.create_function(
+        FunctionName=NAMES["accounting_function"],
+        Role=role,
+        Code={"ZipFile": content.getvalue()},
+        Runtime="python3.12",
+        Handler="engine.accounting.handler.handle",
+    )
+
+
+def function_is(state: str) -> Callable[[Cloud, Ground], Any]:
+    def change(cloud: Cloud, _: Ground) -> None:
+        backend = lambda_backends["123456789012"][cloud.region]
+        backend.get_function(NAMES["accounting_function"]).state = state
+
+    return change
 
 
 @pytest.fixture
@@ -50,10 +76,10 @@ def ground(cloud: Cloud) -> Ground:
         Engine="mariadb",
         EngineVersion="11.4.4",
         AllocatedStorage=20,
-        MasterUsername="slurm",
-        MasterUserPassword="not-the-canary",
+        MasterUsername="provisioner",
+        ManageMasterUserPassword=True,
     )
-    cloud.secretsmanager.create_secret(Name=NAMES["accounting_secret"], SecretString=PASSWORD)
+    make_function(cloud)
     template = {
         "Resources": {"Topic": {"Type": "AWS::SNS::Topic"}},
         "Outputs": {"ServiceToken": {"Value": TOKEN}},
@@ -78,20 +104,25 @@ def test_everything_is_found(cloud: Cloud, ground: Ground) -> None:
     assert found.workflow_security_group_id == ground["workflow-access"]
     assert found.accounting_host.startswith("accounting.")
     assert found.accounting_port == 3306
-    assert ":secret:provisioner/slurm-accounting-" in found.accounting_secret_arn
+    assert found.accounting_function == "provisioner-accounting"
     assert found.service_token == TOKEN
     assert found.public_bucket == "public-bucket"
-    assert PASSWORD not in repr(found)
     assert all(check.ok for check in examine_shared_ground(cloud, **NAMES))
 
 
-def test_the_password_is_never_asked_for(cloud: Cloud, ground: Ground) -> None:
+def test_no_secret_is_asked_for(cloud: Cloud, ground: Ground) -> None:
     asked: list[str] = []
     cloud.secretsmanager.meta.events.register(
         "provide-client-params.secrets-manager", lambda model, **_: asked.append(model.name)
     )
     find_shared_ground(cloud, **NAMES)
-    assert asked == ["DescribeSecret"]
+    assert asked == []
+
+
+def test_a_function_that_sleeps_is_there(cloud: Cloud, ground: Ground) -> None:
+    function_is("Inactive")(cloud, ground)
+    find_shared_ground(cloud, **NAMES)
+    assert all(check.ok for check in examine_shared_ground(cloud, **NAMES))
 
 
 def second_vpc(cloud: Cloud, ground: Ground) -> None:
@@ -156,15 +187,11 @@ Break = Callable[[Cloud, Ground], Any]
             "accounting database accounting is stopped",
         ),
         (
-            lambda cloud, _: cloud.secretsmanager.delete_secret(
-                SecretId=NAMES["accounting_secret"], ForceDeleteWithoutRecovery=True
-            ),
-            "no secret provisioner/slurm-accounting",
+            lambda cloud, _: cloud.lambdas.delete_function(FunctionName=NAMES["accounting_function"]),
+            "no accounting function provisioner-accounting",
         ),
-        (
-            lambda cloud, _: cloud.secretsmanager.delete_secret(SecretId=NAMES["accounting_secret"]),
-            "scheduled for deletion",
-        ),
+        (function_is("Pending"), "accounting function provisioner-accounting is Pending"),
+        (function_is("Failed"), "accounting function provisioner-accounting is Failed"),
         (
             lambda cloud, _: cloud.cloudformation.delete_stack(StackName=NAMES["pcluster_provider_stack"]),
             "no ParallelCluster provider stack",
@@ -196,11 +223,14 @@ def test_on_empty_ground_everything_is_listed_and_followers_are_not(cloud: Cloud
     assert names == [
         "shared VPC",
         "accounting database accounting",
-        "accounting secret provisioner/slurm-accounting",
+        "accounting function provisioner-accounting",
         "provider stack parallelcluster-provider-3-16-1",
         "public bucket public-bucket",
     ]
     assert missing.value.exit_code == 7
+    # Doctor lists the same: one cause, one finding.
     checks = examine_shared_ground(cloud, **NAMES)
-    assert len(checks) == 10
-    assert not any(check.ok for check in checks)
+    assert [check.name for check in checks] == names
+    assert {(check.subject, check.level, check.ok) for check in checks} == {
+        ("shared ground", "failed", False)
+    }

@@ -75,6 +75,24 @@ class Ground:
         self.s3.create_bucket(Bucket=name)
         return name
 
+    def secret(self, cluster: str = CLUSTER) -> str:
+        """The secret of a cluster's accounting password, without a value; gives its ARN."""
+        name = f"provisioner/{cluster}/accounting"
+        return str(self.cloud.client("secretsmanager").create_secret(Name=name)["ARN"])
+
+    def accounting(self, resource: str, action: str, secret: str = "", cluster: str = CLUSTER) -> Any:
+        """Call the accounting function for a cluster; gives the answer's JSON, error or not."""
+        database = cluster.replace("-", "_")
+        event = {"resource": resource, "database": database, "tf": {"action": action, "prev_input": None}}
+        if resource == "user":
+            event |= {"user": f"slurm_{database.rsplit('_', 1)[1]}", "secret_arn": secret}
+        answer = self.cloud.client("lambda").invoke(
+            FunctionName=self.cloud.names.accounting_function, Payload=json.dumps(event)
+        )
+        content = json.loads(answer["Payload"].read())
+        assert ("errorMessage" in content) == (answer.get("FunctionError") == "Unhandled")
+        return content
+
     def service_token(self) -> str:
         stack = self.cfn.describe_stacks(StackName=self.cloud.names.provider_stack)["Stacks"][0]
         return next(o["OutputValue"] for o in stack["Outputs"] if o["OutputKey"] == "ServiceToken")

@@ -28,9 +28,31 @@ data "aws_vpc" "shared" { tags = { "provisioner:shared" = "vpc" } }
 data "aws_route_table" "projects" { tags = { "provisioner:shared" = "project-route-table" } }
 data "aws_security_group" "endpoints" { tags = { "provisioner:shared" = "endpoint-access" } }
 data "aws_db_instance" "accounting" { db_instance_identifier = "provisioner-slurm-accounting" }
-data "aws_secretsmanager_secret" "accounting" { name = "provisioner/slurm-accounting" }
 data "aws_cloudformation_stack" "provider" { name = "parallelcluster-provider-3-16-1" }
 data "aws_s3_bucket" "public" { bucket = "provisioner-public-123456789012-us-east-1" }
+
+resource "aws_secretsmanager_secret" "accounting" {
+  name                    = "provisioner/proj-1/accounting"
+  recovery_window_in_days = 0
+}
+
+resource "aws_lambda_invocation" "database" {
+  function_name   = "provisioner-accounting"
+  lifecycle_scope = "CRUD"
+  input           = jsonencode({ resource = "database", database = "proj_1" })
+}
+
+resource "aws_lambda_invocation" "user" {
+  function_name   = "provisioner-accounting"
+  lifecycle_scope = "CRUD"
+  input = jsonencode({
+    resource   = "user"
+    database   = "proj_1"
+    user       = "slurm_1"
+    secret_arn = aws_secretsmanager_secret.accounting.arn
+  })
+  depends_on = [aws_lambda_invocation.database]
+}
 
 resource "aws_subnet" "this" {
   vpc_id            = data.aws_vpc.shared.id
@@ -193,8 +215,8 @@ resource "aws_cloudformation_stack" "cluster" {
               SlurmSettings = {
                 Database = {
                   Uri               = "${data.aws_db_instance.accounting.address}:3306"
-                  UserName          = "slurm"
-                  PasswordSecretArn = data.aws_secretsmanager_secret.accounting.arn
+                  UserName          = jsondecode(aws_lambda_invocation.user.input).user
+                  PasswordSecretArn = aws_secretsmanager_secret.accounting.arn
                 }
               }
               SlurmQueues = [{

@@ -203,21 +203,41 @@ def test_a_home_on_efs_needs_a_mount_target(cloud, ground):
     ground.running(config)
 
 
-def test_accounting_needs_its_secret_and_a_database_that_answers(cloud, ground, config):
-    secret = cloud.client("secretsmanager").describe_secret(SecretId="provisioner/slurm-accounting")["ARN"]
-    database = {"Uri": "elsewhere.example:3306", "UserName": "slurm", "PasswordSecretArn": secret}
+def test_accounting_needs_a_database_that_lets_the_clusters_user_in(cloud, ground, config):
+    """slurmdbd starts while the head node comes up; whatever it lacks costs the cluster."""
+    secret = ground.secret()
+    database = {"Uri": "elsewhere.example:3306", "UserName": "slurm_proj", "PasswordSecretArn": secret}
     config["Scheduling"]["SlurmSettings"] = {"Database": database}
-    # WHEN the database is not reachable THEN the head node gives up after its time
-    ground.create(config)
-    assert ground.status() == "CREATE_IN_PROGRESS"
-    cloud.advance(cloud.world.durations.cluster_create_s)
-    assert "6819" in ground.reasons()
-    cloud.advance(60)
-    ground.cfn.delete_stack(StackName=STACK)
-    # WHEN it is the shared one THEN the cluster comes up
+
+    def comes_up() -> str:
+        ground.create(config)
+        assert ground.status() == "CREATE_IN_PROGRESS"
+        cloud.advance(cloud.world.durations.cluster_create_s + 60)
+        if ground.status() == "CREATE_COMPLETE":
+            return ""
+        why = ground.reasons()
+        assert "HeadNodeBootstrapFailure" in why and "6819" in why
+        ground.cfn.delete_stack(StackName=STACK)
+        cloud.advance(60)
+        return why
+
+    # WHEN something is missing THEN the head node gives up after its time, and says what
+    assert "cannot reach" in comes_up()
     rds = cloud.client("rds").describe_db_instances()["DBInstances"][0]["Endpoint"]
     database["Uri"] = f"{rds['Address']}:{rds['Port']}"
-    ground.running(config)
+    assert "has no value" in comes_up()
+    ground.accounting("database", "create")
+    ground.accounting("user", "create", secret)
+    secrets = cloud.client("secretsmanager")
+    right = secrets.get_secret_value(SecretId=secret)["SecretString"]
+    secrets.put_secret_value(SecretId=secret, SecretString="another")
+    assert "is refused" in comes_up()
+    secrets.put_secret_value(SecretId=secret, SecretString=right)
+    database["DatabaseName"] = "of_somebody_else"
+    assert "is refused" in comes_up()
+    # WHEN all of it fits THEN the cluster comes up
+    del database["DatabaseName"]
+    assert comes_up() == ""
 
 
 def test_a_script_that_is_not_there_fails_the_bootstrap(cloud, ground, config):

@@ -74,6 +74,7 @@ def test_instance_has_no_address_until_it_is_available(
     assert made["DBInstanceStatus"] == "available"
     assert made["Endpoint"]["Port"] == 3306
     assert made["EngineVersion"].startswith("11.4.")
+    assert made["CACertificateIdentifier"] == "rds-ca-rsa2048-g1"
 
 
 def test_master_secret_is_a_real_one(cloud: LocalCloud, rds: Any, available: dict[str, Any]) -> None:

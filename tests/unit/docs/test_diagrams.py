@@ -10,11 +10,10 @@ from pathlib import Path
 import pytest
 
 from docs.generate.access import CLIENTS, Groups, Way
-from docs.generate.pages import DIAGRAMS, diagrams
+from docs.generate.pages import DIAGRAMS
 from docs.generate.scope import Scope
 
 ROOT = Path(__file__).parents[3]
-drawn = pytest.mark.skipif(not diagrams(ROOT), reason="there is no workspaces/shared to draw")
 
 
 @pytest.fixture
@@ -38,14 +37,12 @@ def texts(svg: str) -> list[str]:
     return [node.text or "" for node in tree.iter("{http://www.w3.org/2000/svg}text")]
 
 
-@drawn
 @pytest.mark.parametrize("name", DIAGRAMS)
 def test_a_diagram_is_fresh(name: str) -> None:
     stored = (ROOT / name).read_text("utf-8") if (ROOT / name).is_file() else ""
     assert stored == DIAGRAMS[name](ROOT), f"{name} is stale: make docs"
 
 
-@drawn
 @pytest.mark.parametrize("name", DIAGRAMS)
 def test_a_diagram_stands_alone_and_speaks(name: str) -> None:
     svg = DIAGRAMS[name](ROOT)
@@ -66,7 +63,6 @@ EXPORT = "    auto_export_policy {\n      events = local.all_events\n    }\n"
 GOLDEN = "tests/golden/workspaces/debug-lustre/main.tf.json"
 
 
-@drawn
 @pytest.mark.parametrize(
     ("diagram", "file", "old", "new", "seen"),
     [
@@ -98,7 +94,6 @@ def test_a_change_of_the_code_is_seen(
     assert not re.search(rf"^{re.escape(seen)}$", before, re.MULTILINE)
 
 
-@drawn
 def test_a_rule_that_goes_takes_its_arrow_along(copy: Path) -> None:
     rules = copy / "modules" / "slurm-accounting" / "main.tf"
     rules.write_text(rules.read_text("utf-8").replace("aws_vpc_security_group_ingress_rule", "null_resource"))

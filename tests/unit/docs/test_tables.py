@@ -44,8 +44,9 @@ def test_the_tables_are_fresh(readme: Path) -> None:
     assert text == with_tables(text, readme.parent), f"{readme.relative_to(ROOT)} is stale: make docs"
 
 
-def test_modules_have_tables() -> None:
-    assert {path.parent.name for path in readmes(ROOT)} >= {"bucket", "discovery", "fsx"}
+def test_roots_and_modules_have_tables() -> None:
+    roots = {path.parent.name for path in ROOT.glob("workspaces/*/*.tf")}
+    assert {path.parent.name for path in readmes(ROOT)} >= {"bucket", "discovery", "fsx", *roots}
 
 
 def test_rows_tell_type_default_and_description(folder: Path) -> None:

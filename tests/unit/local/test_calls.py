@@ -42,6 +42,23 @@ def test_the_operation_of_a_request(environ, body, expected):
     assert call_name(environ, body) == expected
 
 
+def test_listeners_hear_what_is_asked_even_what_has_no_name():
+    heard = []
+    calls = Calls()
+    calls.listeners.append(heard.append)
+    read = request("s3", "GET", "/bucket/key", "versionId=1", headers={"HTTP_X_AMZ_TAGGING": "a=b"})
+    for environ in (read, request("s3", "PATCH", "/bucket"), {"REQUEST_METHOD": "GET", "PATH_INFO": "/"}):
+        calls.hear(call_name(environ, b""), environ, b"")
+    assert [(one.service, one.operation) for one in heard] == [("s3", "GetObject"), ("s3", "?")]
+    assert (heard[0].path, heard[0].query, heard[0].headers) == (
+        "/bucket/key",
+        {"versionId"},
+        {"x-amz-tagging"},
+    )
+    assert heard[0].signer == "k"
+    assert calls.to_dict() == {}
+
+
 def test_only_changing_calls_are_counted():
     calls = Calls()
     for operation in ("CreateSubnet", "CreateSubnet", "DescribeSubnets", "GetItem", "ListBuckets"):

@@ -33,6 +33,8 @@ def test_the_names_of_a_project_never_change() -> None:
         "cluster": "pc-lab-1-proj-1-fzz74kmepm",
         "stack": "pc-lab-1-proj-1-fzz74kmepm-stack",
         "database": "pc_lab_1_proj_1_fzz74kmepm",
+        "database_user": "slurm_fzz74kmepm",
+        "accounting_secret": "provisioner/pc-lab-1-proj-1-fzz74kmepm/accounting",
         "bucket": "pc-123456789012-lab-1-proj-1-fzz74kmepm",
         "key_pair": "pc-lab-1-proj-1-fzz74kmepm",
         "key_secret": "provisioner/pc-lab-1-proj-1-fzz74kmepm/ssh-key",
@@ -58,6 +60,8 @@ def test_names_keep_the_rules(vlab_id: str, project_id: str) -> None:
     assert "--" not in made.cluster
     assert made.stack != made.cluster and re.fullmatch(r"[a-z][a-z0-9-]{0,127}", made.stack)
     assert re.fullmatch(r"[0-9a-z_]{1,64}", made.database)
+    # MySQL user guide, "Account names": 32 characters
+    assert re.fullmatch(r"[0-9a-z_]{1,32}", made.database_user)
     # S3: 3 to 63 characters, no reserved beginnings and endings
     assert re.fullmatch(r"[a-z0-9][a-z0-9-]{1,61}[a-z0-9]", made.bucket)
     assert "--" not in made.bucket

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import json
 import re
 import tomllib
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
+from engine.aws import buckets
 from engine.aws.existing_backend import BACKEND_NAME, MODULE
 from engine.aws.steps import Outcome, Step
 from engine.model.settings import load_settings
-from engine.operations.bootstrap import steps_of
+from engine.operations.bootstrap import remove_local_state, steps_of
 from engine.operations.folders import BOOTSTRAP_FILES, bootstrap_root
 from engine.review.findings import refuse_data_loss
 from engine.review.plan import build_review
@@ -94,6 +97,31 @@ def test_the_backend_is_not_asked_for_the_tags_of_a_project() -> None:
 
     assert review.findings == ()
     refuse_data_loss(review)
+
+
+@pytest.mark.parametrize(
+    ("in_bucket", "kept"),
+    [(["key-1", "alias-1"], False), (["key-1", "alias-1", "key-2"], False), (["key-2"], True), ([], True)],
+)
+def test_a_state_file_goes_only_when_the_bucket_knows_all_of_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, in_bucket: list[str], kept: bool
+) -> None:
+    def state(*ids: str) -> bytes:
+        of_key = [{"index_key": found, "attributes": {"id": found}} for found in ids]
+        key = {"mode": "managed", "type": "aws_kms_key", "name": "this", "instances": of_key}
+        return json.dumps({"version": 4, "resources": [key]}).encode()
+
+    notes: list[str] = []
+    engine: Any = SimpleNamespace(cloud=None, settings=SETTINGS, reporter=SimpleNamespace(note=notes.append))
+    monkeypatch.setattr(buckets, "find_object", lambda *_: state(*in_bucket))
+    for name in ("terraform.tfstate", "terraform.tfstate.backup"):
+        (tmp_path / name).write_bytes(state("key-1", "alias-1"))
+
+    remove_local_state(engine, tmp_path)
+
+    assert (tmp_path / "terraform.tfstate").exists() is kept
+    assert (tmp_path / "terraform.tfstate.backup").exists() is kept
+    assert len(notes) == kept
 
 
 def test_the_root_is_copied_whole_and_without_what_a_person_keeps_beside_it() -> None:

@@ -48,4 +48,24 @@ def test_a_field_that_means_nothing_is_refused() -> None:
 def test_the_cluster_is_recognised(
     resource_type: str, module: str, texts: tuple[str, ...], expected: str
 ) -> None:
-    assert load_knowledge().kind_of(resource_type, module, texts) == expected
+    assert load_knowledge().kind_of(resource_type, module, "this", texts) == expected
+
+
+@pytest.mark.parametrize(
+    ("resource_type", "module", "name", "expected"),
+    [
+        ("aws_lambda_invocation", "module.accounting", "database", "accounting_database"),
+        ("aws_lambda_invocation", "module.accounting", "user", "accounting_user"),
+        ("aws_lambda_invocation", "module.accounting", "other", "aws_lambda_invocation"),
+        ("aws_lambda_invocation", "module.other", "database", "aws_lambda_invocation"),
+        ("aws_secretsmanager_secret", "module.accounting", "this", "accounting_secret"),
+        ("aws_secretsmanager_secret", "", "this", "aws_secretsmanager_secret"),
+    ],
+)
+def test_what_the_accounting_module_makes_is_recognised(
+    resource_type: str, module: str, name: str, expected: str
+) -> None:
+    assert load_knowledge().kind_of(resource_type, module, name, ()) == expected
+    assert load_knowledge().row(expected).holds_data is (
+        expected in ("accounting_database", "aws_secretsmanager_secret")
+    )

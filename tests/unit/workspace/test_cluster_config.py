@@ -37,7 +37,7 @@ LUSTRE = References(
     efs_id="${module.efs.id}",
     lustre_id="${module.fsx[0].id}",
     accounting_host="${data.aws_db_instance.accounting.address}",
-    accounting_secret_arn="${data.aws_secretsmanager_secret.accounting.arn}",
+    accounting_secret_arn="${module.accounting.secret_arn}",
     head_node_script_url="${module.node_scripts[0].url}",
     public_bucket="${data.aws_s3_bucket.public.id}",
     private_bucket="${module.bucket.name}",
@@ -83,11 +83,11 @@ def test_a_subnet_without_internet_gets_no_managed_dns() -> None:
     }
 
 
-def test_accounting_uses_the_shared_server_and_a_database_of_its_own() -> None:
+def test_accounting_uses_the_shared_server_with_a_database_and_a_user_of_its_own() -> None:
     assert configuration()["Scheduling"]["SlurmSettings"]["Database"] == {
         "Uri": "${data.aws_db_instance.accounting.address}:3306",
-        "UserName": "slurm",
-        "PasswordSecretArn": "${data.aws_secretsmanager_secret.accounting.arn}",
+        "UserName": NAMES.database_user,
+        "PasswordSecretArn": "${module.accounting.secret_arn}",
         "DatabaseName": NAMES.database,
     }
 

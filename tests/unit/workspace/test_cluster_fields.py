@@ -25,7 +25,6 @@ REFERENCES = References(*(f"${{{name}}}" for name in References.__dataclass_fiel
 THROUGH_TERRAFORM: dict[str, dict[str, str]] = {
     "setting availability_zone": {"subnet_id": "other"},
     "setting accounting_database": {"accounting_host": "other"},
-    "setting accounting_secret": {"accounting_secret_arn": "other"},
     "setting public_bucket": {"public_bucket": "other"},
 }
 CHANGED_SPEC: dict[str, dict[str, Any]] = {
@@ -40,7 +39,6 @@ CHANGED_SPEC: dict[str, dict[str, Any]] = {
 }
 CHANGED_SETTINGS: dict[str, dict[str, Any]] = {
     "setting region": {"region": "eu-central-1"},
-    "setting accounting_user": {"accounting_user": "other"},
     "setting permissions_boundary": {"permissions_boundary": "arn:aws:iam::123456789012:policy/other"},
     "setting custom_ami": {"custom_ami": "ami-0123456789abcdef0"},
     "setting os": {"os": "rhel9"},

@@ -1,0 +1,108 @@
+"""AWS quotas that stop projects: which they are, and what they are in this account.
+
+Codes and default values
+  vpc   VPC user guide, "Amazon VPC quotas", and PrivateLink guide, "AWS PrivateLink quotas": their links to
+        Service Quotas hold the codes
+  ec2   EC2 user guide, "On-Demand Instances", section "On-Demand Instance quotas": likewise
+  fsx, elasticfilesystem, cloudformation
+        what ListServiceQuotas answers, in two published listings of accounts that agree; AWS's guides name
+        these quotas without their codes
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from engine.aws.failures import aws_errors
+from engine.aws.session import Cloud
+
+# Service Quotas API, ListServiceQuotas: at most this many a page.
+_PAGE = 100
+
+
+@dataclass(frozen=True)
+class Quota:
+    """One quota, per region of an account.
+
+    name      as Service Quotas shows it
+    default   AWS's value for a new account
+    """
+
+    service: str
+    code: str
+    name: str
+    default: float
+
+
+INTERFACE_ENDPOINTS = Quota("vpc", "L-29B6F2EB", "Interface VPC endpoints per VPC", 50)
+SUBNETS = Quota("vpc", "L-407747CB", "Subnets per VPC", 200)
+GROUPS_PER_INTERFACE = Quota("vpc", "L-2AFB9258", "Security groups per network interface", 5)
+RULES_PER_GROUP = Quota("vpc", "L-0EA8095F", "Inbound or outbound rules per security group", 60)
+RULES_PER_ACL = Quota("vpc", "L-2AEEBF1A", "Rules per network ACL", 20)
+LUSTRE_CAPACITY = Quota("fsx", "L-8F1B9C74", "Lustre Persistent_2 storage capacity", 100800)  # GiB
+LUSTRE_FILE_SYSTEMS = Quota("fsx", "L-FD6F2F22", "Lustre Persistent_2 file systems", 100)
+EFS_FILE_SYSTEMS = Quota("elasticfilesystem", "L-848C634D", "File systems per account", 1000)
+STACKS = Quota("cloudformation", "L-0485CB21", "Stack count", 2000)
+
+
+def _on_demand(code: str, families: str, default: float) -> Quota:
+    return Quota("ec2", code, f"Running On-Demand {families} instances", default)
+
+
+VCPUS: Mapping[str, Quota] = {
+    "Standard": _on_demand("L-1216C47A", "Standard (A, C, D, H, I, M, R, T, Z)", 5),
+    "DL": _on_demand("L-6E869C2A", "DL", 0),
+    "F": _on_demand("L-74FC7D96", "F", 0),
+    "G and VT": _on_demand("L-DB2E81BA", "G and VT", 0),
+    "HPC": _on_demand("L-F7808C92", "HPC", 0),
+    "High Memory": _on_demand("L-43DA4232", "High Memory", 0),
+    "Inf": _on_demand("L-1945791B", "Inf", 0),
+    "P": _on_demand("L-417A185B", "P", 0),
+    "Trn": _on_demand("L-2C3B7624", "Trn", 0),
+    "X": _on_demand("L-7295265B", "X", 0),
+}
+"""Instance family -> quota of the vCPUs that run On-Demand."""
+
+SERVICES = ("vpc", "ec2", "fsx", "elasticfilesystem", "cloudformation")
+
+_FAMILIES = {
+    "dl": "DL",
+    "f": "F",
+    "g": "G and VT",
+    "gr": "G and VT",
+    "vt": "G and VT",
+    "hpc": "HPC",
+    "u": "High Memory",
+    "inf": "Inf",
+    "p": "P",
+    "trn": "Trn",
+    "x": "X",
+}
+
+
+def family_of(instance_type: str) -> str:
+    """Which of the VCPUS quotas an instance type counts toward: "hpc7a.96xlarge" -> "HPC"."""
+    letters = re.match(r"[a-z]*", instance_type)
+    return _FAMILIES.get(letters[0] if letters else "", "Standard")
+
+
+def read_quotas(cloud: Cloud, service: str) -> Mapping[str, float]:
+    """Code -> the account's own value, for every quota of a service that has one.
+
+    One list instead of a question for each: five of those a second are answered, ten of these (Service
+    Quotas user guide, "Service quotas for Service Quotas").
+    Raises   AccessDenied, Unreachable, BackendError
+    """
+    with aws_errors(f"asking for the quotas of {service} (servicequotas:ListServiceQuotas)"):
+        pages = cloud.service_quotas.get_paginator("list_service_quotas").paginate(
+            ServiceCode=service, PaginationConfig={"PageSize": _PAGE}
+        )
+        return {
+            quota["QuotaCode"]: quota["Value"]
+            for page in pages
+            for quota in page["Quotas"]
+            # One that AWS could not look up just now carries the reason instead of a value.
+            if "Value" in quota
+        }

@@ -1,0 +1,83 @@
+"""A project's accounting through its whole life: real Terraform, the real function, a real MariaDB."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pymysql
+import pytest
+
+from engine.accounting.database import Place
+from engine.aws.accounting_secrets import Login
+from engine.local.accounting import RealMariaDb
+from engine.local.server import LocalCloud
+from engine.model.names import names_for
+from engine.model.secret import Secret
+from tests.functional.conftest import QUICK
+from tests.functional.mariadb import MariaDbServer
+
+pytestmark = [pytest.mark.terraform, pytest.mark.timeout(600), pytest.mark.xdist_group("mariadb")]
+
+PROJECT = "lab-1/proj-1"
+NAMES = names_for("lab-1", "proj-1", account_id="123456789012")
+TABLE = f"{NAMES.database}.`{NAMES.cluster}_job_table`"
+
+
+@pytest.fixture
+def cloud(mariadb: MariaDbServer) -> Iterator[LocalCloud]:
+    real = RealMariaDb(
+        Place(mariadb.host, mariadb.port, mariadb.ca_file),
+        Login(mariadb.master, Secret(mariadb.master_password)),
+    )
+    with LocalCloud(durations=QUICK, mariadb=real) as cloud:
+        yield cloud
+    mariadb.empty()
+
+
+def test_job_records_outlive_clusters_and_passwords(cloud, mariadb, provisioner, spec) -> None:
+    def password() -> str:
+        """What the head node reads."""
+        secret = cloud.client("secretsmanager").get_secret_value(SecretId=NAMES.accounting_secret)
+        return str(secret["SecretString"])
+
+    def records(with_password: str) -> list[Any]:
+        with mariadb.login(NAMES.database_user, with_password) as node, node.cursor() as cursor:
+            cursor.execute(f"SELECT job FROM {TABLE}")
+            return [job for (job,) in cursor.fetchall()]
+
+    # GIVEN a cluster, which came up since its user can log in, and a job that has run
+    provisioner("bootstrap").ok()
+    empty = cloud.inventory()
+    provisioner("apply", spec("efs"), "--yes").ok()
+    first = password()
+    with mariadb.login(NAMES.database_user, first) as node, node.cursor() as cursor:
+        cursor.execute(f"CREATE TABLE {TABLE} (job INT)")
+        cursor.execute(f"INSERT INTO {TABLE} VALUES (1)")
+
+    # WHEN the password is changed
+    rotated = provisioner("rotate-password", PROJECT).ok()
+    # THEN the old one is refused, a person is told what to do, and Terraform has nothing to add
+    assert "update_slurm_database_password.sh" in rotated.out and NAMES.cluster in rotated.out
+    second = password()
+    assert second not in rotated.out + rotated.err
+    assert records(second) == [1]
+    with pytest.raises(pymysql.OperationalError):
+        records(first)
+    assert provisioner("plan", spec("efs"), "--detailed-exitcode").code == 0
+
+    # WHEN the project is released THEN its user is gone from the server, and its records are not
+    provisioner("release", PROJECT, "--yes").ok()
+    assert mariadb.ask("SELECT User FROM mysql.user WHERE User = %s", NAMES.database_user) == []
+    assert mariadb.ask(f"SELECT job FROM {TABLE}") == [(1,)]
+    provisioner("rotate-password", PROJECT).refused(3, "NO_CLUSTER")
+
+    # WHEN it comes back THEN the next cluster finds them, with a password of its own
+    provisioner("apply", spec("efs"), "--yes").ok()
+    assert password() not in (first, second)
+    assert records(password()) == [1]
+
+    # WHEN it is purged THEN nothing is left, on the server either
+    provisioner("destroy", PROJECT, "--purge-data", "--confirm", PROJECT).ok()
+    assert cloud.inventory() == empty
+    assert mariadb.ask("SHOW DATABASES LIKE %s", NAMES.database) == []
