@@ -5,7 +5,6 @@ from __future__ import annotations
 import pytest
 
 from engine.model.names import names_for
-from tests.policies.permissions import with_policies
 
 pytestmark = [pytest.mark.terraform, pytest.mark.timeout(600)]
 
@@ -13,8 +12,7 @@ CLUSTER = names_for("lab-1", "proj-1", account_id="123456789012").cluster
 
 
 def test_fewer_nodes_wait_for_a_stopped_fleet(cloud, provisioner, backend, spec) -> None:
-    # GIVEN a project that runs, and nobody with more permissions than docs/policies gives
-    provisioner = with_policies(cloud, provisioner)
+    # GIVEN a project that runs
     provisioner("apply", spec("efs"), "--yes").ok()
     running = cloud.inventory()
 
