@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from engine.errors import TerraformError
-from engine.review.changes import read_change
+from engine.review.changes import before_and_after, read_change
+from engine.review.cluster import cluster_updates
 from engine.review.findings import findings_of
 from engine.review.knowledge import Knowledge, load_knowledge
-from engine.review.model import Action, Change, Counts, OutputChange, Review, Risk
+from engine.review.model import Action, Change, ClusterUpdate, Counts, OutputChange, Review, Risk
 from engine.review.redaction import Redaction
 from engine.review.values import UNKNOWN, Hidden, hidden_strings, holds, joined_masks, overlay, shown
 
@@ -65,7 +66,21 @@ def build_review(plan: Mapping[str, Any], *, project: str, knowledge: Knowledge 
         complete=complete,
         risk=_risk(changes, outputs, [finding.severity for finding in findings]),
         findings=findings,
+        cluster_updates=tuple(redaction.cluster_update(one) for one in _cluster_updates(entries, changes)),
     )
+
+
+def _cluster_updates(
+    entries: Sequence[Mapping[str, Any]], changes: tuple[Change, ...]
+) -> Iterator[ClusterUpdate]:
+    clusters = {
+        change.address
+        for change in changes
+        if change.kind == "cluster" and change.action is Action.UPDATE and not change.deposed
+    }
+    for entry in entries:
+        if entry.get("address") in clusters and not entry.get("deposed"):
+            yield from cluster_updates(str(entry["address"]), *before_and_after(entry["change"]))
 
 
 def _check_format(plan: Mapping[str, Any], project: str) -> None:
