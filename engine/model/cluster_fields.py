@@ -12,6 +12,9 @@ import yaml
 
 from engine.model.cluster_updates import OWN_POLICY, POLICIES, TOLD_APART_BY, key_tree
 
+_OF_TIERS = ("tier", "compute.max_nodes", "tiers")
+"""What a spec with queues of its own does not have, or is not reached by."""
+
 
 @dataclass(frozen=True)
 class Field:
@@ -30,6 +33,10 @@ class Field:
         """How exactly one of its keys names this one: the length of the longest; 0 when none does."""
         return max((len(key) for key in self.keys if f"{place}.".startswith(f"{key}.")), default=0)
 
+    def concerns(self, *, own_queues: bool) -> bool:
+        """Whether a spec with queues of its own is concerned, or else one that names a tier."""
+        return self.name not in _OF_TIERS if own_queues else not self.name.startswith("queues.")
+
     def __str__(self) -> str:
         return f"setting {self.name}" if self.is_setting else self.name
 
@@ -46,9 +53,13 @@ def cluster_fields() -> tuple[Field, ...]:
     )
 
 
-def reached_by(place: str) -> tuple[str, ...]:
-    """The fields that a change of this key may come from, the likeliest first; empty: the engine's own."""
-    found = [field for field in cluster_fields() if field.reach(place)]
+def reached_by(place: str, *, own_queues: bool) -> tuple[str, ...]:
+    """The fields that a change of this key may come from, the likeliest first; empty: the engine's own.
+
+    own_queues   whether the spec has queues in place of a tier
+    """
+    concerned = [field for field in cluster_fields() if field.concerns(own_queues=own_queues)]
+    found = [field for field in concerned if field.reach(place)]
     return tuple(str(field) for field in sorted(found, key=lambda field: -field.reach(place)))
 
 

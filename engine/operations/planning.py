@@ -159,7 +159,8 @@ def plan_again(spec: ProjectSpec, names: Names, folder: Path, runner: Runner) ->
     """Plan a workspace that is generated and initialised."""
     plan_file = folder / PLAN_FILE
     result = runner.plan(plan_file)
-    review = build_review(runner.show_plan(plan_file), project=names.project)
+    shown = runner.show_plan(plan_file)
+    review = build_review(shown, project=names.project, own_queues=spec.queues is not None)
     (folder / TEXT_REPORT).write_text(render_text(review), "utf-8")
     (folder / MARKDOWN_REPORT).write_text(render_markdown(review), "utf-8")
     (folder / JSON_REPORT).write_text(json.dumps(review_json(review), indent=2) + "\n", "utf-8")

@@ -14,14 +14,22 @@ from engine.review.model import ClusterUpdate
 from engine.review.values import parsed_json
 
 CUSTOM_RESOURCE = "Custom::PclusterCluster"
-_FIXED = ("ClusterName", "ServiceToken")
-"""Properties beside the configuration that the provider refuses to change."""
+_FIXED: Mapping[str, tuple[str, ...]] = {
+    "ClusterName": (),
+    "ServiceToken": ("setting pcluster_provider_stack",),
+}
+"""Properties beside the configuration that can't be changed, and the fields that reach them."""
 
 
-def cluster_updates(address: str, before: Any, after: Any) -> tuple[ClusterUpdate, ...]:
-    """What differs in the cluster configuration between both sides of a stack; empty where that is hidden."""
+def cluster_updates(
+    address: str, before: Any, after: Any, *, own_queues: bool = False
+) -> tuple[ClusterUpdate, ...]:
+    """What differs in the cluster configuration between both sides of a stack; empty where that is hidden.
+
+    own_queues   whether the spec has queues in place of a tier; only the fields that are named hang on it
+    """
     old, new = _properties(before), _properties(after)
-    return tuple(_updates(address, old, new)) if old and new else ()
+    return tuple(_updates(address, old, new, own_queues)) if old and new else ()
 
 
 def sentences(updates: tuple[ClusterUpdate, ...]) -> tuple[str, ...]:
@@ -32,15 +40,17 @@ def sentences(updates: tuple[ClusterUpdate, ...]) -> tuple[str, ...]:
     return tuple(f"{says}: {', '.join(named)}." for says, named in keys.items())
 
 
-def _updates(address: str, old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[ClusterUpdate]:
+def _updates(
+    address: str, old: Mapping[str, Any], new: Mapping[str, Any], own_queues: bool
+) -> Iterator[ClusterUpdate]:
     before, after = (side.get("ClusterConfiguration") or {} for side in (old, new))
     strategy = queue_update_strategy(after)
     for change in cluster_changes(before, after):
-        fields = reached_by(change.difference.place)
+        fields = reached_by(change.difference.place, own_queues=own_queues)
         yield ClusterUpdate(address, str(change), fields, change.need, strategy)
-    for name in _FIXED:
+    for name, fields in _FIXED.items():
         if old.get(name) != new.get(name):
-            yield ClusterUpdate(address, name, (), Need.NEW_CLUSTER, strategy)
+            yield ClusterUpdate(address, name, fields, Need.NEW_CLUSTER, strategy)
 
 
 def _properties(side: Any) -> Mapping[str, Any]:

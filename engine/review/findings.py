@@ -23,7 +23,6 @@ from engine.errors import ClusterUpdateRefused, DataAtRisk
 from engine.model import tags
 from engine.model.cluster_updates import Need
 from engine.review.changes import before_and_after, value_at
-from engine.review.cluster import cluster_updates
 from engine.review.knowledge import Knowledge
 from engine.review.model import Action, Change, ClusterUpdate, Finding, Review, Risk
 from engine.review.notation import shown_value
@@ -44,9 +43,10 @@ _LOSING = (Action.DELETE, Action.REPLACE)
 
 @dataclass(frozen=True)
 class _Subject:
-    """One change with both its sides, masked."""
+    """One change with both its sides, masked, and what it does to a running cluster."""
 
     change: Change
+    updates: tuple[ClusterUpdate, ...]
     before: Any
     after: Any
     expected_tags: Mapping[str, str]
@@ -56,6 +56,7 @@ class _Subject:
 def findings_of(
     entries: Sequence[Mapping[str, Any]],
     changes: Sequence[Change],
+    updates: Sequence[ClusterUpdate],
     knowledge: Knowledge,
     *,
     project: str,
@@ -66,6 +67,7 @@ def findings_of(
     """What the rules have to say, the gravest first, then by address.
 
     entries   resource_changes as Terraform gave them; changes   the same, read
+    updates   what they change in running clusters
     project   "vlab/project"; a name without a slash is of no project, and no project's tags are expected
     """
     vlab_id, slash, project_id = project.partition("/")
@@ -74,7 +76,8 @@ def findings_of(
     found = list(_about_the_plan(errored=errored, complete=complete))
     for change in changes:
         before, after = before_and_after(raw[change.address, change.deposed])
-        subject = _Subject(change, before, after, expected, knowledge)
+        of_this = tuple(one for one in updates if one.address == change.address and not change.deposed)
+        subject = _Subject(change, of_this, before, after, expected, knowledge)
         for rule in _RULES:
             found += rule(subject)
     clean = [
@@ -224,9 +227,7 @@ def _cluster_ends(subject: _Subject) -> Iterator[Finding]:
 
 def _cluster_update(subject: _Subject) -> Iterator[Finding]:
     change = subject.change
-    if change.kind != "cluster" or change.action is not Action.UPDATE:
-        return
-    for update in cluster_updates(change.address, subject.before, subject.after):
+    for update in subject.updates:
         if update.refused_while_running:
             severity = Risk.HIGH if update.refused_always else Risk.MEDIUM
             hint = NEW_CLUSTER_HINT if update.refused_always else STOP_HINT

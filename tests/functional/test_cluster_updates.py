@@ -23,13 +23,6 @@ def test_fewer_nodes_wait_for_a_stopped_fleet(cloud, provisioner, backend, spec)
     )
     assert cloud.inventory() == running
 
-    # WHEN another head node is asked for THEN only a new cluster could have it
-    other = spec("efs", head_node={"instance_type": "m7i.large"})
-    provisioner("apply", other, "--yes").refused(
-        3, "CLUSTER_UPDATE_REFUSED", "head_node.instance_type", "release"
-    )
-    assert cloud.inventory() == running
-
     # WHEN the fleet is stopped, as the hint says THEN the smaller one goes through
     backend.dynamodb.update_item(
         TableName=f"parallelcluster-{CLUSTER}",
