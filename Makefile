@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 MODULES := $(sort $(notdir $(wildcard modules/*)))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-pcluster setup-checkov setup-services demo test test-unit lint scan format lock docs package schemas update-policies clean
+.PHONY: help setup setup-pcluster setup-checkov setup-services demo test test-unit lint scan format lock docs package schemas update-policies instance-types clean
 
 help: ## Show the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
@@ -92,6 +92,10 @@ schemas: $(VENV)/.ready ## Write the pages and data that come from the engine's 
 update-policies: setup-pcluster ## Write the table of ParallelCluster's update policies anew from AWS's code
 	@$(PCLUSTER_VENV)/bin/python -W ignore tests/pcluster/policies.py > engine/model/data/cluster_keys.yaml.new
 	@mv engine/model/data/cluster_keys.yaml.new engine/model/data/cluster_keys.yaml
+
+instance-types: $(VENV)/.ready ## Write what is known of EC2's instance types anew from moto's list
+	@$(BIN)/python -m tests.instance_types > engine/model/data/instance_types.csv.new
+	@mv engine/model/data/instance_types.csv.new engine/model/data/instance_types.csv
 
 lock: $(VENV)/.ready ## Resolve the dependencies anew
 	$(PYTHON) -m pip install --quiet uv

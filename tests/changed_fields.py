@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -171,3 +172,19 @@ def _of_tiers() -> list[Changed]:
         Changed("setting tiers", plain, changed),
         Changed("compute.max_nodes", changed, narrowed),
     ]
+
+
+def spec_fields(model: Any, prefix: str = "") -> Iterator[str]:
+    """The names of all fields without parts of their own: storage.kind, queues.name, tags."""
+    for name, field in model.model_fields.items():
+        parts = [part for part in _models(field.annotation) if hasattr(part, "model_fields")]
+        if not parts:
+            yield prefix + name
+        for part in parts:
+            yield from spec_fields(part, f"{prefix}{name}.")
+
+
+def _models(annotation: Any) -> Iterator[Any]:
+    yield annotation
+    for inner in getattr(annotation, "__args__", ()):
+        yield from _models(inner)

@@ -23,7 +23,7 @@ from engine.review.model import Review
 from engine.review.plan import build_review
 from engine.review.text import render_text
 from engine.terraform.runner import Runner
-from engine.workspace.cluster_config import check_head_node
+from engine.workspace.cluster_config import check_nodes
 from engine.workspace.render import module_names, render_workspace
 from engine.workspace.stack import Presence
 
@@ -129,7 +129,7 @@ def write_project(
     # Before a block is reserved: a refusal must leave nothing behind.
     check_folder(folder, spec.vlab_id, spec.project_id)
     tier = chosen_tier(engine.catalogue, spec)
-    check_head_node(spec, engine.settings, tier)
+    check_nodes(spec, engine.settings, tier)
     cidr = None
     if presence is Presence.RUNNING:
         cidr = reserve_block(engine.cloud, engine.settings, names.project, now=engine.now())

@@ -16,7 +16,7 @@ from moto.ec2.models.instance_types import INSTANCE_TYPES
 ROOT = Path(__file__).parents[2]
 
 Verdicts = dict[str, dict[str, Any]]
-Check = Callable[[Mapping[str, Any]], Verdicts]
+Check = Callable[..., Verdicts]
 
 
 Ask = Callable[..., str]
@@ -50,10 +50,14 @@ def ask() -> Ask:
 
 @pytest.fixture(scope="session")
 def check(ask: Ask) -> Check:
-    """Configurations by name in, what ParallelCluster says of each out (see checker.py)."""
+    """Configurations by name in, what ParallelCluster says of each out (see checker.py).
 
-    def run(cases: Mapping[str, Any]) -> Verdicts:
-        answer = ask("checker.py", {"cases": cases, "instance_types": INSTANCE_TYPES})
+    changes=True also compares each with itself.
+    """
+
+    def run(cases: Mapping[str, Any], *, changes: bool = False) -> Verdicts:
+        request = {"cases": cases, "instance_types": INSTANCE_TYPES, "changes": changes}
+        answer = ask("checker.py", request)
         verdicts: Verdicts = json.loads(answer)
         assert set(verdicts) == set(cases)
         return verdicts

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -18,6 +17,7 @@ from tests.changed_fields import (
     Changed,
     configuration,
     every_change,
+    spec_fields,
 )
 
 FIELDS = {str(field): field for field in cluster_fields()}
@@ -47,22 +47,6 @@ def places(change: Changed) -> set[str]:
 
 def own_queues(change: Changed) -> bool:
     return change.field.startswith("queues.")
-
-
-def spec_fields(model: Any, prefix: str = "") -> Iterator[str]:
-    """The names of all fields without parts of their own: storage.kind, queues.name, tags."""
-    for name, field in model.model_fields.items():
-        parts = [part for part in _models(field.annotation) if hasattr(part, "model_fields")]
-        if not parts:
-            yield prefix + name
-        for part in parts:
-            yield from spec_fields(part, f"{prefix}{name}.")
-
-
-def _models(annotation: Any) -> Iterator[Any]:
-    yield annotation
-    for inner in getattr(annotation, "__args__", ()):
-        yield from _models(inner)
 
 
 def test_every_field_of_the_spec_is_in_the_table() -> None:
