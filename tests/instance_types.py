@@ -16,7 +16,8 @@ HEAD = """\
 # What is known of EC2 instance types, for the rules of queues. Written by `make instance-types`; do not edit.
 # Source: EC2's DescribeInstanceTypes as moto keeps it; p3.2xlarge, which it lacks: Karpenter's instance-type
 # reference of 2026-07-11. Types that run no Linux (mac) are left out.
-# An empty field is not known, and nothing is refused for it; so it is with a type that is not listed.
+# An empty field is not known, and nothing is refused for it; so it is with a type that is not listed. Where
+# there is no maker, there is nothing made.
 #
 # cores              with simultaneous multithreading off, a node has this many
 # cluster_placement  whether it can run in a placement group that keeps nodes close together

@@ -49,7 +49,7 @@ class InstanceFacts:
 
     architecture   x86_64 or arm64
     chips          inference accelerators
-    *_maker        None without any, too
+    *_maker        "none" without any; a fraction of a GPU counts as 0, and has a maker
     """
 
     vcpus: int | None = None
@@ -130,9 +130,9 @@ def _facts(row: dict[str, str]) -> InstanceFacts:
         cluster_placement=_truth(row["cluster_placement"]),
         spot=_truth(row["spot"]),
         gpus=_number(row["gpus"]),
-        gpu_maker=row["gpu_maker"] or None,
+        gpu_maker=row["gpu_maker"] or "none",
         chips=_number(row["chips"]),
-        chip_maker=row["chip_maker"] or None,
+        chip_maker=row["chip_maker"] or "none",
     )
 
 

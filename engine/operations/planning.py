@@ -13,7 +13,7 @@ from engine.aws.shared_ground import find_shared_ground
 from engine.model.names import Names
 from engine.model.settings import Settings
 from engine.model.spec import ProjectSpec
-from engine.model.tiers import chosen_tier
+from engine.model.tiers import chosen_tier, last_tier
 from engine.operations import repair
 from engine.operations.engine import Engine
 from engine.operations.folders import check_folder, write_workspace
@@ -92,6 +92,14 @@ def _on_its_release(engine: Engine, names: Names) -> Engine:
     return engine.on_release(version)
 
 
+def check_spec(engine: Engine, spec: ProjectSpec) -> None:
+    """Look whether the installation can make what the spec asks for; asks nobody.
+
+    Raises   InvalidSpec
+    """
+    check_nodes(spec, engine.settings, chosen_tier(engine.catalogue, spec))
+
+
 def ground_names(engine: Engine) -> dict[str, str]:
     """The names by which the shared infrastructure is looked for."""
     settings = engine.settings
@@ -128,10 +136,10 @@ def write_project(
     folder = folder or engine.folder(names)
     # Before a block is reserved: a refusal must leave nothing behind.
     check_folder(folder, spec.vlab_id, spec.project_id)
-    tier = chosen_tier(engine.catalogue, spec)
-    check_nodes(spec, engine.settings, tier)
-    cidr = None
+    # What was made is given back, whatever has become of its tier since.
+    tier, cidr = last_tier(engine.catalogue, spec), None
     if presence is Presence.RUNNING:
+        check_spec(engine, spec)
         cidr = reserve_block(engine.cloud, engine.settings, names.project, now=engine.now())
     files = render_workspace(spec, engine.settings, tier, subnet_cidr=cidr, presence=presence)
     write_workspace(folder, files, module_names(spec, presence))

@@ -12,7 +12,7 @@ from engine.model import tags
 from engine.model.spec import ProjectSpec
 from engine.operations import records
 from engine.operations.engine import Engine
-from engine.operations.planning import Planned, check_ground, make_plan
+from engine.operations.planning import Planned, check_ground, check_spec, make_plan
 from engine.review.findings import refuse_cluster_update, refuse_data_loss
 from engine.review.model import Review
 from engine.workspace.stack import Presence
@@ -31,8 +31,10 @@ class Provisioned:
 def plan(engine: Engine, spec: ProjectSpec) -> Planned:
     """Plan the project as its spec wants it, and note it in the registry if it is new.
 
+    A spec that is refused leaves no trace.
     Raises   InvalidSpec and the other errors of the tree; nothing is changed but the registry
     """
+    check_spec(engine, spec)
     engine = check_ground(engine, engine.names(spec.vlab_id, spec.project_id))
     records.note_planned(engine, spec)
     return make_plan(engine, spec, Presence.RUNNING)

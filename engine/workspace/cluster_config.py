@@ -69,9 +69,7 @@ def render_cluster_config(
     """The configuration as YAML text; the same input gives the same bytes.
 
     tier     as in the catalogue; the spec's `compute.max_nodes` is applied here
-    Raises   InvalidSpec for nodes that AWS would refuse only after the storage had been made
     """
-    check_nodes(spec, settings, tier)
     return (
         _environment()
         .get_template("cluster-config.yaml.j2")
@@ -93,6 +91,7 @@ def render_cluster_config(
 def check_nodes(spec: ProjectSpec, settings: Settings, tier: Tier) -> None:
     """What of the nodes hangs on settings too: whether the head node fits the others, and their images.
 
+    AWS would refuse them only after the storage had been made.
     Raises   InvalidSpec
     """
     queues = tier.resized(spec.compute.max_nodes).queues

@@ -364,6 +364,7 @@ BREAKS: dict[str, Break] = {
         queues=[{"name": "q", "compute_resources": [_one_resource(1)]}],
     ),
     "nodes without a driver": _set_resource("instance_types[0]", instance_types=["p3.8xlarge"]),
+    "a part of a GPU": _set_resource("instance_types", instance_types=["r5a.xlarge", "g6f.xlarge"]),
     "unlike accelerators": _set_resource("instance_types", instance_types=["inf1.xlarge", "m7i.xlarge"]),
     "SMT": _any_resource("smt", ["no", 0, None]),
     "EFA": _any_resource("efa", ["yes", 1, None]),

@@ -16,7 +16,7 @@ from engine.model.names import names_for
 from engine.model.settings import Settings
 from engine.model.spec import ProjectSpec, dump_spec, load_spec
 from engine.model.tiers import chosen_tier, load_catalogue
-from engine.workspace.cluster_config import cluster_configuration, render_cluster_config
+from engine.workspace.cluster_config import check_nodes, cluster_configuration, render_cluster_config
 from tests.changed_fields import spec_fields
 from tests.pcluster.random_specs import broken_spec, good_settings, good_spec, in_turn, wild_spec
 from tests.pcluster.test_cluster_schema import as_cloudformation_hands_it_on, as_terraform_fills_it_in
@@ -33,13 +33,15 @@ def configuration(document: dict[str, Any], settings: dict[str, Any] | None = No
     Raises   InvalidSpec
     """
     spec = load_spec(json.dumps(document), source="test", known_tiers=[tier.name for tier in CATALOGUE])
+    installation, tier = Settings.model_validate(settings or {}), chosen_tier(CATALOGUE, spec)
+    check_nodes(spec, installation, tier)
     assert load_spec(dump_spec(spec), source="stored") == spec
     return cluster_configuration(
         render_cluster_config(
             spec=spec,
             names=names_for("lab-1", "proj-1", account_id="123456789012"),
-            settings=Settings.model_validate(settings or {}),
-            tier=chosen_tier(CATALOGUE, spec),
+            settings=installation,
+            tier=tier,
             references=as_terraform_fills_it_in(lustre=spec.storage.kind == "lustre"),
         )
     )
