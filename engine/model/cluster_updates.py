@@ -114,6 +114,21 @@ def cluster_changes(old: Config, new: Config) -> tuple[KeyChange, ...]:
     )
 
 
+def is_seeming(change: KeyChange, old: Config, new: Config) -> bool:
+    """Whether AWS only takes it for a change: members of a list that share a name are mixed up even where
+    both lists are the same.
+    """
+    before: Any = old
+    after: Any = new
+    for key in change.difference.place.split("."):
+        if not isinstance(before, Mapping) or not isinstance(after, Mapping):
+            return False
+        before, after = before.get(key), after.get(key)
+        if before == after:
+            return True
+    return False
+
+
 def queue_update_strategy(config: Config) -> str:
     """COMPUTE_FLEET_STOP, DRAIN or TERMINATE."""
     settings = _section(_section(config, "Scheduling"), "SlurmSettings")

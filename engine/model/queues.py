@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from itertools import pairwise
+from itertools import islice, pairwise
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, Field, model_validator
@@ -103,6 +103,14 @@ class RootVolume(Strict, title="Root volume"):
     )
 
 
+_ACCELERATORS: tuple[tuple[str, Callable[[InstanceFacts], int | str | None]], ...] = (
+    ("GPUs", lambda facts: facts.gpus),
+    ("maker of GPUs", lambda facts: facts.gpu_maker),
+    ("inference accelerators", lambda facts: facts.chips),
+    ("maker of inference accelerators", lambda facts: facts.chip_maker),
+)
+
+
 class ComputeResource(Strict, title="Compute resource"):
     """Nodes of one kind. Several instance types are alternatives: the queue's allocation strategy chooses."""
 
@@ -156,10 +164,8 @@ class ComputeResource(Strict, title="Compute resource"):
             yield from self._unlike("vCPUs", lambda facts: facts.vcpus)
         else:
             yield from self._unlike("cores, with smt: false", lambda facts: facts.cores)
-        yield from self._unlike("GPUs", lambda facts: facts.gpus)
-        yield from self._unlike("maker of GPUs", lambda facts: facts.gpu_maker)
-        yield from self._unlike("inference accelerators", lambda facts: facts.chips)
-        yield from self._unlike("maker of inference accelerators", lambda facts: facts.chip_maker)
+        unlike = (refusal for what, fact in _ACCELERATORS for refusal in self._unlike(what, fact))
+        yield from islice(unlike, 1)
         without = [name for name in self.instance_types if facts_of(name).efa is False]
         if self.efa and without:
             yield Refusal(

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from engine.model.cluster_fields import reached_by
-from engine.model.cluster_updates import Need, cluster_changes, queue_update_strategy
+from engine.model.cluster_updates import Need, cluster_changes, is_seeming, queue_update_strategy
 from engine.review.model import ClusterUpdate
 from engine.review.values import parsed_json
 
@@ -46,6 +46,8 @@ def _updates(
     before, after = (side.get("ClusterConfiguration") or {} for side in (old, new))
     strategy = queue_update_strategy(after)
     for change in cluster_changes(before, after):
+        if is_seeming(change, before, after):
+            continue
         fields = reached_by(change.difference.place, own_queues=own_queues)
         yield ClusterUpdate(address, str(change), fields, change.need, strategy)
     for name, fields in _FIXED.items():

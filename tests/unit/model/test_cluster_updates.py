@@ -12,6 +12,7 @@ from engine.model.cluster_updates import (
     Need,
     as_strings,
     cluster_changes,
+    is_seeming,
     place_of,
     queue_update_strategy,
 )
@@ -259,3 +260,18 @@ def test_a_lustre_made_by_parallelcluster_holds_the_subnets() -> None:
     new = copy.deepcopy(old)
     queue(new)["Networking"]["SubnetIds"].append("subnet-2")
     assert most(old, new) is Need.NEW_CLUSTER
+
+
+def test_entries_that_share_a_name_only_seem_to_change() -> None:
+    # GIVEN two entries of one bucket, which AWS mixes up
+    old = configuration()
+    old["HeadNode"]["Iam"] = {"S3Access": [{"BucketName": "b"}, {"BucketName": "b", "KeyName": "x/*"}]}
+    new = copy.deepcopy(old)
+    new["HeadNode"]["InstanceType"] = "m7i.large"
+    # WHEN something else changes THEN only that is more than seeming
+    changes = cluster_changes(old, new)
+    assert len(changes) == 3
+    assert [str(one) for one in changes if not is_seeming(one, old, new)] == ["HeadNode.InstanceType"]
+    # AND an entry that does change is told
+    new["HeadNode"]["Iam"]["S3Access"][1]["KeyName"] = "y/*"
+    assert len([one for one in cluster_changes(old, new) if not is_seeming(one, old, new)]) > 1

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from engine.model.cluster_fields import cluster_fields, policy_words, reached_by
-from engine.model.cluster_updates import cluster_changes
+from engine.model.cluster_updates import cluster_changes, is_seeming
 from engine.model.settings import Settings
 from engine.model.spec import ProjectSpec
 from tests.changed_fields import (
@@ -42,7 +42,9 @@ REACH_NO_CLUSTER: dict[str, Any] = {
 
 
 def places(change: Changed) -> set[str]:
-    return {one.difference.place for one in cluster_changes(change.before, change.after)}
+    before, after = change.before, change.after
+    changes = cluster_changes(before, after)
+    return {one.difference.place for one in changes if not is_seeming(one, before, after)}
 
 
 def own_queues(change: Changed) -> bool:
