@@ -11,7 +11,7 @@ CHECKOV_VENV_READY := $(CHECKOV_VENV)/.ready-$(firstword $(shell cksum < require
 MODULES := $(sort $(notdir $(wildcard modules/*)))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-pcluster setup-checkov setup-services demo test test-unit lint scan format lock docs package schemas clean
+.PHONY: help setup setup-pcluster setup-checkov setup-services demo test test-unit lint scan format lock docs package schemas update-policies instance-types clean
 
 help: ## Show the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
@@ -93,9 +93,17 @@ package: setup ## Write the accounting function's zip to dist/
 	@$(BIN)/provisioner package
 
 schemas: $(VENV_READY) ## Write the pages and data that come from the engine's models anew
-	@for page in docs/spec.schema.json docs/settings.md modules/discovery/tags.json; do \
+	@for page in docs/spec.schema.json docs/settings.md docs/updates.md modules/discovery/tags.json; do \
 	  $(BIN)/python -m engine.model.reference $$page > $$page.new && mv $$page.new $$page; \
 	done
+
+update-policies: setup-pcluster ## Write the table of ParallelCluster's update policies anew from AWS's code
+	@$(PCLUSTER_VENV)/bin/python -W ignore tests/pcluster/policies.py > engine/model/data/cluster_keys.yaml.new
+	@mv engine/model/data/cluster_keys.yaml.new engine/model/data/cluster_keys.yaml
+
+instance-types: $(VENV_READY) ## Write what is known of EC2's instance types anew from moto's list
+	@$(BIN)/python -m tests.instance_types > engine/model/data/instance_types.csv.new
+	@mv engine/model/data/instance_types.csv.new engine/model/data/instance_types.csv
 
 lock: $(VENV_READY) ## Resolve the dependencies anew
 	$(PYTHON) -m pip install --quiet uv

@@ -7,6 +7,7 @@
     |  |- UnknownProject           no such project in the registry
     |  |- NotConfirmed             a destructive command without its confirmation
     |  |- DataAtRisk               the change would lose data and nobody waived it
+    |  |- ClusterUpdateRefused     AWS would not make that change in the cluster as it runs
     |  |- AccountingRefused        the accounting function is asked for what it never does
     |- BusyError                   somebody else is at work on it                         exit 4
     |  |- StateLocked              Terraform's state lock is held; names the holder
@@ -122,6 +123,10 @@ class NotConfirmed(RequestError):
 
 class DataAtRisk(RequestError):
     code = "DATA_AT_RISK"
+
+
+class ClusterUpdateRefused(RequestError):
+    code = "CLUSTER_UPDATE_REFUSED"
 
 
 class AccountingRefused(RequestError):

@@ -148,6 +148,20 @@ def standing_version(cloud: Cloud, cluster_name: str) -> str | None:
     return _version(stack)
 
 
+def fleet_is_stopped(cloud: Cloud, cluster_name: str) -> bool:
+    """Whether the compute fleet is stopped; one without nodes that was not stopped isn't.
+
+    Raises  AccessDenied, Unreachable, BackendError
+    Source  aws-parallelcluster 3.16.1, models/compute_fleet_status_manager.py
+    """
+    with aws_errors(f"looking at the compute fleet of {cluster_name}"):
+        answer = cloud.dynamodb.get_item(
+            TableName=f"parallelcluster-{cluster_name}", Key={"Id": {"S": "COMPUTE_FLEET"}}
+        )
+    data = answer.get("Item", {}).get("Data", {}).get("M", {})
+    return bool(data.get("status", {}).get("S") == "STOPPED")
+
+
 @dataclass(frozen=True)
 class ClusterSummary:
     """status in ParallelCluster's terms; version of ParallelCluster that made it."""

@@ -59,6 +59,7 @@ def render(
     from engine.model.names import names_for
     from engine.model.tiers import chosen_tier
     from engine.operations.folders import check_folder, write_workspace
+    from engine.workspace.cluster_config import check_nodes
     from engine.workspace.render import module_names, render_workspace
     from engine.workspace.stack import Presence
 
@@ -66,10 +67,12 @@ def render(
     settings = invocation.settings
     check_folder(folder, wanted.vlab_id, wanted.project_id)
     presence = Presence.PARKED if parked else Presence.RUNNING
+    tier = chosen_tier(invocation.catalogue, wanted)
+    if not parked:
+        check_nodes(wanted, settings, tier)
     names = names_for(wanted.vlab_id, wanted.project_id, account_id=settings.require_account())
     if subnet_cidr is None and not offline and not parked:
         subnet_cidr, settings = _known_to_aws(invocation, names, settings)
-    tier = chosen_tier(invocation.catalogue, wanted)
     files = render_workspace(wanted, settings, tier, subnet_cidr=subnet_cidr, presence=presence)
     write_workspace(folder, files, module_names(wanted, presence))
     note(f"{wanted.project} ({names.cluster}) written to {folder}")

@@ -16,8 +16,8 @@ from moto.cloudformation.parsing import clean_json
 from engine.local.clock import utc
 from engine.local.cluster_stack import TimedStack
 from engine.local.pcluster import Clusters, Outcome
-from engine.local.pcluster_config import as_strings
 from engine.local.world import World
+from engine.model.cluster_updates import as_strings
 
 CLUSTER_TYPE = "Custom::PclusterCluster"
 

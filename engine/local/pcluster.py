@@ -17,11 +17,12 @@ from engine.local.cluster_stack import REASON_LENGTH, ClusterStack
 from engine.local.faults import Fault
 from engine.local.fsx_api import FsxApi
 from engine.local.pcluster_cluster import Cluster, log_group_name, stack_template
-from engine.local.pcluster_config import as_strings, dig
+from engine.local.pcluster_config import dig
 from engine.local.pcluster_ground import Ground
 from engine.local.pcluster_update import refusals
 from engine.local.provider_stack import ProviderStack
 from engine.local.world import World
+from engine.model.cluster_updates import as_strings
 
 log = logging.getLogger(__name__)
 COMMON = {

@@ -6,17 +6,6 @@ from collections.abc import Iterator
 from typing import Any
 
 
-def as_strings(value: Any) -> Any:
-    """What CloudFormation hands to a custom resource: every number and boolean a string."""
-    if isinstance(value, dict):
-        return {str(key): as_strings(item) for key, item in value.items()}
-    if isinstance(value, list):
-        return [as_strings(item) for item in value]
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    return value if isinstance(value, str) else str(value)
-
-
 def dig(config: Any, *path: str, default: Any = None) -> Any:
     """The value at a path, the default where anything on the way is missing or no map."""
     for key in path:

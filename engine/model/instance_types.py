@@ -30,6 +30,8 @@ def instance_type(name: str) -> str:
     """A validator: an EC2 instance type such as `t3.medium`; whether it exists, AWS says."""
     if not re.fullmatch(_PATTERN, name):
         raise refused(f"{shown(name)} is not an instance type")
+    if re.match(r"mac[0-9-]", name):
+        raise refused(f"{name} is a Mac, for which ParallelCluster has no image")
     return name
 
 
@@ -43,16 +45,24 @@ InstanceType = Annotated[
 
 @dataclass(frozen=True)
 class InstanceFacts:
-    """What EC2 says of one type; None where we do not know. `gpu_maker` is None without GPUs, too."""
+    """What EC2 says of one type; None where we do not know.
+
+    architecture   x86_64 or arm64
+    chips          inference accelerators
+    *_maker        "none" without any; a fraction of a GPU counts as 0, and has a maker
+    """
 
     vcpus: int | None = None
     cores: int | None = None
     memory_gib: float | None = None
+    architecture: str | None = None
     efa: bool | None = None
     cluster_placement: bool | None = None
     spot: bool | None = None
     gpus: int | None = None
     gpu_maker: str | None = None
+    chips: int | None = None
+    chip_maker: str | None = None
 
 
 _UNKNOWN = InstanceFacts()
@@ -91,12 +101,23 @@ def memory_gib(name: str) -> float | None:
 
 
 def is_arm(name: str) -> bool:
-    """Whether it has a Graviton processor, by the `g` after the generation: m7g, c6gn, hpc7g.
+    """Whether it has an ARM processor; of a type that is not listed by its name: m10g, p6e-gb200.
 
     Source   Amazon EC2 user guide, "Instance type naming conventions"
     """
+    listed = facts_of(name).architecture
+    if listed is not None:
+        return listed == "arm64"
     family = name.partition(".")[0]
-    return family == "a1" or re.fullmatch(r"[a-z]+[0-9]+g[a-z]*", family) is not None
+    return re.fullmatch(r"[a-z]+[0-9]+(g[a-z]*|[a-z]*-gb[0-9]+)", family) is not None
+
+
+def lacks_driver(name: str) -> bool:
+    """Whether its graphics processors are older than the driver in ParallelCluster's own images.
+
+    Source   aws-parallelcluster 3.16.1: InstanceTypeBaseAMICompatibleValidator
+    """
+    return name.partition(".")[0] in ("g2", "g3", "g3s", "p2", "p3", "p3dn")
 
 
 def _facts(row: dict[str, str]) -> InstanceFacts:
@@ -104,11 +125,14 @@ def _facts(row: dict[str, str]) -> InstanceFacts:
         vcpus=_number(row["vcpus"]),
         cores=_number(row["cores"]),
         memory_gib=float(row["memory_gib"]) if row["memory_gib"] else None,
+        architecture=row["architecture"],
         efa=_truth(row["efa"]),
         cluster_placement=_truth(row["cluster_placement"]),
         spot=_truth(row["spot"]),
         gpus=_number(row["gpus"]),
-        gpu_maker=row["gpu_maker"] or None,
+        gpu_maker=row["gpu_maker"] or "none",
+        chips=_number(row["chips"]),
+        chip_maker=row["chip_maker"] or "none",
     )
 
 

@@ -5,20 +5,28 @@ so that a mistake shows at once and not twenty minutes into the creation of a cl
 
 Source   AWS ParallelCluster 3.16.1: NameValidator, MaxCountValidator, ComputeResourceSizeValidator,
          the Instances...Validators, EfaPlacementGroupValidator, InstanceTypePlacementGroupValidator,
-         CapacityTypeValidator, InstanceArchitectureCompatibilityValidator, RootVolumeSizeValidator
+         CapacityTypeValidator, InstanceArchitectureCompatibilityValidator, RootVolumeSizeValidator,
+         InstanceTypeBaseAMICompatibleValidator
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from itertools import pairwise
+from itertools import islice, pairwise
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, Field, model_validator
 
 from engine.model.fields import Allowed, Refusal, Strict, refuse_all, refused
-from engine.model.instance_types import InstanceFacts, InstanceType, facts_of, is_arm, memory_gib
+from engine.model.instance_types import (
+    InstanceFacts,
+    InstanceType,
+    facts_of,
+    is_arm,
+    lacks_driver,
+    memory_gib,
+)
 from engine.model.wording import Path, shown
 
 QUEUES_MAX = 50
@@ -95,6 +103,14 @@ class RootVolume(Strict, title="Root volume"):
     )
 
 
+_ACCELERATORS: tuple[tuple[str, Callable[[InstanceFacts], int | str | None]], ...] = (
+    ("GPUs", lambda facts: facts.gpus),
+    ("maker of GPUs", lambda facts: facts.gpu_maker),
+    ("inference accelerators", lambda facts: facts.chips),
+    ("maker of inference accelerators", lambda facts: facts.chip_maker),
+)
+
+
 class ComputeResource(Strict, title="Compute resource"):
     """Nodes of one kind. Several instance types are alternatives: the queue's allocation strategy chooses."""
 
@@ -109,7 +125,7 @@ class ComputeResource(Strict, title="Compute resource"):
     ] = Field(
         title="Instance types",
         description="One instance type, or several with the same number of vCPUs (of cores with smt: false), "
-        "the same GPUs and the same processor architecture.",
+        "the same GPUs and other accelerators, and the same processor architecture.",
         examples=[["c7a.48xlarge"]],
     )
     max_count: Annotated[Count, Allowed("a whole number from 1 to 1000")] = Field(
@@ -148,8 +164,8 @@ class ComputeResource(Strict, title="Compute resource"):
             yield from self._unlike("vCPUs", lambda facts: facts.vcpus)
         else:
             yield from self._unlike("cores, with smt: false", lambda facts: facts.cores)
-        yield from self._unlike("GPUs", lambda facts: facts.gpus)
-        yield from self._unlike("maker of GPUs", lambda facts: facts.gpu_maker)
+        unlike = (refusal for what, fact in _ACCELERATORS for refusal in self._unlike(what, fact))
+        yield from islice(unlike, 1)
         without = [name for name in self.instance_types if facts_of(name).efa is False]
         if self.efa and without:
             yield Refusal(
@@ -337,6 +353,28 @@ def head_node_refusals(head_node_type: str | None, queues: Sequence[Queue]) -> I
                     f"instance_type: {'m7g.xlarge' if is_arm(name) else 'm7i.xlarge'}",
                 )
                 return
+
+
+def image_refusals(
+    head_node_type: str | None, queues: Sequence[Queue], *, custom_ami: str | None
+) -> Iterator[Refusal]:
+    """Which nodes ParallelCluster's own images can't start.
+
+    custom_ami   the installation's image of all nodes, which a queue's own goes before
+    """
+    if custom_ami is not None:
+        return
+    if head_node_type is not None and lacks_driver(head_node_type):
+        yield Refusal(("head_node", "instance_type"), _without_driver(head_node_type), "another type")
+    for index, queue in enumerate(queues):
+        for path, name in queue.instance_types:
+            if queue.custom_ami is None and lacks_driver(name):
+                allowed = "another type, or a custom_ami of the queue"
+                yield Refusal(("queues", index, *path), _without_driver(name), allowed)
+
+
+def _without_driver(name: str) -> str:
+    return f"{name} has GPUs for which ParallelCluster's own images have no driver"
 
 
 def nodes_max(queues: Iterable[Queue]) -> int:

@@ -2,6 +2,7 @@
 
 python -m engine.model.reference docs/spec.schema.json > docs/spec.schema.json
 python -m engine.model.reference docs/settings.md > docs/settings.md
+python -m engine.model.reference docs/updates.md > docs/updates.md
 python -m engine.model.reference modules/discovery/tags.json > modules/discovery/tags.json
 """
 
@@ -9,8 +10,10 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Iterator
 
 from engine.model import tags
+from engine.model.cluster_fields import Field, all_places, cluster_fields, policy_words
 from engine.model.settings import setting_docs
 from engine.model.spec import spec_json_schema
 
@@ -44,6 +47,75 @@ def settings_page() -> str:
     return _SETTINGS_INTRODUCTION + "\n".join(rows) + "\n"
 
 
+_UPDATES_INTRODUCTION = """\
+# Changing a running cluster
+
+What a changed field does to a cluster that runs, by AWS ParallelCluster's own update policies (3.16.1).
+`provisioner plan` says the same of each change, and `provisioner apply` refuses (`CLUSTER_UPDATE_REFUSED`)
+what AWS would refuse, before anything is changed. This page is written from the code: `make schemas`.
+
+- **live**: it happens while jobs run.
+- **drain**: running jobs finish, then their nodes are made anew. That is QueueUpdateStrategy DRAIN, which
+  every cluster has.
+- **fleet stopped**: refused while the compute fleet runs. Stop it, which ends running jobs
+  (`pcluster update-compute-fleet --cluster-name NAME --region REGION --status STOP_REQUESTED`), apply when
+  it is STOPPED, and start it again (`--status START_REQUESTED`). A fleet without nodes that was not stopped
+  counts as running.
+- **fleet stopped, or TERMINATE**: the same. AWS would also take it with QueueUpdateStrategy TERMINATE, which
+  this engine does not set.
+- **new cluster**: refused in a running cluster. `provisioner release`, then `provisioner apply`; bucket and
+  home stay.
+
+## Fields of the spec
+
+"""
+
+_FIELD_TABLE = """\
+| Field | Key of the cluster configuration | What changing it needs |
+|---|---|---|
+"""
+
+_KEYS_INTRODUCTION = """\
+## Every key
+
+All keys that ParallelCluster knows. A section stands for all of it coming or going, and for the keys in it
+that are not named. A further member of a list is more, one that goes less, and one that is renamed both.
+
+| Key | What changing it needs |
+|---|---|
+"""
+
+
+def updates_page() -> str:
+    """docs/updates.md"""
+    of_spec = (row for field in cluster_fields() if not field.is_setting for row in _field_rows(field))
+    of_settings = (row for field in cluster_fields() if field.is_setting for row in _field_rows(field))
+    keys = (f"| `{place}` | {words} |" for place, words in all_places())
+    return "\n".join(
+        [
+            _UPDATES_INTRODUCTION + _FIELD_TABLE + "\n".join(of_spec),
+            "",
+            "## Settings",
+            "",
+            _FIELD_TABLE + "\n".join(of_settings),
+            "",
+            "All other settings reach no cluster.",
+            "",
+            _KEYS_INTRODUCTION + "\n".join(keys),
+            "",
+        ]
+    )
+
+
+def _field_rows(field: Field) -> Iterator[str]:
+    if not field.keys:
+        yield f"| `{field.name}` | none | {field.says} |"
+    for index, key in enumerate(field.keys):
+        name = "" if index else f"`{field.name}`"
+        says = f". {field.says}" if field.says and not index else ""
+        yield f"| {name} | `{key}` | {policy_words(key)}{says} |"
+
+
 def spec_schema() -> str:
     """docs/spec.schema.json"""
     return json.dumps(spec_json_schema(), indent=2, ensure_ascii=False) + "\n"
@@ -57,6 +129,7 @@ def shared_tags() -> str:
 PAGES = {
     "docs/settings.md": settings_page,
     "docs/spec.schema.json": spec_schema,
+    "docs/updates.md": updates_page,
     "modules/discovery/tags.json": shared_tags,
 }
 """Path in the repository -> what must stand there."""

@@ -129,6 +129,17 @@ def chosen_tier(catalogue: Sequence[Tier], spec: ProjectSpec) -> Tier:
     )
 
 
+def last_tier(catalogue: Sequence[Tier], spec: ProjectSpec) -> Tier:
+    """What `chosen_tier` gives, or a tier without queues where the catalogue has it no more: for a cluster
+    that goes, of which nothing is rendered but comments.
+    """
+    if spec.queues is None and spec.tier not in [tier.name for tier in catalogue]:
+        return Tier.model_construct(
+            name=spec.tier, description="No longer in the catalogue.", queues=(), scaledown_idle_min=None
+        )
+    return chosen_tier(catalogue, spec)
+
+
 def find_tier(catalogue: Sequence[Tier], name: str) -> Tier:
     """The tier of that name, out of a catalogue with at least one.
 

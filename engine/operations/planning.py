@@ -13,7 +13,7 @@ from engine.aws.shared_ground import find_shared_ground
 from engine.model.names import Names
 from engine.model.settings import Settings
 from engine.model.spec import ProjectSpec
-from engine.model.tiers import chosen_tier
+from engine.model.tiers import chosen_tier, last_tier
 from engine.operations import repair
 from engine.operations.engine import Engine
 from engine.operations.folders import check_folder, write_workspace
@@ -23,7 +23,7 @@ from engine.review.model import Review
 from engine.review.plan import build_review
 from engine.review.text import render_text
 from engine.terraform.runner import Runner
-from engine.workspace.cluster_config import check_head_node
+from engine.workspace.cluster_config import check_nodes
 from engine.workspace.render import module_names, render_workspace
 from engine.workspace.stack import Presence
 
@@ -92,6 +92,14 @@ def _on_its_release(engine: Engine, names: Names) -> Engine:
     return engine.on_release(version)
 
 
+def check_spec(engine: Engine, spec: ProjectSpec) -> None:
+    """Look whether the installation can make what the spec asks for; asks nobody.
+
+    Raises   InvalidSpec
+    """
+    check_nodes(spec, engine.settings, chosen_tier(engine.catalogue, spec))
+
+
 def ground_names(engine: Engine) -> dict[str, str]:
     """The names by which the shared infrastructure is looked for."""
     settings = engine.settings
@@ -128,10 +136,10 @@ def write_project(
     folder = folder or engine.folder(names)
     # Before a block is reserved: a refusal must leave nothing behind.
     check_folder(folder, spec.vlab_id, spec.project_id)
-    tier = chosen_tier(engine.catalogue, spec)
-    check_head_node(spec, engine.settings, tier)
-    cidr = None
+    # What was made is given back, whatever has become of its tier since.
+    tier, cidr = last_tier(engine.catalogue, spec), None
     if presence is Presence.RUNNING:
+        check_spec(engine, spec)
         cidr = reserve_block(engine.cloud, engine.settings, names.project, now=engine.now())
     files = render_workspace(spec, engine.settings, tier, subnet_cidr=cidr, presence=presence)
     write_workspace(folder, files, module_names(spec, presence))
@@ -159,7 +167,8 @@ def plan_again(spec: ProjectSpec, names: Names, folder: Path, runner: Runner) ->
     """Plan a workspace that is generated and initialised."""
     plan_file = folder / PLAN_FILE
     result = runner.plan(plan_file)
-    review = build_review(runner.show_plan(plan_file), project=names.project)
+    shown = runner.show_plan(plan_file)
+    review = build_review(shown, project=names.project, own_queues=spec.queues is not None)
     (folder / TEXT_REPORT).write_text(render_text(review), "utf-8")
     (folder / MARKDOWN_REPORT).write_text(render_markdown(review), "utf-8")
     (folder / JSON_REPORT).write_text(json.dumps(review_json(review), indent=2) + "\n", "utf-8")

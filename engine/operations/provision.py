@@ -12,8 +12,8 @@ from engine.model import tags
 from engine.model.spec import ProjectSpec
 from engine.operations import records
 from engine.operations.engine import Engine
-from engine.operations.planning import Planned, check_ground, make_plan
-from engine.review.findings import refuse_data_loss
+from engine.operations.planning import Planned, check_ground, check_spec, make_plan
+from engine.review.findings import refuse_cluster_update, refuse_data_loss
 from engine.review.model import Review
 from engine.workspace.stack import Presence
 
@@ -31,8 +31,10 @@ class Provisioned:
 def plan(engine: Engine, spec: ProjectSpec) -> Planned:
     """Plan the project as its spec wants it, and note it in the registry if it is new.
 
+    A spec that is refused leaves no trace.
     Raises   InvalidSpec and the other errors of the tree; nothing is changed but the registry
     """
+    check_spec(engine, spec)
     engine = check_ground(engine, engine.names(spec.vlab_id, spec.project_id))
     records.note_planned(engine, spec)
     return make_plan(engine, spec, Presence.RUNNING)
@@ -41,8 +43,8 @@ def plan(engine: Engine, spec: ProjectSpec) -> Planned:
 def provision(engine: Engine, spec: ProjectSpec, *, approve: Approve) -> Provisioned:
     """Make the project what its spec says. Doing it again changes nothing.
 
-    Raises   NotConfirmed, DataAtRisk (nothing changed); TerraformError, ClusterError (the record says
-             what happened, and the same call again goes on from there)
+    Raises   NotConfirmed, DataAtRisk, ClusterUpdateRefused (nothing changed); TerraformError,
+             ClusterError (the record says what happened, and the same call again goes on from there)
     """
     return carry_out(engine, plan(engine, spec), approve=approve)
 
@@ -50,6 +52,7 @@ def provision(engine: Engine, spec: ProjectSpec, *, approve: Approve) -> Provisi
 def carry_out(engine: Engine, planned: Planned, *, approve: Approve) -> Provisioned:
     """Apply exactly this plan and wait for AWS's word. Raises as `provision` does."""
     refuse_data_loss(planned.review, allowed=())
+    _refuse_cluster_update(engine, planned)
     if planned.has_changes:
         approve(planned.review)
     with records.working(engine, planned.spec, Phase.APPLYING, done=Phase.READY):
@@ -59,6 +62,16 @@ def carry_out(engine: Engine, planned: Planned, *, approve: Approve) -> Provisio
             _apply(engine, planned)
         cluster = _require_complete(engine, planned)
     return Provisioned(planned, cluster, planned.has_changes)
+
+
+def _refuse_cluster_update(engine: Engine, planned: Planned) -> None:
+    cluster = planned.names.cluster
+    refuse_cluster_update(
+        planned.review,
+        cluster=cluster,
+        region=engine.settings.region,
+        fleet_stopped=lambda: clusters.fleet_is_stopped(engine.cloud, cluster),
+    )
 
 
 def _ensure_key(engine: Engine, planned: Planned) -> None:

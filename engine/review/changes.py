@@ -7,10 +7,11 @@ from collections.abc import Mapping
 from typing import Any
 
 from engine.errors import TerraformError
+from engine.review.cluster import cluster_updates, sentences
 from engine.review.differences import differences, whole_attributes
 from engine.review.knowledge import Knowledge
-from engine.review.model import Action, AttributeChange, Change, Fact, Risk
-from engine.review.values import UNKNOWN, joined_masks, overlay, shown
+from engine.review.model import Action, AttributeChange, Change, Fact
+from engine.review.values import UNKNOWN, Hidden, joined_masks, overlay, shown
 
 _ACTIONS: dict[tuple[str, ...], Action] = {
     ("no-op",): Action.NO_CHANGE,
@@ -59,7 +60,7 @@ def read_change(entry: Mapping[str, Any], knowledge: Knowledge) -> Change:
         deposed=str(entry.get("deposed", "")),
         reason_code=str(entry.get("action_reason", "")),
         reasons=_reasons(entry, attributes, knowledge),
-        consequence=_consequence(kind, action, attributes, knowledge),
+        consequence=_consequence(kind, action, before, after, knowledge),
         attributes=attributes,
         facts=_facts(action, row.telling or knowledge.default.telling, before, after),
     )
@@ -132,19 +133,18 @@ def _reasons(
     return (f"{plain}: {', '.join(forcing)}" if forcing else plain,)
 
 
-def _consequence(
-    kind: str, action: Action, attributes: tuple[AttributeChange, ...], knowledge: Knowledge
-) -> tuple[str, ...]:
+def _consequence(kind: str, action: Action, before: Any, after: Any, knowledge: Knowledge) -> tuple[str, ...]:
     sentence = knowledge.row(kind).sentences.get(action.value)
     said = [sentence] if sentence else []
     if kind == "cluster" and action is Action.UPDATE:
-        rules = [rule for rule in map(knowledge.cluster_update, attributes) if rule is not None]
-        hidden = any(attribute.path == "template_body" for attribute in attributes)
-        if hidden or any(rule.severity is Risk.HIGH for rule in rules):
+        updates = cluster_updates("", before, after)
+        template = value_at(after, "template_body")
+        hidden = template is UNKNOWN or isinstance(template, Hidden)
+        if hidden or any(update.refused_always for update in updates):
             # "Changed in place" would promise too much: ParallelCluster refuses it, or may.
             said = []
-        said += [rule.says for rule in rules]
-    return tuple(dict.fromkeys(said))
+        said += sentences(updates)
+    return tuple(said)
 
 
 def _facts(action: Action, telling: tuple[str, ...], before: Any, after: Any) -> tuple[Fact, ...]:

@@ -27,6 +27,7 @@ def review_json(review: Review) -> dict[str, Any]:
         "errored": review.errored,
         "counts": _plain(review.counts),
         "findings": _plain(review.findings),
+        "cluster_updates": [{**_plain(one), "says": one.says} for one in review.cluster_updates],
         "changes": _plain(review.changes),
         "drift": _plain(review.drift),
         "outputs": _plain(review.outputs),

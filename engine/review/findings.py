@@ -19,23 +19,34 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from engine.errors import DataAtRisk
+from engine.errors import ClusterUpdateRefused, DataAtRisk
 from engine.model import tags
+from engine.model.cluster_updates import Need
 from engine.review.changes import before_and_after, value_at
 from engine.review.knowledge import Knowledge
-from engine.review.model import Action, Change, Finding, Review, Risk
+from engine.review.model import Action, Change, ClusterUpdate, Finding, Review, Risk
 from engine.review.notation import shown_value
 from engine.review.redaction import Redaction
 from engine.review.values import UNKNOWN, shown
+
+NEW_CLUSTER_HINT = (
+    "Take the change back, or release the project and apply again: that makes a new cluster; bucket and "
+    "home directories stay."
+)
+STOP_HINT = (
+    "Stop the compute fleet first, which ends running jobs, and start it again after the apply: "
+    "`pcluster update-compute-fleet --status STOP_REQUESTED`, then `START_REQUESTED`."
+)
 
 _LOSING = (Action.DELETE, Action.REPLACE)
 
 
 @dataclass(frozen=True)
 class _Subject:
-    """One change with both its sides, masked."""
+    """One change with both its sides, masked, and what it does to a running cluster."""
 
     change: Change
+    updates: tuple[ClusterUpdate, ...]
     before: Any
     after: Any
     expected_tags: Mapping[str, str]
@@ -45,6 +56,7 @@ class _Subject:
 def findings_of(
     entries: Sequence[Mapping[str, Any]],
     changes: Sequence[Change],
+    updates: Sequence[ClusterUpdate],
     knowledge: Knowledge,
     *,
     project: str,
@@ -55,6 +67,7 @@ def findings_of(
     """What the rules have to say, the gravest first, then by address.
 
     entries   resource_changes as Terraform gave them; changes   the same, read
+    updates   what they change in running clusters
     project   "vlab/project"; a name without a slash is of no project, and no project's tags are expected
     """
     vlab_id, slash, project_id = project.partition("/")
@@ -63,7 +76,8 @@ def findings_of(
     found = list(_about_the_plan(errored=errored, complete=complete))
     for change in changes:
         before, after = before_and_after(raw[change.address, change.deposed])
-        subject = _Subject(change, before, after, expected, knowledge)
+        of_this = tuple(one for one in updates if one.address == change.address and not change.deposed)
+        subject = _Subject(change, of_this, before, after, expected, knowledge)
         for rule in _RULES:
             found += rule(subject)
     clean = [
@@ -108,6 +122,47 @@ def refuse_data_loss(review: Review, *, allowed: Collection[str] = ()) -> None:
             ]
         },
     )
+
+
+def refuse_cluster_update(
+    review: Review, *, cluster: str, region: str, fleet_stopped: Callable[[], bool]
+) -> None:
+    """Stop a plan whose update of a running cluster AWS would refuse, half way through the apply.
+
+    cluster         its name
+    fleet_stopped   asked only when it decides
+    Raises    ClusterUpdateRefused naming each key, the field it comes from, and what to do;
+              details["changes"] has key, fields, need and consequence of each
+    """
+    refused = [one for one in review.cluster_updates if one.refused_while_running]
+    if not refused or (not any(one.refused_always for one in refused) and fleet_stopped()):
+        return
+    listed = "".join(f"\n  - {one.named}: {one.says}" for one in refused)
+    raise ClusterUpdateRefused(
+        f"AWS would refuse to change the running cluster of {review.project}:{listed}",
+        hint="Nothing was changed. " + _way_on(refused, f"--cluster-name {cluster} --region {region}"),
+        details={
+            "changes": [
+                {"key": one.key, "fields": list(one.fields), "need": one.need.value, "consequence": one.says}
+                for one in refused
+            ]
+        },
+    )
+
+
+def _way_on(refused: Sequence[ClusterUpdate], cluster: str) -> str:
+    if any(one.refused_always for one in refused):
+        return NEW_CLUSTER_HINT
+    command = f"`pcluster update-compute-fleet {cluster} --status"
+    way = (
+        f"Stop the compute fleet, which ends running jobs: {command} STOP_REQUESTED`; apply when it is "
+        f"STOPPED; start it again: {command} START_REQUESTED`. Or take the change back."
+    )
+    if all(one.need is Need.TERMINATE for one in refused):
+        way += (
+            " AWS would also take it with QueueUpdateStrategy TERMINATE; this engine's clusters have DRAIN."
+        )
+    return way
 
 
 def _loss(change: Change) -> tuple[str, ...]:
@@ -172,13 +227,11 @@ def _cluster_ends(subject: _Subject) -> Iterator[Finding]:
 
 def _cluster_update(subject: _Subject) -> Iterator[Finding]:
     change = subject.change
-    if change.kind != "cluster" or change.action is not Action.UPDATE:
-        return
-    for attribute in change.attributes:
-        rule = subject.knowledge.cluster_update(attribute)
-        if rule is not None and rule.severity is not Risk.NONE:
-            key = attribute.label.rpartition("ClusterConfiguration.")[2]
-            yield Finding("cluster-update", rule.severity, change.address, f"{key}: {rule.says}", rule.hint)
+    for update in subject.updates:
+        if update.refused_while_running:
+            severity = Risk.HIGH if update.refused_always else Risk.MEDIUM
+            hint = NEW_CLUSTER_HINT if update.refused_always else STOP_HINT
+            yield Finding("cluster-update", severity, change.address, f"{update.named}: {update.says}.", hint)
 
 
 def _protection_removed(subject: _Subject) -> Iterator[Finding]:

@@ -14,7 +14,7 @@ from typing import Any
 
 import yaml
 
-from engine.review.model import Action, AttributeChange, Risk
+from engine.review.model import Action
 
 _ACTIONS = {action.value for action in Action}
 
@@ -54,21 +54,6 @@ class KindRule:
 
 
 @dataclass(frozen=True)
-class UpdateRule:
-    """What ParallelCluster does with one changed key; severity NONE makes no finding."""
-
-    path: re.Pattern[str]
-    change: str
-    says: str
-    severity: Risk
-    hint: str
-
-    def matches(self, attribute: AttributeChange) -> bool:
-        """True when this rule is about that change."""
-        return bool(self.path.search(attribute.path)) and self.change in ("any", _direction(attribute))
-
-
-@dataclass(frozen=True)
 class Knowledge:
     """The tables together."""
 
@@ -76,7 +61,6 @@ class Knowledge:
     default: ResourceKnowledge
     kinds: tuple[KindRule, ...]
     reasons: Mapping[str, str]
-    cluster_updates: tuple[UpdateRule, ...]
 
     def row(self, kind: str) -> ResourceKnowledge:
         """The row of a kind; the default row when the table has none."""
@@ -91,10 +75,6 @@ class Knowledge:
         rule = next((one for one in self.kinds if one.fits(resource_type, last, name, texts)), None)
         return rule.kind if rule else resource_type
 
-    def cluster_update(self, attribute: AttributeChange) -> UpdateRule | None:
-        """What ParallelCluster does with that change; None when the table doesn't say."""
-        return next((rule for rule in self.cluster_updates if rule.matches(attribute)), None)
-
 
 @cache
 def load_knowledge() -> Knowledge:
@@ -102,11 +82,10 @@ def load_knowledge() -> Knowledge:
     return parse_knowledge(
         resources_text=_data("resources.yaml"),
         reasons_text=_data("reasons.yaml"),
-        cluster_updates_text=_data("cluster_updates.yaml"),
     )
 
 
-def parse_knowledge(*, resources_text: str, reasons_text: str, cluster_updates_text: str) -> Knowledge:
+def parse_knowledge(*, resources_text: str, reasons_text: str) -> Knowledge:
     """The tables from their YAML text.
 
     Raises   ValueError when a row has a field that means nothing
@@ -117,7 +96,6 @@ def parse_knowledge(*, resources_text: str, reasons_text: str, cluster_updates_t
         default=_row("defaults", document["defaults"]),
         kinds=tuple(KindRule(kind=kind, **rule) for kind, rule in document["kinds"].items()),
         reasons=yaml.safe_load(reasons_text),
-        cluster_updates=tuple(_update_rule(rule) for rule in yaml.safe_load(cluster_updates_text)),
     )
 
 
@@ -136,26 +114,3 @@ def _row(name: str, row: Mapping[str, Any]) -> ResourceKnowledge:
         guards=row.get("guards", {}),
         sentences={action: row[action] for action in _ACTIONS if action in row},
     )
-
-
-def _update_rule(rule: Mapping[str, str]) -> UpdateRule:
-    return UpdateRule(
-        path=re.compile(rule["path"]),
-        change=rule["change"],
-        says=rule["says"],
-        severity=Risk(rule.get("severity", "none")),
-        hint=rule.get("hint", ""),
-    )
-
-
-def _direction(attribute: AttributeChange) -> str:
-    before, after = attribute.before, attribute.after
-    if before is None:
-        return "added"
-    if after is None:
-        return "removed"
-    try:
-        # CloudFormation hands numbers on as text, so both spellings occur.
-        return "raised" if float(after) > float(before) else "lowered"
-    except (TypeError, ValueError):
-        return "changed"

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
+from engine.model.cluster_updates import Need
+
 SENSITIVE = "(sensitive)"
 KNOWN_AFTER_APPLY = "(known after apply)"
 
@@ -136,6 +138,51 @@ class Finding:
 
 
 @dataclass(frozen=True)
+class ClusterUpdate:
+    """One changed key of a running cluster's configuration.
+
+    address    the resource in the plan
+    key        with the names of queues and the like: Scheduling.SlurmQueues[debug].CapacityType
+    fields     of the spec, or "setting ...", that it may come from; empty: the engine's own
+    need       what AWS asks for
+    strategy   the QueueUpdateStrategy that the update would go by
+    """
+
+    address: str
+    key: str
+    fields: tuple[str, ...]
+    need: Need
+    strategy: str
+
+    @property
+    def refused_while_running(self) -> bool:
+        """AWS refuses it unless the compute fleet is stopped, or always."""
+        return not self.need.permitted(self.strategy, fleet_stopped=False)
+
+    @property
+    def refused_always(self) -> bool:
+        return self.need is Need.NEW_CLUSTER
+
+    @property
+    def named(self) -> str:
+        """For people: the field it comes from, and the key."""
+        return f"{' or '.join(self.fields)} ({self.key})" if self.fields else self.key
+
+    @property
+    def says(self) -> str:
+        """The consequence, as the beginning of a sentence that goes on with the key."""
+        if self.refused_always:
+            return "Refused by AWS, since only a new cluster can have it"
+        if self.refused_while_running:
+            return "Refused by AWS while the compute fleet runs"
+        if self.need is Need.LIVE:
+            return "Live, while jobs run"
+        if self.strategy == "TERMINATE":
+            return "Nodes of the queue end at once, with the jobs on them"
+        return "Running jobs finish first, then their nodes are made anew"
+
+
+@dataclass(frozen=True)
 class Counts:
     """How many; `add` and `destroy` count a replacement once each, as Terraform does."""
 
@@ -156,6 +203,7 @@ class Review:
 
     project      "vlab/project"
     changes      every entry of the plan's resource_changes, also the unchanged ones, by address
+    cluster_updates   each key that changes in the configuration of a running cluster, and what that needs
     drift        what somebody changed outside Terraform since the last apply (actions UPDATE, DELETE)
     errored      planning failed part way: the plan shows only a part
     applyable    Terraform would apply it
@@ -174,6 +222,7 @@ class Review:
     complete: bool
     risk: Risk
     findings: tuple[Finding, ...]
+    cluster_updates: tuple[ClusterUpdate, ...] = ()
 
     def with_action(self, *actions: Action) -> tuple[Change, ...]:
         """The changes with one of these actions, in the review's order."""

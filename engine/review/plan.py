@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from engine.errors import TerraformError
-from engine.review.changes import read_change
+from engine.review.changes import before_and_after, read_change
+from engine.review.cluster import cluster_updates
 from engine.review.findings import findings_of
 from engine.review.knowledge import Knowledge, load_knowledge
-from engine.review.model import Action, Change, Counts, OutputChange, Review, Risk
+from engine.review.model import Action, Change, ClusterUpdate, Counts, OutputChange, Review, Risk
 from engine.review.redaction import Redaction
 from engine.review.values import UNKNOWN, Hidden, hidden_strings, holds, joined_masks, overlay, shown
 
@@ -18,15 +19,22 @@ _IDLE_OUTPUT = ["no-op"]
 _OUTPUT_ACTIONS = {"create": Action.CREATE, "update": Action.UPDATE, "delete": Action.DELETE}
 
 
-def build_review(plan: Mapping[str, Any], *, project: str, knowledge: Knowledge | None = None) -> Review:
+def build_review(
+    plan: Mapping[str, Any],
+    *,
+    project: str,
+    own_queues: bool = False,
+    knowledge: Knowledge | None = None,
+) -> Review:
     """Everything one saved plan would do, and what follows from it.
 
-    plan      `terraform show -json PLANFILE`, parsed
-    project   "vlab/project" the plan should be for; resources tagged for another one are a finding
-    Returns   a Review; every entry of resource_changes is in `changes`, none is dropped
-    Raises    TerraformError when this is no plan, or one in a format or with an action that is not
-              known here: a review that skips what it can't read would be worse than none
-    Source    Terraform's "JSON Output Format" 1.x, Plan Representation
+    plan        `terraform show -json PLANFILE`, parsed
+    project     "vlab/project" the plan should be for; resources tagged for another one are a finding
+    own_queues  whether its spec has queues in place of a tier: other fields are to blame then
+    Returns     a Review; every entry of resource_changes is in `changes`, none is dropped
+    Raises      TerraformError when this is no plan, or one in a format or with an action that is not
+                known here: a review that skips what it can't read would be worse than none
+    Source      Terraform's "JSON Output Format" 1.x, Plan Representation
     """
     _check_format(plan, project)
     known = knowledge or load_knowledge()
@@ -50,8 +58,16 @@ def build_review(plan: Mapping[str, Any], *, project: str, knowledge: Knowledge 
     )
     errored = bool(plan.get("errored", False))
     complete = bool(plan.get("complete", True))
+    updates = tuple(_cluster_updates(entries, changes, own_queues))
     findings = findings_of(
-        entries, changes, known, project=project, errored=errored, complete=complete, redaction=redaction
+        entries,
+        changes,
+        updates,
+        known,
+        project=project,
+        errored=errored,
+        complete=complete,
+        redaction=redaction,
     )
     return Review(
         project=project,
@@ -65,7 +81,22 @@ def build_review(plan: Mapping[str, Any], *, project: str, knowledge: Knowledge 
         complete=complete,
         risk=_risk(changes, outputs, [finding.severity for finding in findings]),
         findings=findings,
+        cluster_updates=tuple(redaction.cluster_update(one) for one in updates),
     )
+
+
+def _cluster_updates(
+    entries: Sequence[Mapping[str, Any]], changes: tuple[Change, ...], own_queues: bool
+) -> Iterator[ClusterUpdate]:
+    clusters = {
+        change.address
+        for change in changes
+        if change.kind == "cluster" and change.action is Action.UPDATE and not change.deposed
+    }
+    for entry in entries:
+        if entry.get("address") in clusters and not entry.get("deposed"):
+            before, after = before_and_after(entry["change"])
+            yield from cluster_updates(str(entry["address"]), before, after, own_queues=own_queues)
 
 
 def _check_format(plan: Mapping[str, Any], project: str) -> None:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
-from engine.review.model import SENSITIVE, AttributeChange, Change, Fact, OutputChange
+from engine.review.model import SENSITIVE, AttributeChange, Change, ClusterUpdate, Fact, OutputChange
 
 _SHORTEST = 8
 """Shorter texts ("true", "eu-west") are no secrets by themselves and would blot out half the report."""
@@ -49,6 +49,10 @@ class Redaction:
             attributes=tuple(self._attribute(attribute) for attribute in change.attributes),
             facts=tuple(Fact(fact.label, self.value(fact.value)) for fact in change.facts),
         )
+
+    def cluster_update(self, update: ClusterUpdate) -> ClusterUpdate:
+        """The key without the secrets: names of queues and tags are in it."""
+        return replace(update, key=self.value(update.key))
 
     def output(self, output: OutputChange) -> OutputChange:
         """The output without the secrets."""

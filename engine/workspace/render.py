@@ -43,7 +43,10 @@ def render_workspace(
     subnet_cidr   the block reserved for the project; None leaves it open, and Terraform then
                   says that one is needed before it plans anything
     presence      see Presence
+    Raises        InvalidSpec for nodes that can't be made; those of a cluster that goes are not looked at
     """
+    if presence is Presence.RUNNING:
+        cluster_config.check_nodes(spec, settings, tier)
     names = names_for(spec.vlab_id, spec.project_id, account_id=settings.require_account())
     configuration = cluster_config.render_cluster_config(
         spec=spec, names=names, settings=settings, tier=tier, references=references(spec)

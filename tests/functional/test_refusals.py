@@ -126,6 +126,29 @@ def test_bad_specs(cloud, provisioner, backend, tmp_path: Path) -> None:
             assert "examples/" in refused.err, "no hint"
 
 
+P3 = {"name": "q", "compute_resources": [{"name": "r", "instance_types": ["p3.8xlarge"], "max_count": 1}]}
+
+
+@pytest.mark.parametrize(
+    ("change", "field"),
+    [
+        ({"head_node": {"instance_type": "m7g.large"}}, "head_node.instance_type: "),
+        ({"queues": [P3]}, "queues[0].compute_resources[0].instance_types[0]: "),
+    ],
+    ids=["head node", "no driver"],
+)
+def test_nodes_that_make_no_cluster(
+    cloud, provisioner, backend, tmp_path: Path, change: dict[str, Any], field: str
+) -> None:
+    # GIVEN a spec whose fields are fine, whose nodes would be refused by AWS half way through the apply
+    path = tmp_path / "bad.yaml"
+    path.write_text(json.dumps(SMALLEST | change))
+    # WHEN it is used THEN it is refused, and there is no record of it, no address block and no folder
+    for command in (["plan", path], ["apply", path, "--yes"], ["render", path, "--out", "x"]):
+        with nothing_changed(cloud, tmp_path):
+            provisioner(*command).refused(3, "INVALID_SPEC", field)
+
+
 @pytest.mark.parametrize("text", ["", "- a\n- list", "vlab_id: [", "vlab_id: a\nvlab_id: b\n", "\x00"])
 def test_a_spec_that_is_no_mapping(cloud, provisioner, tmp_path: Path, text: str) -> None:
     (tmp_path / "bad.yaml").write_text(text)

@@ -1,6 +1,7 @@
 """Reads cluster configurations with AWS ParallelCluster's own code. Runs in .venv-pcluster, not in .venv.
 
-stdin    JSON {"cases": {name: configuration}, "instance_types": {type: what EC2 says of it}}
+stdin    JSON {"cases": {name: configuration}, "instance_types": {type: what EC2 says of it},
+               "changes": whether they are asked for}
 stdout   JSON {name: {"schema": problem or null, "validators": [those that ran],
                       "failures": [[level, validator, message]], "changes": [paths]}}
 
@@ -13,6 +14,7 @@ from __future__ import annotations
 
 import asyncio
 import copy
+import gc
 import json
 import os
 import sys
@@ -43,14 +45,20 @@ OFFLINE = {
     "DetailedMonitoringValidator",
     "DuplicateMountDirValidator",
     "DuplicateNameValidator",
+    "CustomSlurmNodeNamesValidator",
+    "EbsVolumeIopsValidator",
     "EbsVolumeThroughputIopsValidator",
     "EbsVolumeThroughputValidator",
+    "EbsVolumeTypeSizeValidator",
     "EfaMultiAzValidator",
     "EfaOsArchitectureValidator",
     "EfaPlacementGroupValidator",
+    "FeatureRegionValidator",
     "FsxArchitectureOsValidator",
     "HeadNodeMemorySizeValidator",
     "InstanceArchitectureCompatibilityValidator",
+    "InstanceTypeAcceleratorManufacturerValidator",
+    "InstanceTypeBaseAMICompatibleValidator",
     "InstanceTypeMemoryInfoValidator",
     "InstanceTypeOSCompatibleValidator",
     "InstanceTypePlacementGroupValidator",
@@ -62,14 +70,19 @@ OFFLINE = {
     "InstancesNetworkingValidator",
     "MaxCountValidator",
     "MixedSecurityGroupOverwriteValidator",
+    "MultiAzPlacementGroupValidator",
+    "MultiAzRootVolumeValidator",
     "NameValidator",
     "NumberOfStorageValidator",
     "OverlappingMountDirValidator",
     "PlacementGroupCapacityTypeValidator",
     "PlacementGroupNamingValidator",
+    "QueueSubnetsValidator",
     "RegionValidator",
     "RootVolumeEncryptionConsistencyValidator",
     "RootVolumeSizeValidator",
+    "SchedulableMemoryValidator",
+    "SchedulerValidator",
     "SharedStorageMountDirValidator",
     "SharedStorageNameValidator",
 }
@@ -89,7 +102,10 @@ class OfflineOnly(ValidatorSuppressor):
 
 
 def fake_aws(instance_types: dict[str, Any]) -> MagicMock:
-    """AWS as far as the validators above look at it: the facts of instance types."""
+    """AWS as far as the validators above look at it: the facts of instance types, and of images.
+
+    ParallelCluster's own images go by their architecture; others are for ARM when they begin with ami-0a.
+    """
     aws = MagicMock(aws_region="us-east-1")
     aws.ec2.get_instance_type_info.side_effect = lambda name: InstanceTypeInfo(instance_types[name])
     aws.ec2.get_supported_architectures.side_effect = lambda name: InstanceTypeInfo(
@@ -97,8 +113,19 @@ def fake_aws(instance_types: dict[str, Any]) -> MagicMock:
     ).supported_architecture()
     aws.ec2.get_subnet_avail_zone.return_value = "us-east-1a"
     aws.ec2.get_subnets_az_mapping.side_effect = lambda ids: dict.fromkeys(ids, "us-east-1a")
-    aws.ec2.describe_image.return_value.volume_size = 45
+    aws.ec2.list_instance_types.return_value = list(instance_types)
+    aws.ec2.get_official_image_id.side_effect = lambda os, architecture, *_: f"official-{architecture}"
+    aws.ec2.describe_image.side_effect = describe_image
     return aws
+
+
+def describe_image(ami_id: str) -> MagicMock:
+    official, _, architecture = ami_id.partition("-")
+    made = MagicMock(id=ami_id, volume_size=45, description="an image of ours")
+    made.architecture = "arm64" if ami_id.startswith("ami-0a") else "x86_64"
+    if official == "official":
+        made.architecture, made.description = architecture, "AWS ParallelCluster AMI for alinux2023"
+    return made
 
 
 def one_session() -> None:
@@ -107,7 +134,7 @@ def one_session() -> None:
     boto3.session.Session = lambda: session
 
 
-def check(configuration: dict[str, Any]) -> dict[str, Any]:
+def check(configuration: dict[str, Any], *, changes: bool) -> dict[str, Any]:
     result: dict[str, Any] = {"schema": None, "validators": [], "failures": [], "changes": []}
     try:
         cluster = ClusterSchema(cluster_name=CLUSTER).load(copy.deepcopy(configuration))
@@ -116,12 +143,12 @@ def check(configuration: dict[str, Any]) -> dict[str, Any]:
     cluster.source_string = json.dumps(configuration)
     offline = OfflineOnly()
     failures = cluster.validate(suppressors=[offline])
-    patch = ConfigPatch(MagicMock(), configuration, configuration)
+    patch = ConfigPatch(MagicMock(), configuration, configuration).changes if changes else []
     return {
         **result,
         "validators": sorted(offline.ran),
         "failures": [[item.level.name, item.validator_type, item.message] for item in failures],
-        "changes": ["/".join([*change.path, change.key]) for change in patch.changes],
+        "changes": ["/".join([*change.path, change.key]) for change in patch],
     }
 
 
@@ -130,7 +157,9 @@ def main() -> None:
     asyncio.set_event_loop(asyncio.new_event_loop())
     one_session()
     AWSApi._instance = fake_aws(request["instance_types"])
-    json.dump({name: check(case) for name, case in request["cases"].items()}, sys.stdout)
+    gc.disable()  # a third of the time otherwise
+    changes = request["changes"]
+    json.dump({name: check(case, changes=changes) for name, case in request["cases"].items()}, sys.stdout)
 
 
 if __name__ == "__main__":

@@ -14,15 +14,17 @@ import pytest
 from moto.ec2.models.instance_types import INSTANCE_TYPES
 
 ROOT = Path(__file__).parents[2]
-CHECKER = Path(__file__).with_name("checker.py")
 
 Verdicts = dict[str, dict[str, Any]]
-Check = Callable[[Mapping[str, Any]], Verdicts]
+Check = Callable[..., Verdicts]
+
+
+Ask = Callable[..., str]
 
 
 @pytest.fixture(scope="session")
-def check() -> Check:
-    """Configurations by name in, what ParallelCluster says of each out (see checker.py)."""
+def ask() -> Ask:
+    """ask("script.py", request) runs a script of this folder beside AWS's code; gives what it prints."""
     folder = "Scripts" if sys.platform == "win32" else "bin"
     python = ROOT / ".venv-pcluster" / folder / "python"
     if not python.exists():
@@ -31,10 +33,9 @@ def check() -> Check:
             pytest.fail(missing)
         pytest.skip(missing)
 
-    def run(cases: Mapping[str, Any]) -> Verdicts:
-        request = {"cases": cases, "instance_types": INSTANCE_TYPES}
+    def run(script: str, request: Any = None) -> str:
         done = subprocess.run(
-            [str(python), str(CHECKER)],
+            [str(python), str(Path(__file__).with_name(script))],
             input=json.dumps(request),
             capture_output=True,
             text=True,
@@ -42,7 +43,22 @@ def check() -> Check:
             check=False,
         )
         assert done.returncode == 0, done.stderr[-4000:]
-        verdicts: Verdicts = json.loads(done.stdout)
+        return done.stdout
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def check(ask: Ask) -> Check:
+    """Configurations by name in, what ParallelCluster says of each out (see checker.py).
+
+    changes=True also compares each with itself.
+    """
+
+    def run(cases: Mapping[str, Any], *, changes: bool = False) -> Verdicts:
+        request = {"cases": cases, "instance_types": INSTANCE_TYPES, "changes": changes}
+        answer = ask("checker.py", request)
+        verdicts: Verdicts = json.loads(answer)
         assert set(verdicts) == set(cases)
         return verdicts
 

@@ -15,7 +15,7 @@ from engine.model.spec import ProjectSpec
 from engine.model.tiers import find_tier, load_catalogue
 from engine.workspace.cluster_config import References, cluster_configuration, render_cluster_config
 
-Check = Callable[[dict[str, Any]], dict[str, dict[str, Any]]]
+Check = Callable[..., dict[str, dict[str, Any]]]
 Configuration = dict[str, Any]
 
 pytestmark = pytest.mark.pcluster
@@ -137,7 +137,8 @@ def serious(verdict: dict[str, Any], name: str) -> list[list[str]]:
 
 def test_an_unchanged_configuration_is_no_change(check: Check) -> None:
     # GIVEN a project of each storage
-    verdicts = check({storage: configuration(storage=storage) for storage in ("lustre", "efs")})
+    cases = {storage: configuration(storage=storage) for storage in ("lustre", "efs")}
+    verdicts = check(cases, changes=True)
     # THEN ParallelCluster sees a change only where it mixes up two entries of one bucket
     assert verdicts["lustre"]["changes"] == []
     assert verdicts["efs"]["changes"]

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from moto.ec2.models.instance_types import INSTANCE_TYPES
+from importlib.resources import files
 
-from engine.model.instance_types import InstanceFacts, facts_of, known_types
+import pytest
+
+from engine.model.instance_types import InstanceFacts, facts_of, is_arm, known_types
+from engine.model.spec import ProjectSpec
 from engine.model.tiers import load_catalogue
+from tests.instance_types import text
 
 
-def test_the_list_agrees_with_ec2s() -> None:
-    wrong = {
-        name: (facts, told)
-        for name, facts in known_types().items()
-        if name in INSTANCE_TYPES and facts != (told := _as_ec2_says(name))
-    }
-    assert wrong == {}
-    assert [name for name in known_types() if name not in INSTANCE_TYPES] == ["p3.2xlarge"]
+def test_the_list_is_ec2s() -> None:
+    stored = (files("engine.model") / "data" / "instance_types.csv").read_text("utf-8")
+    assert stored == text(), "stale: make instance-types"
 
 
 def test_every_type_of_the_catalogue_is_known() -> None:
@@ -27,16 +26,16 @@ def test_of_another_type_nothing_is_known() -> None:
     assert facts_of("x99i.96xlarge") == InstanceFacts()
 
 
-def _as_ec2_says(name: str) -> InstanceFacts:
-    told = INSTANCE_TYPES[name]
-    gpus = told.get("GpuInfo", {}).get("Gpus", [])
-    return InstanceFacts(
-        vcpus=told["VCpuInfo"]["DefaultVCpus"],
-        cores=told["VCpuInfo"]["DefaultCores"],
-        memory_gib=told["MemoryInfo"]["SizeInMiB"] / 1024,
-        efa=told["NetworkInfo"]["EfaSupported"],
-        cluster_placement="cluster" in told["PlacementGroupInfo"]["SupportedStrategies"],
-        spot="spot" in told["SupportedUsageClasses"],
-        gpus=sum(gpu["Count"] for gpu in gpus),
-        gpu_maker=gpus[0]["Manufacturer"] if gpus else None,
-    )
+@pytest.mark.parametrize(
+    ("name", "arm"), [("m99g.large", True), ("p6e-gb200.36xlarge", True), ("m99i.large", False)]
+)
+def test_the_name_tells_the_processor_of_an_unknown_type(name: str, arm: bool) -> None:
+    assert name not in known_types()
+    assert is_arm(name) is arm
+
+
+def test_macs_are_refused() -> None:
+    with pytest.raises(ValueError, match="is a Mac"):
+        ProjectSpec.model_validate(
+            {"vlab_id": "lab-1", "project_id": "proj-1", "head_node": {"instance_type": "mac2.metal"}}
+        )

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from engine.errors import DataAtRisk
-from engine.review import Finding, Review, Risk, build_review, refuse_data_loss
+from engine.errors import ClusterUpdateRefused, DataAtRisk
+from engine.review import Finding, Review, Risk, build_review, refuse_cluster_update, refuse_data_loss
 from tests.unit.review.plans import OWN_TAGS, PROJECT, entry, golden_plan, plan_of
 
 LUSTRE = "module.fsx[0].aws_fsx_lustre_file_system.this"
@@ -106,7 +106,8 @@ def queue(count: int, name: str = "debug") -> dict[str, Any]:
 
 def test_raised_counts_are_changed_in_place_and_nothing_to_worry_about() -> None:
     review = stack({"Scheduling": {"SlurmQueues": [queue(8)]}}, {"Scheduling": {"SlurmQueues": [queue(16)]}})
-    assert "Queue counts are raised in place; running jobs go on." in review.changes[0].consequence
+    key = "Scheduling.SlurmQueues[debug].ComputeResources[c5].MaxCount"
+    assert f"Live, while jobs run: {key}." in review.changes[0].consequence
     assert (review.findings, review.risk) == ((), Risk.LOW)
 
 
@@ -142,6 +143,82 @@ def test_what_parallelcluster_would_refuse_is_said_before(
     # AND a change that is refused is not called one in place
     in_place = any("changed in place" in sentence for sentence in review.changes[0].consequence)
     assert in_place is (severity is not Risk.HIGH)
+
+
+DRAIN = {"SlurmSettings": {"QueueUpdateStrategy": "DRAIN"}}
+
+
+def scheduling(*queues: dict[str, Any]) -> dict[str, Any]:
+    return {"Scheduling": {**DRAIN, "SlurmQueues": list(queues)}}
+
+
+def refusal(review: Review, *, stopped: bool = False) -> ClusterUpdateRefused | None:
+    try:
+        refuse_cluster_update(review, cluster="pc-1", region="us-east-1", fleet_stopped=lambda: stopped)
+    except ClusterUpdateRefused as refused:
+        return refused
+    return None
+
+
+def test_a_count_that_falls_is_refused_until_the_fleet_is_stopped() -> None:
+    # GIVEN fewer nodes, in a cluster that drains
+    review = stack(scheduling(queue(8)), scheduling(queue(4)))
+    # THEN it is refused with the field, the key and each way on
+    refused = refusal(review)
+    assert refused is not None and refused.code == "CLUSTER_UPDATE_REFUSED"
+    assert "compute.max_nodes" in refused.message
+    assert "SlurmQueues[debug].ComputeResources[c5].MaxCount" in refused.message
+    for said in ("Nothing was changed", "--cluster-name pc-1", "STOP_REQUESTED", "TERMINATE"):
+        assert said in refused.hint
+    assert refused.details["changes"][0]["need"] == "terminate"
+    # AND a stopped fleet lets it through
+    assert refusal(review, stopped=True) is None
+
+
+def test_a_change_that_drains_goes_through_and_is_told() -> None:
+    review = stack(
+        scheduling(queue(8) | {"CapacityType": "ONDEMAND"}), scheduling(queue(8) | {"CapacityType": "SPOT"})
+    )
+    assert refusal(review) is None
+    assert review.findings == ()
+    said = "Running jobs finish first, then their nodes are made anew: Scheduling.SlurmQueues[debug]"
+    assert any(sentence.startswith(said) for sentence in review.changes[0].consequence)
+
+
+def test_what_only_a_new_cluster_can_have_is_refused_whatever_the_fleet_does() -> None:
+    def asked() -> bool:
+        raise AssertionError("the fleet can't decide it")
+
+    review = stack({"HeadNode": {"InstanceType": "t3.medium"}}, {"HeadNode": {"InstanceType": "m7i.large"}})
+    with pytest.raises(ClusterUpdateRefused, match=r"head_node\.instance_type") as refused:
+        refuse_cluster_update(review, cluster="pc-1", region="us-east-1", fleet_stopped=asked)
+    assert "release the project and apply again" in refused.value.hint
+
+
+def test_another_script_of_the_head_node_is_refused() -> None:
+    def head(script: str) -> dict[str, Any]:
+        return {"HeadNode": {"CustomActions": {"OnNodeConfigured": {"Script": script}}}}
+
+    review = stack(head("s3://b/1"), head("s3://b/2"))
+    assert [one.need.value for one in review.cluster_updates] == ["new-cluster"]
+    assert refusal(review) is not None
+
+
+def test_what_goes_live_is_not_held_up() -> None:
+    review = stack(scheduling(queue(8)), scheduling(queue(16), queue(4, "more")))
+    assert refusal(review) is None
+    assert {one.need.value for one in review.cluster_updates} == {"live"}
+
+
+def test_a_name_or_provider_that_changes_is_refused() -> None:
+    def named(name: str) -> dict[str, Any]:
+        properties = {"ClusterName": name, "ClusterConfiguration": {"Region": "us-east-1"}}
+        resource = {"Type": "Custom::PclusterCluster", "Properties": properties}
+        return {"template_body": json.dumps({"Resources": {"Cluster": resource}})}
+
+    review = reviewed(entry(STACK, "update", before=named("one"), after=named("two")))
+    assert [one.key for one in review.cluster_updates] == ["ClusterName"]
+    assert refusal(review, stopped=True) is not None
 
 
 def test_numbers_that_cloudformation_turned_into_text_are_still_compared() -> None:

@@ -32,7 +32,6 @@ def test_a_field_that_means_nothing_is_refused() -> None:
         parse_knowledge(
             resources_text=DEFAULTS + "resources: {aws_x: {holdsdata: true}}",
             reasons_text="{}",
-            cluster_updates_text="[]",
         )
 
 

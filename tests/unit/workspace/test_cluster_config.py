@@ -16,13 +16,16 @@ from engine.model.instance_types import is_arm, memory_gib
 from engine.model.names import names_for
 from engine.model.settings import Settings
 from engine.model.spec import ProjectSpec
-from engine.model.tiers import Tier, chosen_tier, find_tier, load_catalogue
+from engine.model.tiers import Tier, chosen_tier, find_tier, last_tier, load_catalogue
 from engine.workspace.cluster_config import (
     References,
+    check_nodes,
     cluster_configuration,
     data_directory,
     render_cluster_config,
 )
+from engine.workspace.render import render_workspace
+from engine.workspace.stack import Presence
 
 CATALOGUE = load_catalogue()
 SETTINGS = Settings()
@@ -289,16 +292,46 @@ def test_text_that_could_do_harm_stays_text(value: str) -> None:
 def test_a_head_node_too_small_for_its_nodes_is_refused(head_node: str, max_nodes: int, fits: bool) -> None:
     project = spec(head_node={"instance_type": head_node}, compute={"max_nodes": max_nodes})
     if fits:
-        assert text(project)
+        check_nodes(project, SETTINGS, chosen_tier(CATALOGUE, project))
         return
     with pytest.raises(InvalidSpec, match="too little to look after") as caught:
-        text(project)
+        check_nodes(project, SETTINGS, chosen_tier(CATALOGUE, project))
     assert [problem.path for problem in caught.value.problems] == ["head_node.instance_type"]
 
 
 def test_a_head_node_of_another_architecture_is_refused() -> None:
+    project = spec(head_node={"instance_type": "m7g.xlarge"})
     with pytest.raises(InvalidSpec, match="differ in processor architecture"):
-        text(spec(head_node={"instance_type": "m7g.xlarge"}))
+        check_nodes(project, SETTINGS, chosen_tier(CATALOGUE, project))
+
+
+def test_gpus_need_an_image_with_their_driver() -> None:
+    # GIVEN a queue with GPUs that ParallelCluster's own images have no driver for
+    resource = {"name": "r", "instance_types": ["p3.8xlarge"], "max_count": 1}
+    old = spec(queues=[{"name": "q", "compute_resources": [resource]}])
+    image = "ami-0123456789abcdef0"
+    new = spec(queues=[{"name": "q", "compute_resources": [resource], "custom_ami": image}])
+    # THEN it is refused, unless the queue or the installation has an image of its own
+    with pytest.raises(InvalidSpec, match="no driver") as caught:
+        check_nodes(old, SETTINGS, chosen_tier(CATALOGUE, old))
+    assert [one.path for one in caught.value.problems] == ["queues[0].compute_resources[0].instance_types[0]"]
+    check_nodes(new, SETTINGS, chosen_tier(CATALOGUE, new))
+    check_nodes(old, Settings(custom_ami=image), chosen_tier(CATALOGUE, old))
+
+
+def test_a_cluster_that_goes_needs_neither_its_tier_nor_nodes_that_fit() -> None:
+    # GIVEN projects whose tier has left the catalogue, or has become too large for the head node
+    gone = spec(tier="gone")
+    large = spec(compute={"max_nodes": 1000})
+    for project in (gone, large):
+        tier = last_tier(CATALOGUE, project)
+        # THEN they can be parked
+        assert render_workspace(project, SETTINGS, tier, subnet_cidr=None, presence=Presence.PARKED)
+    # AND not be brought up
+    with pytest.raises(InvalidSpec, match="too little to look after"):
+        render_workspace(large, SETTINGS, chosen_tier(CATALOGUE, large), subnet_cidr=None)
+    with pytest.raises(InvalidSpec, match="There is no tier"):
+        chosen_tier(CATALOGUE, gone)
 
 
 def test_what_is_known_of_instance_types_agrees_with_ec2s_list() -> None:

@@ -1,0 +1,66 @@
+"""What the changes of a cluster's configuration mean for the cluster that runs.
+
+The rules are AWS's, see engine/model/cluster_updates.py; here they are told.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from engine.model.cluster_fields import reached_by
+from engine.model.cluster_updates import Need, cluster_changes, is_seeming, queue_update_strategy
+from engine.review.model import ClusterUpdate
+from engine.review.values import parsed_json
+
+CUSTOM_RESOURCE = "Custom::PclusterCluster"
+_FIXED: Mapping[str, tuple[str, ...]] = {
+    "ClusterName": (),
+    "ServiceToken": ("setting pcluster_provider_stack",),
+}
+"""Properties beside the configuration that can't be changed, and the fields that reach them."""
+
+
+def cluster_updates(
+    address: str, before: Any, after: Any, *, own_queues: bool = False
+) -> tuple[ClusterUpdate, ...]:
+    """What differs in the cluster configuration between both sides of a stack; empty where that is hidden.
+
+    own_queues   whether the spec has queues in place of a tier; only the fields that are named hang on it
+    """
+    old, new = _properties(before), _properties(after)
+    return tuple(_updates(address, old, new, own_queues)) if old and new else ()
+
+
+def sentences(updates: tuple[ClusterUpdate, ...]) -> tuple[str, ...]:
+    """The consequences in plain words, alike ones together: "Live, while jobs run: Tags[owner].Value."."""
+    keys: dict[str, list[str]] = {}
+    for update in updates:
+        keys.setdefault(update.says, []).append(update.key)
+    return tuple(f"{says}: {', '.join(named)}." for says, named in keys.items())
+
+
+def _updates(
+    address: str, old: Mapping[str, Any], new: Mapping[str, Any], own_queues: bool
+) -> Iterator[ClusterUpdate]:
+    before, after = (side.get("ClusterConfiguration") or {} for side in (old, new))
+    strategy = queue_update_strategy(after)
+    for change in cluster_changes(before, after):
+        if is_seeming(change, before, after):
+            continue
+        fields = reached_by(change.difference.place, own_queues=own_queues)
+        yield ClusterUpdate(address, str(change), fields, change.need, strategy)
+    for name, fields in _FIXED.items():
+        if old.get(name) != new.get(name):
+            yield ClusterUpdate(address, name, fields, Need.NEW_CLUSTER, strategy)
+
+
+def _properties(side: Any) -> Mapping[str, Any]:
+    """Properties of the cluster in a stack's template; empty where there is none, or it is not known."""
+    template = parsed_json(side.get("template_body")) if isinstance(side, Mapping) else None
+    resources = template.get("Resources") if isinstance(template, Mapping) else None
+    for resource in (resources or {}).values() if isinstance(resources, Mapping) else ():
+        if isinstance(resource, Mapping) and resource.get("Type") == CUSTOM_RESOURCE:
+            properties = resource.get("Properties")
+            return properties if isinstance(properties, Mapping) else {}
+    return {}
