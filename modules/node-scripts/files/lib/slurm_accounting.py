@@ -57,31 +57,27 @@ def next_job_id(database: Database) -> int:
 
 
 def register(account: str, user: str) -> None:
-    """The project's account, and in it the only user who is no administrator. Repeating it changes nothing."""
+    """The project's account, and in it the only user who is no administrator. Repeating it is safe."""
     sacctmgr = slurm("sacctmgr")
     deadline = time.monotonic() + WITHIN_S
     while not _registered(sacctmgr, account, user):
-        problem = ""
-        for words in (
-            ("account", account, "Description=project", "Organization=project"),
-            ("user", user, f"Account={account}", f"DefaultAccount={account}"),
-        ):
-            try:
-                # It says that nothing is new by failing; what counts is what is there afterwards.
-                run(sacctmgr, "--immediate", "add", *words)
-            except StepError as error:
-                problem = str(error)
+        said = [
+            _said(sacctmgr, "--immediate", "add", *words)
+            for words in (
+                ("account", account, "Description=project", "Organization=project"),
+                ("user", user, f"Account={account}", f"DefaultAccount={account}"),
+            )
+        ]
         if time.monotonic() > deadline:
-            raise StepError(f"{user} cannot be registered in Slurm's accounting: {problem}")
+            raise StepError(
+                f"{user} cannot be registered in Slurm's accounting: {' '.join(said[-1].split())}"
+            )
         time.sleep(1)
 
 
 def _registered(sacctmgr: str, account: str, user: str) -> bool:
     wanted = ("show", "associations", f"user={user}", f"account={account}", "format=User")
-    try:
-        return user in run(sacctmgr, "--noheader", "--parsable2", *wanted).split()
-    except StepError:
-        return False
+    return user in _said(sacctmgr, "--noheader", "--parsable2", *wanted).split()
 
 
 def restart_slurmctld() -> None:
@@ -90,7 +86,7 @@ def restart_slurmctld() -> None:
         return
     run("systemctl", "restart", "slurmctld")
     deadline = time.monotonic() + WITHIN_S
-    while " UP" not in _ping():
+    while " UP" not in _said(slurm("scontrol"), "ping"):
         if time.monotonic() > deadline:
             raise StepError("slurmctld does not answer after its restart; see its log")
         time.sleep(0.5)
@@ -100,11 +96,12 @@ def active(unit: str) -> bool:
     return subprocess.run(("systemctl", "is-active", "--quiet", unit), check=False).returncode == 0
 
 
-def _ping() -> str:
+def _said(*command: str) -> str:
+    """What a command prints, whether it fails or not: sacctmgr fails, too, when there is nothing to do."""
     try:
-        return run(slurm("scontrol"), "ping")
-    except StepError:
-        return ""
+        return run(*command)
+    except StepError as error:
+        return str(error)
 
 
 class Database:
