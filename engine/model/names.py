@@ -40,6 +40,7 @@ class Names:
     accounting_secret  Secrets Manager name of that user's password
     bucket      the project's own S3 bucket; carries the account, as bucket names are global
     key_secret  Secrets Manager name of the private key
+    job_log_group   CloudWatch log group of the project's job records
     state_key   S3 key of the Terraform state; keeps the ids as they are, upper case too
     Source      ParallelCluster 3.16 schema (cluster and database names); S3 user guide, "Bucket naming rules"
     """
@@ -58,6 +59,7 @@ class Names:
     lustre: str
     efs: str
     subnet: str
+    job_log_group: str
     state_key: str
     directory: str
 
@@ -88,6 +90,7 @@ def names_for(vlab_id: str, project_id: str, *, account_id: str) -> Names:
         lustre=cluster,
         efs=cluster,
         subnet=cluster,
+        job_log_group=f"/provisioner/{cluster}/jobs",
         state_key=f"projects/{vlab_id}/{project_id}/terraform.tfstate",
         directory=cluster,
     )

@@ -231,6 +231,13 @@ def _modules(
         active="${!var.parked}",
     )
     module(
+        "job_records",
+        "job-records",
+        parks=False,
+        name=names.cluster,
+        retention_days=settings.job_record_retention_days,
+    )
+    module(
         "efs",
         "efs",
         parks=False,
