@@ -41,6 +41,7 @@ class Names:
     bucket      the project's own S3 bucket; carries the account, as bucket names are global
     key_secret  Secrets Manager name of the private key
     job_log_group   CloudWatch log group of the project's job records
+    authorized_keys_key   key, in the nodes bucket, of the public keys that open the workflow's user
     state_key   S3 key of the Terraform state; keeps the ids as they are, upper case too
     Source      ParallelCluster 3.16 schema (cluster and database names); S3 user guide, "Bucket naming rules"
     """
@@ -56,6 +57,7 @@ class Names:
     bucket: str
     key_pair: str
     key_secret: str
+    authorized_keys_key: str
     lustre: str
     efs: str
     subnet: str
@@ -87,6 +89,7 @@ def names_for(vlab_id: str, project_id: str, *, account_id: str) -> Names:
         bucket=f"pc-{account_id}-{vlab}-{proj}-{digest}",
         key_pair=cluster,
         key_secret=f"provisioner/{cluster}/ssh-key",
+        authorized_keys_key=f"projects/{cluster}/authorized_keys",
         lustre=cluster,
         efs=cluster,
         subnet=cluster,

@@ -8,7 +8,7 @@ locals {
 resource "aws_cloudwatch_log_group" "this" {
   #checkov:skip=CKV_AWS_158: Encrypted with CloudWatch's own keys: a customer-managed key would have to let every cluster's head node in. Secrets are masked before a record is written.
 
-  name              = "/provisioner/${var.name}/jobs"
+  name              = var.log_group
   retention_in_days = var.retention_days
 
   tags = merge(local.tags, { "provisioner:address" = "${local.address}aws_cloudwatch_log_group.this" })

@@ -1,11 +1,22 @@
 variable "name" {
-  description = "Name of the cluster: the log group is /provisioner/<name>/jobs; also the value of its Name tag."
+  description = "Value of the log group's Name tag; usually the cluster's name."
   type        = string
   nullable    = false
 
   validation {
     condition     = can(regex("^[a-zA-Z][a-zA-Z0-9-]{0,59}$", var.name))
     error_message = "name must be 1 to 60 letters, digits and hyphens, beginning with a letter, as ParallelCluster names its clusters."
+  }
+}
+
+variable "log_group" {
+  description = "Name of the log group, such as /provisioner/pc-lab-1-proj-1-abcdefghij/jobs."
+  type        = string
+  nullable    = false
+
+  validation {
+    condition     = can(regex("^[A-Za-z0-9_./#-]{1,512}$", var.log_group)) && !startswith(var.log_group, "aws/")
+    error_message = "log_group must be 1 to 512 letters, digits and _ - / . #, and not begin with aws/."
   }
 }
 

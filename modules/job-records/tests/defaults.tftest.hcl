@@ -3,7 +3,8 @@
 mock_provider "aws" {}
 
 variables {
-  name = "pc-lab-1-proj-1-abcdefghij"
+  name      = "pc-lab-1-proj-1-abcdefghij"
+  log_group = "/provisioner/pc-lab-1-proj-1-abcdefghij/jobs"
 }
 
 run "a_group_of_the_cluster_alone" {

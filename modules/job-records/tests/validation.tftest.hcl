@@ -3,7 +3,8 @@
 mock_provider "aws" {}
 
 variables {
-  name = "pc-lab-1-proj-1-abcdefghij"
+  name      = "pc-lab-1-proj-1-abcdefghij"
+  log_group = "/provisioner/pc-lab-1-proj-1-abcdefghij/jobs"
 }
 
 run "refuses_name_with_underscore" {
@@ -24,6 +25,26 @@ run "refuses_name_of_61_characters" {
   }
 
   expect_failures = [var.name]
+}
+
+run "refuses_log_group_with_a_blank" {
+  command = plan
+
+  variables {
+    log_group = "/provisioner/job records"
+  }
+
+  expect_failures = [var.log_group]
+}
+
+run "refuses_log_group_of_aws" {
+  command = plan
+
+  variables {
+    log_group = "aws/jobs"
+  }
+
+  expect_failures = [var.log_group]
 }
 
 run "refuses_days_that_cloudwatch_does_not_know" {

@@ -24,6 +24,7 @@ module "job_records" {
   source = "../../"
 
   name           = "pc-lab-1-proj-1-abcdefghij"
+  log_group      = "/provisioner/pc-lab-1-proj-1-abcdefghij/jobs"
   retention_days = 90
   address        = "module.job_records"
 }
