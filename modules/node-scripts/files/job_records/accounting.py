@@ -189,17 +189,25 @@ def parse_sections(text: str) -> dict[str, str]:
 
 
 def parse_environment(text: str) -> dict[str, str]:
-    """NAME=value lines; a line that is none belongs to the value before it, as in exported functions."""
+    """NAME=value lines; a line that is none belongs to the value before it, as in exported functions.
+
+    A line of a longer value that itself looks like NAME=value can't be told from a variable; but the lines of
+    a PEM key end in "=" as well, and stay in the variable whose name has them masked.
+    """
     environment: dict[str, str] = {}
     name = None
     for line in text.split("\n"):
         setting = _SETTING.fullmatch(line)
-        if setting:
+        if setting and not (name is not None and _within_pem(environment[name])):
             name = setting[1]
             environment[name] = setting[2]
         elif name is not None:
             environment[name] += f"\n{line}"
     return environment
+
+
+def _within_pem(value: str) -> bool:
+    return "-----BEGIN " in value and "-----END " not in value
 
 
 def seconds(text: str) -> int | None:

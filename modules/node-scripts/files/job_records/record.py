@@ -21,7 +21,8 @@ SCHEMA = "provisioner.job-record/1"
 MAX_BYTES = 250_000
 
 _MODULE_LINE = re.compile(
-    r"^\s*(?:module\s+(?:load|add|switch|swap)|ml(?:\s+load|\s+add)?)\s+([^#;&|\n]+)", re.MULTILINE
+    r"(?:^|[;&])[ \t]*(?:module[ \t]+(?:load|add|switch|swap)|ml(?:[ \t]+(?:load|add))?)[ \t]+([^#;&|\n]+)",
+    re.MULTILINE,
 )
 _DURATION = re.compile(r"(?:(\d+)-)?(?:(\d+):)?(\d+):(\d+(?:\.\d+)?)")
 _SIZE = re.compile(r"(\d+(?:\.\d+)?)([KMGTP]?)")
@@ -206,7 +207,7 @@ def _modules(environment: Mapping[str, str] | None, script: str | None) -> dict[
     named = [name for line in _MODULE_LINE.findall(script or "") for name in line.split() if name[0] != "-"]
     return {
         "submitted": [name for name in loaded.split(":") if name],
-        "script": list(dict.fromkeys(name for name in named if name not in ("load", "add"))),
+        "script": list(dict.fromkeys(named)),
     }
 
 
