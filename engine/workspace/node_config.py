@@ -14,6 +14,7 @@ from engine.model.settings import Settings
 from engine.model.spec import LustreStorage, ProjectSpec
 from engine.workspace.cluster_config import DATABASE_PORT, References
 from engine.workspace.literals import terraform_literal
+from engine.workspace.slurm_settings import JWKS_KEY, USER_CLAIM
 
 DATA_DIRECTORY = "/data"
 """Where jobs find project/public, project/private and scratch, whatever the storage."""
@@ -68,6 +69,20 @@ class JobRecords:
 
 
 @dataclass(frozen=True)
+class RestApi:
+    """The filter in front of Slurm's REST API: where it listens, and whose tokens it lets through.
+
+    jwks_key   of the nodes bucket
+    """
+
+    port: int
+    jwks_key: str
+    issuer: str
+    audience: str
+    user_claim: str
+
+
+@dataclass(frozen=True)
 class NodeConfig:
     """rest   None while a cluster has no REST API"""
 
@@ -80,7 +95,7 @@ class NodeConfig:
     authorized_keys_key: str
     accounting: Accounting
     job_records: JobRecords
-    rest: None = None
+    rest: RestApi | None = None
 
 
 def node_config(
@@ -107,5 +122,18 @@ def node_config(
             port=DATABASE_PORT,
         ),
         job_records=JobRecords(references.job_log_group, settings.job_record_tail_bytes),
+        rest=_rest_api(settings),
     )
     return asdict(config)
+
+
+def _rest_api(settings: Settings) -> RestApi | None:
+    if settings.jwt_issuer is None or settings.jwt_audience is None:
+        return None
+    return RestApi(
+        port=settings.slurm_rest_port,
+        jwks_key=JWKS_KEY,
+        issuer=settings.jwt_issuer,
+        audience=settings.jwt_audience,
+        user_claim=USER_CLAIM,
+    )

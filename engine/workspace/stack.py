@@ -317,7 +317,8 @@ def _outputs(stack: TerraformStack, spec: ProjectSpec, names: Names) -> None:
     output("cluster_name", names.cluster, "Name of the cluster and of its own CloudFormation stack.")
     output("cluster_status", of_cluster("cluster_status"), "What ParallelCluster said when it was done.")
     output("head_node_private_ip", of_cluster("head_node_private_ip"), "Where to ssh; none while parked.")
-    output("ssh_key_secret", names.key_secret, "Secrets Manager name of the private key.")
+    output("ssh_key_secret", names.key_secret, "Secrets Manager name of the administrators' private key.")
+    output("user_ssh_key_secret", names.user_key_secret, "The same for the workflow's user.")
     output("subnet_id", "${one(module.subnet[*].id)}", "The project's own subnet; none while parked.")
     if isinstance(spec.storage, LustreStorage):
         output("lustre_id", "${one(module.fsx[*].id)}", "The Lustre file system; none while parked.")

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
-from collections.abc import Callable
+import tempfile
+import time
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -35,11 +38,12 @@ shutil.copyfile(path, target)
 
 @dataclass
 class Node:
-    """root stands before every path; commands found in `bin` come before the machine's own."""
+    """root stands before every path; commands found in `bin` come before the machine's own.
+    inside: what leads a command into the node's own mounts."""
 
     root: Path
     software: str
-    environ: dict[str, str] = field(default_factory=dict)
+    inside: list[str] = field(default_factory=list)
 
     @property
     def home(self) -> Path:
@@ -75,13 +79,12 @@ class Node:
             "PROVISIONER_ROOT": str(self.root),
             "PROVISIONER_RETRY_S": "0",
             "FAKE_S3": str(self.s3),
-            **self.environ,
         }
 
     def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         """Call node.sh as ParallelCluster does."""
         return subprocess.run(
-            ["bash", "-s", "--", *arguments],
+            [*self.inside, "bash", "-s", "--", *arguments],
             input=self.software,
             env=self.environment(),
             cwd="/",
@@ -90,6 +93,23 @@ class Node:
             check=False,
             timeout=60,
         )
+
+    def sh(self, script: str, *, uid: int = 0, gid: int = 0) -> subprocess.CompletedProcess[str]:
+        """Run a script in the node's folder, as somebody who is in no other group."""
+        as_somebody = ["setpriv", f"--reuid={uid}", f"--regid={gid}", "--clear-groups"]
+        return subprocess.run(
+            [*self.inside, *as_somebody, "bash", "-c", f"cd {self.root} || exit 1\n{script}"],
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=60,
+        )
+
+    def told(self, script: str) -> str:
+        """What a script of root's prints; it must succeed."""
+        done = self.sh(script)
+        assert done.returncode == 0, done.stderr
+        return done.stdout
 
 
 @pytest.fixture(scope="session")
@@ -125,8 +145,96 @@ def files() -> dict[str, str]:
 
 @pytest.fixture
 def node(tmp_path: Path) -> Node:
-    made = Node(tmp_path / "node", software="")
+    return made_in(tmp_path / "node")
+
+
+def made_in(root: Path) -> Node:
+    made = Node(root, software="")
     for folder in ("etc", "var/log", "s3", "bin"):
         (made.root / folder).mkdir(parents=True)
     made.command("aws", FAKE_AWS)
+    # Python itself: one that a version manager stands before would change PATH for its children.
+    made.command("python3", f'#!/bin/bash\nexec {sys.executable} "$@"\n')
     return made
+
+
+CONFIG: dict[str, Any] = {
+    "project": {"vlab_id": "lab-1", "project_id": "proj-1", "cluster_name": "pc-1"},
+    "user": {"name": "sim", "uid": 2000, "group": "project", "gid": 2000},
+    "region": "eu-west-3",
+    "os": "alinux2023",
+    "storage": {
+        "kind": "lustre",
+        "data_directory": "/data",
+        "private_bucket": "project",
+        "public_bucket": "public",
+    },
+    "nodes_bucket": "nodes",
+    "authorized_keys_key": "projects/pc-1/authorized_keys",
+    "accounting": {"database": "pc_1", "user": "slurm_1", "host": "db.example", "port": 3306},
+    "rest": None,
+    "job_records": None,
+}
+
+
+@pytest.fixture(scope="session")
+def our_scripts(render: Callable[[dict[str, str]], str], files: dict[str, str]) -> str:
+    """node.sh with the frame, and of the steps' scripts those of users and storage."""
+    ours = {
+        name: text
+        for name, text in files.items()
+        if ".d/" not in name or name.endswith(("-users", "-storage"))
+    }
+    return render(ours)
+
+
+@pytest.fixture
+def machine(our_scripts: str) -> Iterator[Node]:
+    """A node with mounts and users of its own, on which the scripts run as root and change what root can."""
+    if os.geteuid() != 0 or shutil.which("setfacl") is None or not may_mount():
+        missing = (
+            "The scripts of the nodes run as root, mount, and need setfacl: `make setup-services` brings it."
+        )
+        if os.environ.get("REQUIRE_SERVICES"):
+            pytest.fail(missing)
+        pytest.skip(missing)
+    # Not pytest's own folder: the node's user must be able to go there.
+    folder = Path(tempfile.mkdtemp(prefix="node-"))
+    folder.chmod(0o755)
+    namespace = subprocess.Popen(["unshare", "--mount", "sleep", "600"])
+    try:
+        made = made_in(folder / "root")
+        made.software = our_scripts
+        made.inside = ["nsenter", f"--target={namespace.pid}", "--mount"]
+        for name, text in ETC.items():
+            path = made.root / "etc" / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text, "utf-8")
+        (made.root / "home").mkdir()
+        wait_for_own_mounts(namespace.pid)
+        yield made
+    finally:
+        namespace.kill()
+        namespace.wait()
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+ETC = {
+    "passwd": "root:x:0:0:root:/root:/bin/bash\nec2-user:x:1000:1000::/home/ec2-user:/bin/bash\n",
+    "group": "root:x:0:\nwheel:x:10:ec2-user\nec2-user:x:1000:\n",
+    "shadow": "root:*:19000:0:99999:7:::\nec2-user:!!:19000:0:99999:7:::\n",
+    "gshadow": "root:::\nwheel:::ec2-user\nec2-user:!::\n",
+    "skel/.bashrc": "# the system's\n",
+}
+
+
+def may_mount() -> bool:
+    return subprocess.run(["unshare", "--mount", "true"], capture_output=True, check=False).returncode == 0
+
+
+def wait_for_own_mounts(pid: int) -> None:
+    until = time.monotonic() + 10
+    ours = Path("/proc/self/ns/mnt").readlink()
+    while Path(f"/proc/{pid}/ns/mnt").readlink() == ours:
+        assert time.monotonic() < until, "unshare makes no mounts of its own"
+        time.sleep(0.01)

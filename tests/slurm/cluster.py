@@ -272,7 +272,9 @@ class SlurmCluster:
             self.path(f"/opt/slurm/{folder}").mkdir()
             for program in programs.split():
                 self.path(f"/opt/slurm/{folder}/{program}").symlink_to(f"/usr/{folder}/{program}")
-        self.path("/etc/slurm").mkdir(exist_ok=True)
+        # Where Debian's Slurm looks, as ParallelCluster's looks in /opt/slurm/etc.
+        shutil.rmtree(self.path("/etc/slurm"), ignore_errors=True)
+        self.path("/etc/slurm").symlink_to(ETC)
         shutil.copy(HERE / "systemctl.py", self.path("/usr/local/bin/systemctl"))
         self.path("/etc/hosts").write_text(f"{HOST} localhost\n")
         for user, number in USERS.items():

@@ -6,15 +6,19 @@ import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from engine.accounting.database import MariaDb, Place
-from engine.accounting.projects import carry_out
-from engine.accounting.request import Action, Request, Resource
+from engine.accounting.projects import new_password
+from engine.model.names import Names, names_for
 from engine.model.secret import Secret
+from engine.model.settings import Settings
+from engine.workspace.slurm_settings import slurm_settings
 from tests.functional.mariadb import REQUIRED, MariaDbServer, running_mariadb
 from tests.slurm.cluster import Accounting, SlurmCluster
+from tests.slurm.software import spec_of
 
 DEFAULT_ROOTS = Path("~/.cache/parallelcluster-provisioner/slurm")
 
@@ -43,24 +47,36 @@ def accounting_server(slurm_root: Path) -> Iterator[MariaDbServer]:
         yield server
 
 
-def project_accounting(server: MariaDbServer, name: str) -> Accounting:
+def project_accounting(server: MariaDbServer, names: Names) -> Accounting:
     """Database and user of a project, made by the accounting function's own SQL."""
-    password = Secret("".join(f"{byte:02x}" for byte in os.urandom(20)))
-    accounting = Accounting(f"slurm_acct_{name}", f"slurm_{name}", password.reveal())
-    place = Place(server.host, server.port, server.ca_file)
-    with MariaDb(place, server.master, Secret(server.master_password)) as maria:
-        database = Request(Resource.DATABASE, Action.CREATE, accounting.database)
-        carry_out(database, maria, None)
-        maria.ensure_user(accounting.user, password, database=accounting.database)
-    return accounting
+    password = new_password()
+    with MariaDb(
+        Place(server.host, server.port, server.ca_file), server.master, Secret(server.master_password)
+    ) as maria:
+        maria.create_database(names.database)
+        maria.ensure_user(names.database_user, password, database=names.database)
+    return Accounting(names.database, names.database_user, password.reveal())
+
+
+def project_cluster(
+    root: Path, server: MariaDbServer, project_id: str, *, settings: Settings | None = None, **more: Any
+) -> SlurmCluster:
+    """A cluster of a project as the engine would have it made, not started."""
+    names = names_for("lab-1", project_id, account_id="123456789012")
+    return SlurmCluster(
+        root,
+        server,
+        project_accounting(server, names),
+        name=names.cluster,
+        settings=slurm_settings(spec_of(names), names, settings or Settings()),
+        **more,
+    )
 
 
 @pytest.fixture(scope="session")
 def slurm(slurm_root: Path, accounting_server: MariaDbServer) -> Iterator[SlurmCluster]:
     """A running cluster; tests that use it are marked xdist_group("slurm"), so that one starts."""
-    cluster = SlurmCluster(
-        slurm_root, accounting_server, project_accounting(accounting_server, "vlab1_proj1")
-    )
+    cluster = project_cluster(slurm_root, accounting_server, "proj-1")
     cluster.start()
     try:
         yield cluster

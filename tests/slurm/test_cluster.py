@@ -17,7 +17,7 @@ def test_a_users_job_reaches_the_projects_database(slurm: SlurmCluster) -> None:
     # THEN it ran as that user, and the project's database has it
     assert slurm.path(f"/tmp/who-{job}").read_text() == "sim\n"
     assert slurm.sacct(job, "User", "ExitCode", "Partition") == [["sim", "0:0", "main"]]
-    rows = slurm.database.ask(f"SELECT id_job FROM {slurm.accounting.database}.{slurm.name}_job_table")
+    rows = slurm.database.ask(f"SELECT id_job FROM `{slurm.accounting.database}`.`{slurm.name}_job_table`")
     assert (job,) in rows
 
 

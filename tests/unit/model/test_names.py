@@ -38,6 +38,8 @@ def test_the_names_of_a_project_never_change() -> None:
         "bucket": "pc-123456789012-lab-1-proj-1-fzz74kmepm",
         "key_pair": "pc-lab-1-proj-1-fzz74kmepm",
         "key_secret": "provisioner/pc-lab-1-proj-1-fzz74kmepm/ssh-key",
+        "user_key_pair": "pc-lab-1-proj-1-fzz74kmepm-user",
+        "user_key_secret": "provisioner/pc-lab-1-proj-1-fzz74kmepm/user-key",
         "authorized_keys_key": "projects/pc-lab-1-proj-1-fzz74kmepm/authorized_keys",
         "lustre": "pc-lab-1-proj-1-fzz74kmepm",
         "efs": "pc-lab-1-proj-1-fzz74kmepm",
