@@ -35,7 +35,7 @@ def cloud(mariadb: MariaDbServer) -> Iterator[LocalCloud]:
     mariadb.empty()
 
 
-def test_job_records_outlive_clusters_and_passwords(cloud, mariadb, provisioner, spec) -> None:
+def test_job_records_outlive_clusters_and_passwords(cloud, mariadb, provisioner, backend, spec) -> None:
     def password() -> str:
         """What the head node reads."""
         secret = cloud.client("secretsmanager").get_secret_value(SecretId=NAMES.accounting_secret)
@@ -47,7 +47,6 @@ def test_job_records_outlive_clusters_and_passwords(cloud, mariadb, provisioner,
             return [job for (job,) in cursor.fetchall()]
 
     # GIVEN a cluster, which came up since its user can log in, and a job that has run
-    provisioner("bootstrap").ok()
     empty = cloud.inventory()
     provisioner("apply", spec("efs"), "--yes").ok()
     first = password()

@@ -144,11 +144,23 @@ def test_a_lustre_project_from_nothing_to_nothing(cloud, provisioner, backend, s
     assert provisioner("list", "--json").json == {"projects": []}
 
 
-def test_an_efs_project_and_a_destroy_that_keeps_the_data(cloud, provisioner, backend, spec) -> None:
-    provisioner("apply", spec("efs"), "--yes").ok()
-    assert "fsx:file-system" not in kinds(cloud)
+def test_efs_projects_side_by_side_and_a_destroy_that_keeps_the_data(
+    cloud, provisioner, backend, spec
+) -> None:
+    def of_the_first() -> list[object]:
+        return [item for item in cloud.inventory() if "proj-1" in str(item)]
 
-    # WHEN it is destroyed without --purge-data
+    provisioner("apply", spec("efs", "proj-1"), "--yes").ok()
+    assert "fsx:file-system" not in kinds(cloud)
+    first = of_the_first()
+
+    # WHEN a second project comes and goes THEN the first is not touched
+    provisioner("apply", spec("efs", "proj-2"), "--yes").ok()
+    assert of_the_first() == first
+    provisioner("destroy", "lab-1/proj-2", "--purge-data", "--confirm", "lab-1/proj-2").ok()
+    assert of_the_first() == first
+
+    # WHEN the first is destroyed without --purge-data
     kept = provisioner("destroy", "lab-1/proj-1", "--confirm", "lab-1/proj-1").ok()
 
     # THEN bucket and home are there and said to be
@@ -156,17 +168,6 @@ def test_an_efs_project_and_a_destroy_that_keeps_the_data(cloud, provisioner, ba
     assert not set(kinds(cloud)) & BY_THE_HOUR
     assert {"s3:bucket", "efs:file-system", "accounting:database"} <= set(kinds(cloud))
     assert "accounting:user" not in kinds(cloud)
-
-
-def test_two_projects_do_not_touch_each_other(cloud, provisioner, backend, spec) -> None:
-    provisioner("apply", spec("efs", "proj-1"), "--yes").ok()
-    one = [item for item in cloud.inventory() if "proj-1" in str(item)]
-
-    provisioner("apply", spec("efs", "proj-2"), "--yes").ok()
-    assert [item for item in cloud.inventory() if "proj-1" in str(item)] == one
-
-    provisioner("destroy", "lab-1/proj-2", "--purge-data", "--confirm", "lab-1/proj-2").ok()
-    assert [item for item in cloud.inventory() if "proj-1" in str(item)] == one
 
 
 def test_a_spec_is_enough_for_a_person_with_terraform(

@@ -57,7 +57,7 @@ def test_an_upgrade_of_the_engine_reaches_a_running_cluster_only_when_it_comes_b
     again = provisioner("plan", many, "--detailed-exitcode")
     assert again.code == 0, again.out
     # AND a change of the cluster leaves text and address alone
-    larger = spec("efs", tags={f"tag-{number}": "x" for number in range(9)}, compute={"max_nodes": 3})
+    larger = spec("efs", tags={f"tag-{number}": "x" for number in range(9)}, compute={"max_nodes": 12})
     provisioner("apply", larger, "--yes").ok()
     assert software(s3) == first
     assert scripts_of_the_cluster(cloud) == {f"s3://{NAMES.bucket}/{key}"}

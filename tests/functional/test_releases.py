@@ -10,9 +10,10 @@ pytestmark = [pytest.mark.terraform, pytest.mark.timeout(900)]
 PROJECT = "lab-1/proj-1"
 
 
-def test_a_cluster_keeps_its_release_until_it_is_released(cloud, provisioner, spec, monkeypatch) -> None:
+def test_a_cluster_keeps_its_release_until_it_is_released(
+    cloud, provisioner, backend, spec, monkeypatch
+) -> None:
     # GIVEN a running cluster, the provider of a newer release, and settings that name it
-    provisioner("bootstrap").ok()
     provisioner("apply", spec("efs"), "--yes").ok()
     cloud.client("cloudformation").create_stack(
         StackName="parallelcluster-provider-3-16-3",
