@@ -19,6 +19,9 @@ JWKS_FILE = "/opt/slurm/etc/jwks.json"
 JWKS_KEY = "jwks.json"
 """Where the nodes bucket holds it."""
 
+MARK_FINISHED = "/opt/provisioner/mark-finished"
+"""Put there by the node step head-start/50-job-records."""
+
 USER_CLAIM = "preferred_username"
 """Keycloak's claim for the user's name; Slurm takes `sun`, then `username`, before it."""
 
@@ -28,6 +31,9 @@ def slurm_settings(spec: ProjectSpec, names: Names, settings: Settings) -> list[
     return [
         # What a job record shows of a job beside its numbers: script, environment at submission, comment.
         ("AccountingStoreFlags", "job_comment,job_env,job_script"),
+        # Tells the shipper of job records of every run that ended.
+        ("JobCompType", "jobcomp/script"),
+        ("JobCompLoc", MARK_FINISHED),
         *_rest_api(settings),
     ]
 

@@ -14,6 +14,10 @@ from typing import Any
 
 import pytest
 
+from engine.model.names import names_for
+from engine.model.settings import Settings
+from engine.model.spec import ProjectSpec
+from engine.workspace.slurm_settings import slurm_settings
 from tests.functional.mariadb import MariaDbServer
 from tests.slurm.agent import FakeAgent
 from tests.slurm.cluster import SlurmCluster, await_value
@@ -25,10 +29,13 @@ FILES = Path(__file__).parents[2] / "modules" / "node-scripts" / "files"
 NODE = "/opt/provisioner/node"
 SPOOL = "/var/spool/provisioner/job-records"
 UNIT = "provisioner-job-records.service"
+NAMES = names_for("lab-1", "proj-1", account_id="123456789012")
+SPEC = ProjectSpec.model_validate(
+    {"vlab_id": "lab-1", "project_id": "proj-1", "storage": {"kind": "efs"}, "tags": {}}
+)
 SETTINGS = [
-    ("JobCompType", "jobcomp/script"),
-    ("JobCompLoc", "/opt/provisioner/mark-finished"),
-    ("AccountingStoreFlags", "job_comment,job_env,job_script"),
+    # The project's own lines, without those of the REST API.
+    *slurm_settings(SPEC, NAMES, Settings()),
     # For the tests only: a thousand jobs in seconds.
     (
         "SchedulerParameters",
