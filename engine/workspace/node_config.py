@@ -14,10 +14,15 @@ from engine.model.settings import Settings
 from engine.model.spec import LustreStorage, ProjectSpec
 from engine.workspace.cluster_config import DATABASE_PORT, References
 from engine.workspace.literals import terraform_literal
-from engine.workspace.slurm_settings import JWKS_KEY, USER_CLAIM
 
 DATA_DIRECTORY = "/data"
 """Where jobs find project/public, project/private and scratch, whatever the storage."""
+
+JWKS_KEY = "jwks.json"
+"""Where the nodes bucket holds the keys of the REST API's tokens."""
+
+USER_CLAIM = "preferred_username"
+"""Keycloak's claim for the user's name."""
 
 
 @dataclass(frozen=True)

@@ -23,12 +23,6 @@ pytestmark = pytest.mark.pcluster
 CATALOGUE = load_catalogue()
 NAMES = names_for("lab-1", "proj-1", account_id="123456789012")
 
-REST_API = {
-    "jwks_url": "https://sso.example.org/realms/science/protocol/openid-connect/certs",
-    "jwt_issuer": "https://sso.example.org/realms/science",
-    "jwt_audience": "slurm-rest",
-}
-
 ALWAYS_RUN = {
     "ClusterNameValidator",
     "ComputeResourceSizeValidator",
@@ -114,7 +108,6 @@ def every_case() -> Iterator[tuple[str, Configuration]]:
         ("custom-ami", {"settings": {"custom_ami": "ami-0123456789abcdef0"}}),
         ("logs-for-ever", {"settings": {"log_retention_days": 0}}),
         ("ubuntu", {"settings": {"os": "ubuntu2404"}, "head_node": {"instance_type": "m7i.large"}}),
-        ("rest-api", {"settings": REST_API}),
         ("tags", {"tags": {f"key-{number}": "v" * 256 for number in range(30)}}),
     ]
     for tier, storage, (choice, given) in product(CATALOGUE, ("lustre", "efs"), choices):
@@ -126,7 +119,7 @@ def every_case() -> Iterator[tuple[str, Configuration]]:
 def test_parallelcluster_takes_every_configuration(check: Check) -> None:
     # GIVEN every tier with each storage and setting, as we write it and as CloudFormation hands it on
     cases = dict(every_case())
-    assert len(cases) == len(CATALOGUE) * 2 * 8 * 2
+    assert len(cases) == len(CATALOGUE) * 2 * 7 * 2
     # WHEN ParallelCluster loads it, and runs its validators that need no account
     verdicts = check(cases)
     # THEN it loads, the validators ran, and they find no error
@@ -208,8 +201,7 @@ def broken_configurations() -> dict[str, tuple[Configuration, str]]:
             broken(
                 lambda c: c["Scheduling"]["SlurmSettings"]["CustomSlurmSettings"].append(
                     {"SlurmctldParameters": "idle_on_node_suspend"}
-                ),
-                settings=REST_API,
+                )
             ),
             "CustomSlurmSettingsValidator",
         ),

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import random
-import shutil
 import threading
 import time
 from collections import Counter
@@ -16,37 +15,22 @@ import pytest
 
 from engine.model.names import names_for
 from engine.model.settings import Settings
-from engine.model.spec import ProjectSpec
-from engine.workspace.slurm_settings import slurm_settings
 from tests.functional.mariadb import MariaDbServer
+from tests.slurm import software
 from tests.slurm.agent import FakeAgent
 from tests.slurm.cluster import SlurmCluster, await_value
-from tests.slurm.conftest import project_accounting
+from tests.slurm.conftest import project_cluster
 
 pytestmark = [pytest.mark.slurm, pytest.mark.xdist_group("slurm-records")]
 
-FILES = Path(__file__).parents[2] / "modules" / "node-scripts" / "files"
-NODE = "/opt/provisioner/node"
 SPOOL = "/var/spool/provisioner/job-records"
 UNIT = "provisioner-job-records.service"
-NAMES = names_for("lab-1", "proj-1", account_id="123456789012")
-SPEC = ProjectSpec.model_validate(
-    {"vlab_id": "lab-1", "project_id": "proj-1", "storage": {"kind": "efs"}, "tags": {}}
+PROJECT = names_for("lab-1", "records", account_id="123456789012")
+# For the tests only: a thousand jobs in seconds.
+SCHEDULER = (
+    "SchedulerParameters",
+    "sched_interval=1,sched_min_interval=50000,default_queue_depth=2000,bf_interval=5",
 )
-SETTINGS = [
-    # The project's own lines, without those of the REST API.
-    *slurm_settings(SPEC, NAMES, Settings()),
-    # For the tests only: a thousand jobs in seconds.
-    (
-        "SchedulerParameters",
-        "sched_interval=1,sched_min_interval=50000,default_queue_depth=2000,bf_interval=5",
-    ),
-    ("DefMemPerCPU", "1"),
-]
-CONFIG = {
-    "project": {"vlab_id": "lab-1", "project_id": "proj-1", "cluster_name": "records"},
-    "job_records": {"log_group": "/provisioner/records/jobs", "tail_bytes": 4000},
-}
 # Shorter waits, and files small enough that a thousand records fill several.
 FASTER = "--settle 1 --sweep 3 --poll 0.2 --file-bytes 500000"
 
@@ -89,28 +73,17 @@ def _shown(record: dict[str, Any]) -> str:
     return f"{record['array_job_id']}_{record['array_task_id']}"
 
 
-def on_node_start(cluster: SlurmCluster) -> None:
-    shutil.copytree(FILES, cluster.path(NODE), ignore=shutil.ignore_patterns("__pycache__"))
-    cluster.path("/etc/provisioner").mkdir(exist_ok=True)
-    cluster.path("/etc/provisioner/node.json").write_text(json.dumps(CONFIG))
-    cluster.run(f"{NODE}/head-start.d/50-job-records")
-
-
 @pytest.fixture(scope="module")
 def recording(slurm_root: Path, accounting_server: MariaDbServer) -> Iterator[Recording]:
-    accounting = project_accounting(accounting_server, "records")
-    cluster = SlurmCluster(
-        slurm_root,
-        accounting_server,
-        accounting,
-        name="records",
-        settings=SETTINGS,
-        before_start=on_node_start,
+    """A project's cluster with the steps of job records done, and a shipper that waits for less."""
+    cluster = project_cluster(
+        slurm_root, accounting_server, "records", settings=Settings(job_record_tail_bytes=4000)
     )
+    cluster.settings = [*cluster.settings, SCHEDULER, ("DefMemPerCPU", "1")]
     cluster.start()
     try:
         FakeAgent.install(cluster)
-        cluster.run(f"{NODE}/head-configured.d/50-job-records")
+        software.step(cluster, "head-configured.d/50-job-records")
         unit = cluster.path(f"/etc/systemd/system/{UNIT}")
         unit.write_text(unit.read_text().replace("-m job_records", f"-m job_records {FASTER}"))
         cluster.systemctl("restart", UNIT)
@@ -132,9 +105,12 @@ def timed_out(recording: Recording) -> int:
 @pytest.mark.usefixtures("timed_out")
 def test_the_agent_is_told_of_the_records_and_loses_nothing_else(recording: Recording) -> None:
     cluster = recording.cluster
-    assert recording.agent.entry["log_group_name"] == "/provisioner/records/jobs"
+    assert (
+        recording.agent.entry["log_group_name"]
+        == software.configuration(PROJECT, Settings())["job_records"]["log_group"]
+    )
     # WHEN the node is set up again
-    cluster.run(f"{NODE}/head-start.d/50-job-records")
+    software.step(cluster, "head-start.d/50-job-records")
     # THEN the agent's own configuration was only ever added to
     assert all("append-config" in call and "fetch-config" not in call for call in recording.agent.calls)
     assert cluster.path(SPOOL).stat().st_mode & 0o777 == 0o711
@@ -156,8 +132,8 @@ def test_what_a_record_says(recording: Recording) -> None:
     record = recording.await_one(job)
     # THEN all of it is there, and the secret nowhere
     expected = {
-        "schema": "provisioner.job-record/1", "cluster": "records",
-        "vlab_id": "lab-1", "project_id": "proj-1", "job_id": job, "array_job_id": None,
+        "schema": "provisioner.job-record/1", "cluster": PROJECT.cluster,
+        "vlab_id": "lab-1", "project_id": "records", "job_id": job, "array_job_id": None,
         "array_task_id": None, "name": "my|job", "user": "sim", "uid": 2001,
         "state": "FAILED", "exit_code": 3, "signal": None, "partition": "main", "restarts": 0,
         "time_limit_s": 300, "nodes": {"count": 1, "names": "n1"}, "work_directory": "/home/sim",

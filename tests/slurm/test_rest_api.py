@@ -298,5 +298,21 @@ def test_setting_it_up_again_changes_nothing(api: Api) -> None:
     files = [SLURM_CONF, "/opt/slurm/etc/slurmdbd.conf", "/etc/provisioner/rest-api/filter.cfg"]
     before = [api.cluster.path(file).read_bytes() for file in files]
     software.put(api.cluster, "jwks.json", jwks(NEXT_KEY))
-    software.step(api.cluster, "head-configured.d/40-rest-api")
+    said = software.step(api.cluster, "head-updated.d/40-rest-api")
     assert [api.cluster.path(file).read_bytes() for file in files] == before
+    assert "taken over" not in said
+
+
+def test_the_api_goes_when_it_is_switched_off(api: Api) -> None:
+    # GIVEN an update of the cluster that takes the settings away
+    software.install(api.cluster, NAMES, Settings())
+    software.step(api.cluster, "head-updated.d/40-rest-api")
+    # THEN nobody listens, and Slurm takes no token of any kind
+    with pytest.raises(OSError):
+        api.get()
+    assert "AuthAltTypes            = (null)" in api.cluster.run("scontrol", "show", "config").stdout
+    assert "auth/jwt" not in api.cluster.path("/opt/slurm/etc/slurmdbd.conf").read_text()
+    # AND an update that gives them back brings it back, on the running cluster
+    software.install(api.cluster, NAMES, _settings(api.port))
+    software.step(api.cluster, "head-updated.d/40-rest-api")
+    await_value(lambda: _all_answer(api, NEXT_KEY.token()), "the REST API", api.cluster.logs)

@@ -9,12 +9,6 @@ from engine.model.settings import Settings
 from engine.model.spec import ProjectSpec
 from engine.workspace.slurm_settings import slurm_settings
 
-REST_API = {
-    "jwks_url": "https://sso.example.org/certs",
-    "jwt_issuer": "https://sso.example.org",
-    "jwt_audience": "slurm",
-}
-
 
 def lines(**settings: Any) -> dict[str, str]:
     spec = ProjectSpec.model_validate(
@@ -26,13 +20,18 @@ def lines(**settings: Any) -> dict[str, str]:
     return dict(given)
 
 
+def test_every_end_of_a_job_is_told() -> None:
+    assert (lines()["JobCompType"], lines()["JobCompLoc"]) == (
+        "jobcomp/script",
+        "/opt/provisioner/mark-finished",
+    )
+
+
 def test_job_scripts_and_environments_are_kept() -> None:
     assert lines()["AccountingStoreFlags"] == "job_comment,job_env,job_script"
 
 
-def test_slurm_asks_for_the_keys_of_tokens_only_where_there_are_any() -> None:
-    assert "AuthAltTypes" not in lines()
-    assert lines(**REST_API)["AuthAltTypes"] == "auth/jwt"
-    assert lines(**REST_API)["AuthAltParameters"] == (
-        "jwks=/opt/slurm/etc/jwks.json,userclaimfield=preferred_username"
-    )
+def test_nothing_that_must_wait_for_something_else_is_there_from_the_start() -> None:
+    # slurmctld ends where the keys of tokens, or the cluster's registration, are missing.
+    rest = {"jwks_url": "https://sso.example.org/certs", "jwt_issuer": "https://sso", "jwt_audience": "slurm"}
+    assert {"AuthAltTypes", "AuthAltParameters", "AccountingStorageEnforce"}.isdisjoint(lines(**rest))

@@ -1,10 +1,12 @@
 """Slurm's REST API on the head node: slurmrestd under its own user, behind a filter that checks tokens.
 
     rest_api.py keys      the keys of tokens in their place, before slurmctld first starts
-    rest_api.py setup     slurmrestd, the filter, and the timer that looks for other keys
+    rest_api.py setup     the rest: Slurm's own settings, slurmrestd, the filter, the timer that looks for
+                          other keys; without `rest` in the node configuration, none of that any more
     rest_api.py refresh   what the timer does: take the keys of the nodes bucket, where they are others
 
-Without `rest` in the node configuration none of them does anything.
+Slurm's settings are written here, not by ParallelCluster: it would write them into a running cluster before
+any script of ours has a chance to fetch the keys, and slurmctld ends where they are missing.
 
 Source   Slurm's guides "JWT Authentication" and "Slurm REST API"; slurmrestd(8)
 """
@@ -24,6 +26,7 @@ import jwks
 import rest_filter
 from node import StepError, at, config, fetch, run, step, write
 from packages import ensure_program
+from slurm_accounting import restart_slurmctld
 from slurm_files import ETC, install, set_block, slurm
 
 JWKS_FILE = f"{ETC}/jwks.json"
@@ -36,22 +39,27 @@ UNITS = "/etc/systemd/system"
 SLURMRESTD, FILTER, REFRESH = "provisioner-slurmrestd", "provisioner-rest-filter", "provisioner-refresh-jwks"
 SOCKET = f"/run/{SLURMRESTD}/slurmrestd.sock"
 REFRESH_EVERY = "5min"
+_STARTED = (f"{SLURMRESTD}.service", f"{FILTER}.service", f"{REFRESH}.timer")
 
 
 def keys(settings: dict[str, Any]) -> None:
     """Put the keys in their place; slurmctld and slurmdbd do not start without the file."""
+    if settings["rest"] is None:
+        return
     text = _fetched(settings)
     jwks.parse(text)
     _install_keys(text)
 
 
 def setup(settings: dict[str, Any]) -> None:
-    """Everything but the keys, which are there. Repeating it changes nothing."""
+    """Make the head node what the configuration says. Repeating it changes nothing."""
+    if settings["rest"] is None:
+        _remove()
+        return
+    keys(settings)
     haproxy = ensure_program("haproxy", settings)
     _ensure_user()
-    lines = ["AuthAltTypes=auth/jwt", f"AuthAltParameters={_parameters(settings)}"]
-    if set_block(at(f"{ETC}/slurmdbd.conf"), "rest-api", lines):
-        run("systemctl", "restart", "slurmdbd")
+    _set_slurm(["AuthAltTypes=auth/jwt", f"AuthAltParameters={_parameters(settings)}"])
     units = {
         f"{SLURMRESTD}.service": _slurmrestd_unit(),
         f"{FILTER}.service": _filter_unit(haproxy),
@@ -62,10 +70,10 @@ def setup(settings: dict[str, Any]) -> None:
     if changed:
         run("systemctl", "daemon-reload")
     _write_filter(settings, jwks.parse(at(JWKS_FILE).read_text("utf-8")), haproxy)
-    _note_applied()
-    for unit in (f"{SLURMRESTD}.service", f"{FILTER}.service", f"{REFRESH}.timer"):
+    for unit in _STARTED:
         run("systemctl", "enable", unit)
-        run("systemctl", "restart", unit)
+        run("systemctl", "restart" if unit in changed else "start", unit)
+    _take_over(settings, haproxy)
 
 
 def refresh(settings: dict[str, Any]) -> None:
@@ -73,18 +81,43 @@ def refresh(settings: dict[str, Any]) -> None:
 
     A refresh that broke off is done again the next time: what counts is what the daemons have read.
     """
-    text = _fetched(settings)
-    found = jwks.parse(text)
-    if _digest(text) == _applied() and at(JWKS_FILE).read_text("utf-8") == text:
+    if settings["rest"] is None:
         return
-    _install_keys(text)
+    keys(settings)
+    _take_over(settings, ensure_program("haproxy", settings))
+
+
+def _take_over(settings: dict[str, Any], haproxy: str) -> None:
+    """Let slurmctld, slurmdbd and the filter read what lies there, where that is not what they have read."""
+    text = at(JWKS_FILE).read_text("utf-8")
+    found = jwks.parse(text)
+    digest = hashlib.sha256((text + _write_filter(settings, found, haproxy)).encode()).hexdigest()
+    applied = at(APPLIED)
+    if applied.is_file() and applied.read_text("utf-8").strip() == digest:
+        return
     run(slurm("scontrol"), "reconfigure")
-    # It reads the file when it starts, and only then; slurmctld keeps what it could not tell it meanwhile.
+    # It reads the file when it starts, and only then; slurmctld keeps what it has to tell it meanwhile.
     run("systemctl", "restart", "slurmdbd")
-    _write_filter(settings, found, ensure_program("haproxy", settings))
     run("systemctl", "restart", f"{FILTER}.service")
-    _note_applied()
+    write(applied, digest + "\n")
     print(f"keys taken over: {', '.join(key.kid for key in found)}")
+
+
+def _set_slurm(lines: list[str]) -> None:
+    """Our lines in slurmdbd.conf and slurm.conf; both daemons look at these only when they start."""
+    if set_block(at(f"{ETC}/slurmdbd.conf"), "rest-api", lines):
+        run("systemctl", "restart", "slurmdbd")
+    if set_block(at(f"{ETC}/slurm.conf"), "rest-api", lines):
+        restart_slurmctld()
+
+
+def _remove() -> None:
+    """The API was switched off."""
+    for unit in _STARTED:
+        if at(f"{UNITS}/{unit}").exists():
+            run("systemctl", "disable", "--now", unit)
+            at(f"{UNITS}/{unit}").unlink()
+    _set_slurm([])
 
 
 def _fetched(settings: dict[str, Any]) -> str:
@@ -101,8 +134,11 @@ def _install_keys(text: str) -> None:
         raise StepError(f"this image has no user {SLURM_USER}: it is none of ParallelCluster's") from None
 
 
-def _write_filter(settings: dict[str, Any], found: list[jwks.Key], haproxy: str) -> None:
-    """Keys and configuration of the filter; one that HAProxy would not take replaces nothing."""
+def _write_filter(settings: dict[str, Any], found: list[jwks.Key], haproxy: str) -> str:
+    """Keys and configuration of the filter; one that HAProxy would not take replaces nothing.
+
+    Gives   the configuration
+    """
     folder = at(FOLDER)
     folder.mkdir(parents=True, exist_ok=True)
     for key in found:
@@ -123,6 +159,7 @@ def _write_filter(settings: dict[str, Any], found: list[jwks.Key], haproxy: str)
     for file in folder.glob("*.pem"):
         if file.name not in kept:
             file.unlink()
+    return text
 
 
 def _ensure_user() -> None:
@@ -211,24 +248,9 @@ WantedBy=timers.target
 """
 
 
-def _digest(text: str) -> str:
-    return hashlib.sha256(text.encode()).hexdigest()
-
-
-def _applied() -> str:
-    file = at(APPLIED)
-    return file.read_text("utf-8").strip() if file.is_file() else ""
-
-
-def _note_applied() -> None:
-    write(at(APPLIED), _digest(at(JWKS_FILE).read_text("utf-8")) + "\n")
-
-
 def main() -> None:
     (action,) = sys.argv[1:]
-    settings = config()
-    if settings["rest"] is not None:
-        {"keys": keys, "setup": setup, "refresh": refresh}[action](settings)
+    {"keys": keys, "setup": setup, "refresh": refresh}[action](config())
 
 
 if __name__ == "__main__":

@@ -40,7 +40,7 @@ def set_block(path: Path, topic: str, lines: list[str]) -> bool:
     except OSError as error:
         raise StepError(f"{path} cannot be read: {error.strerror}") from None
     inside = "".join(f"{line}\n" for line in lines)
-    if block(path, topic) == inside:
+    if (block(path, topic) or "") == inside:
         return False
     rest = _pattern(topic).sub("", text)
     before = path.stat()
