@@ -210,7 +210,7 @@ class Settings(Strict):
         int, Field(ge=0, le=65536), Allowed("a whole number from 0 to 65536")
     ] = Field(
         default=16384,
-        description="How much of the end of a job's output, and of its errors, its record holds; 0 is nothing.",
+        description="How much of the end of a job's output, and of its errors, its record holds.",
     )
     terraform: Annotated[rules.Folder | None, Allowed("a path"), Derived("found on the machine")] = Field(
         default=None,

@@ -105,10 +105,8 @@ def timed_out(recording: Recording) -> int:
 @pytest.mark.usefixtures("timed_out")
 def test_the_agent_is_told_of_the_records_and_loses_nothing_else(recording: Recording) -> None:
     cluster = recording.cluster
-    assert (
-        recording.agent.entry["log_group_name"]
-        == software.configuration(PROJECT, Settings())["job_records"]["log_group"]
-    )
+    told = software.configuration(PROJECT, Settings())["job_records"]
+    assert recording.agent.entry["log_group_name"] == told["log_group"]
     # WHEN the node is set up again
     software.step(cluster, "head-start.d/50-job-records")
     # THEN the agent's own configuration was only ever added to
@@ -258,8 +256,11 @@ def test_what_ends_around_a_reboot_is_recorded_after_it(recording: Recording) ->
     for unit in ("slurmctld", "slurmdbd"):
         cluster.run("systemctl", "stop", unit)
     recording.shipper("start")
-    for unit in ("slurmdbd", "slurmctld"):
-        cluster.run("systemctl", "start", unit)
+    cluster.run("systemctl", "start", "slurmdbd")
+    await_value(
+        lambda: cluster.run("sacctmgr", "-n", "list", "cluster", check=False).stdout, "slurmdbd", cluster.logs
+    )
+    cluster.run("systemctl", "start", "slurmctld")
     # THEN both have their records, the exit code with them
     assert recording.await_one(before)["state"] == "COMPLETED"
     assert recording.await_one(during)["exit_code"] == 4

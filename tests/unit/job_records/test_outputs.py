@@ -64,8 +64,11 @@ def test_where_output_went(
 
 
 def test_where_output_went_without_the_database() -> None:
-    marker = {"JOBID": "5", "WORK_DIR": "/home/sim", "BATCH": "yes", "STDOUT": "%j.out", "USERNAME": "sim"}
+    marker = {"JOBID": "5", "WORK_DIR": "/home/sim", "BATCH": "yes", "STDOUT": "%j.out", "NODES": "n1"}
     assert output_paths(None, marker) == ("/home/sim/5.out", "/home/sim/5.out")
+    # Cancelled before it began: whatever lies under that name is not its output.
+    assert output_paths(None, {**marker, "NODES": ""}) == (None, None)
+    assert output_paths(row(NodeList="None assigned"), {}) == (None, None)
 
 
 def refusal(path: Path) -> str:

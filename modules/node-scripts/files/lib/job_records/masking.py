@@ -21,8 +21,10 @@ _HARMLESS_NAMES = frozenset({"PWD", "OLDPWD", "SSH_AUTH_SOCK", "XAUTHORITY"})
 # A value this short occurs by chance in any text: masking "1" everywhere would ruin the output.
 _MIN_SECRET_LENGTH = 8
 
-_ASSIGNED_NAME = (
-    r"[A-Za-z0-9_.-]*(?:token|secret|passw(?:or)?d|passphrase|api[_-]?key|access[_-]?key|private[_-]?key"
+# Every repetition in front of a fixed text has a limit: without one, a long run of letters would take time
+# by the square of its length, and any user could hold up the records.
+_SECRET_WORD = (
+    r"(?:token|secret|passw(?:or)?d|passphrase|api[_-]?key|access[_-]?key|private[_-]?key"
     r"|account[_-]?key|credentials?)"
 )
 _PATTERNS: tuple[tuple[re.Pattern[str], str], ...] = (
@@ -35,7 +37,7 @@ _PATTERNS: tuple[tuple[re.Pattern[str], str], ...] = (
     ),
     (re.compile(r"\A(?:[A-Za-z0-9+/=]+\n)+-----END [A-Z0-9 ]*PRIVATE KEY-----"), MASK),
     # user:password@ in an address; the user's name stays.
-    (re.compile(r"([A-Za-z][A-Za-z0-9+.-]*://[^\s:/@\"']*:)[^\s@/\"']+(?=@)"), rf"\g<1>{MASK}"),
+    (re.compile(r"(\b[A-Za-z][A-Za-z0-9+.-]{0,20}://[^\s:/@\"']{0,80}:)[^\s@/\"']+(?=@)"), rf"\g<1>{MASK}"),
     # AWS: an access key's id, and a secret access key beside its name in any spelling (next pattern).
     (re.compile(r"\b(?:AKIA|ASIA|ABIA|ACCA)[A-Z0-9]{16}\b"), MASK),
     # A JSON Web Token; tokens of GitLab, GitHub, Slack and OpenAI-like services by their prefixes.
@@ -48,10 +50,11 @@ _PATTERNS: tuple[tuple[re.Pattern[str], str], ...] = (
         re.compile(r"(X-Amz-(?:Signature|Security-Token|Credential)=)[^\s&\"']+", re.IGNORECASE),
         rf"\g<1>{MASK}",
     ),
-    # name=value, name: value, "name": "value", --name value.
+    # name=value, name: value, "name": "value", --name value; what the name begins with does not matter.
     (
         re.compile(
-            rf"(\b{_ASSIGNED_NAME}[\"']?\s*[=:]\s*|--?{_ASSIGNED_NAME}\s+)(\"[^\"\n]*\"|'[^'\n]*'|[^\s\"',;&]+)",
+            rf"({_SECRET_WORD}[\"']?\s{{0,8}}[=:]\s{{0,8}}|(?<!\S)--?[A-Za-z0-9_.-]{{0,40}}{_SECRET_WORD}\s{{1,8}})"
+            r"(\"[^\"\n]*\"|'[^'\n]*'|[^\s\"',;&]+)",
             re.IGNORECASE,
         ),
         rf"\g<1>{MASK}",
