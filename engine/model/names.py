@@ -43,6 +43,7 @@ class Names:
     key_secret  Secrets Manager name of its private half
     user_key_pair, user_key_secret   the same for the workflow's user; a secret of its own, so that whoever
                 reads the one need not be able to read the other
+    job_log_group   CloudWatch log group of the project's job records
     authorized_keys_key   key, in the nodes bucket, of the public keys that open the workflow's user
     state_key   S3 key of the Terraform state; keeps the ids as they are, upper case too
     Source      ParallelCluster 3.16 schema (cluster and database names); S3 user guide, "Bucket naming rules"
@@ -65,6 +66,7 @@ class Names:
     lustre: str
     efs: str
     subnet: str
+    job_log_group: str
     state_key: str
     directory: str
 
@@ -98,6 +100,7 @@ def names_for(vlab_id: str, project_id: str, *, account_id: str) -> Names:
         lustre=cluster,
         efs=cluster,
         subnet=cluster,
+        job_log_group=f"/provisioner/{cluster}/jobs",
         state_key=f"projects/{vlab_id}/{project_id}/terraform.tfstate",
         directory=cluster,
     )

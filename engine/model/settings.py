@@ -203,6 +203,15 @@ class Settings(Strict):
     log_retention_days: rules.RetentionDays = Field(
         default=90, description="How long CloudWatch keeps the clusters' logs; 0 is for ever."
     )
+    job_record_retention_days: rules.RetentionDays = Field(
+        default=365, description="How long CloudWatch keeps the record of a finished job; 0 is for ever."
+    )
+    job_record_tail_bytes: Annotated[
+        int, Field(ge=0, le=65536), Allowed("a whole number from 0 to 65536")
+    ] = Field(
+        default=16384,
+        description="How much of the end of a job's output, and of its errors, its record holds.",
+    )
     terraform: Annotated[rules.Folder | None, Allowed("a path"), Derived("found on the machine")] = Field(
         default=None,
         description="Path of the terraform or tofu binary.",

@@ -19,8 +19,9 @@ from engine.terraform.state import instances
 from engine.workspace.stack import Presence
 
 _RECORDS = "module.accounting.aws_lambda_invocation.database"
-_PARKED = ("module.bucket.", "module.efs.", _RECORDS)
-_DATA = ("module.bucket.aws_s3_bucket.this", "module.efs.aws_efs_file_system.this", _RECORDS)
+_JOB_LOG = "module.job_records.aws_cloudwatch_log_group.this"
+_PARKED = ("module.bucket.", "module.efs.", _RECORDS, _JOB_LOG)
+_DATA = ("module.bucket.aws_s3_bucket.this", "module.efs.aws_efs_file_system.this", _RECORDS, _JOB_LOG)
 
 
 @dataclass(frozen=True)
@@ -59,6 +60,7 @@ def destroy(
                 f"bucket {names.bucket}",
                 f"EFS home {names.efs}",
                 f"accounting database {names.database}",
+                f"job records {names.job_log_group}",
             )
         )
     return _purge(engine, records.spec_of(record), approve, skip_export or "the data is purged")

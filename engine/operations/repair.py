@@ -22,7 +22,7 @@ _POLL_S = 5.0
 _PATIENCE_S = 3600.0
 # Types without a life of their own: they exist when the call has returned, so the taint says nothing
 # about them, and replacing them would lose data.
-_INSTANT_DATA = ("aws_s3_bucket", "aws_efs_file_system")
+_INSTANT_DATA = ("aws_s3_bucket", "aws_efs_file_system", "aws_cloudwatch_log_group")
 
 
 @dataclass(frozen=True)

@@ -46,6 +46,7 @@ class References:
     accounting_secret_arn  of the project's own database user; known once that user is there
     node_software_url      s3:// address of the node software, node.sh
     node_config_url        s3:// address of the node configuration, node.json
+    job_log_group          CloudWatch log group of the job records; known once it is there
     """
 
     subnet_id: str
@@ -59,6 +60,7 @@ class References:
     accounting_secret_arn: str
     node_software_url: str
     node_config_url: str
+    job_log_group: str
     nodes_bucket: str
     public_bucket: str
     private_bucket: str

@@ -62,6 +62,18 @@ class Accounting:
 
 
 @dataclass(frozen=True)
+class JobRecords:
+    """Where the record of each finished job goes, and how much of its output it holds.
+
+    log_group    of CloudWatch
+    tail_bytes   of standard output, and as much of standard error
+    """
+
+    log_group: str
+    tail_bytes: int
+
+
+@dataclass(frozen=True)
 class RestApi:
     """The filter in front of Slurm's REST API: where it listens, and whose tokens it lets through.
 
@@ -77,7 +89,7 @@ class RestApi:
 
 @dataclass(frozen=True)
 class NodeConfig:
-    """rest, job_records   None while a cluster has no REST API, or records no jobs of its own"""
+    """rest   None while a cluster has no REST API"""
 
     project: Project
     user: User
@@ -87,8 +99,8 @@ class NodeConfig:
     nodes_bucket: str
     authorized_keys_key: str
     accounting: Accounting
+    job_records: JobRecords
     rest: RestApi | None = None
-    job_records: None = None
 
 
 def node_config(
@@ -114,6 +126,7 @@ def node_config(
             host=references.accounting_host,
             port=DATABASE_PORT,
         ),
+        job_records=JobRecords(references.job_log_group, settings.job_record_tail_bytes),
         rest=_rest_api(settings),
     )
     return asdict(config)

@@ -71,6 +71,7 @@ def references(spec: ProjectSpec) -> References:
         accounting_secret_arn="${module.accounting.secret_arn}",
         node_software_url="${module.node_scripts[0].url}",
         node_config_url="${module.node_scripts[0].config_url}",
+        job_log_group="${module.job_records.log_group}",
         nodes_bucket=Lookups().nodes_bucket,
         public_bucket=Lookups().public_bucket,
         private_bucket="${module.bucket.name}",
@@ -235,6 +236,14 @@ def _modules(
         database=names.database,
         user=names.database_user,
         active="${!var.parked}",
+    )
+    module(
+        "job_records",
+        "job-records",
+        parks=False,
+        name=names.cluster,
+        log_group=names.job_log_group,
+        retention_days=settings.job_record_retention_days,
     )
     module(
         "efs",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,7 @@ from engine.model.settings import Settings
 from engine.workspace.slurm_settings import slurm_settings
 from tests.functional.mariadb import REQUIRED, MariaDbServer, running_mariadb
 from tests.slurm.cluster import Accounting, SlurmCluster
-from tests.slurm.software import spec_of
+from tests.slurm.software import install, spec_of, step
 
 DEFAULT_ROOTS = Path("~/.cache/parallelcluster-provisioner/slurm")
 
@@ -59,16 +59,31 @@ def project_accounting(server: MariaDbServer, names: Names) -> Accounting:
 
 
 def project_cluster(
-    root: Path, server: MariaDbServer, project_id: str, *, settings: Settings | None = None, **more: Any
+    root: Path,
+    server: MariaDbServer,
+    project_id: str,
+    *,
+    settings: Settings | None = None,
+    before_start: Callable[[SlurmCluster], None] | None = None,
+    **more: Any,
 ) -> SlurmCluster:
     """A cluster of a project as the engine would have it made, not started."""
     names = names_for("lab-1", project_id, account_id="123456789012")
+
+    def on_node_start(cluster: SlurmCluster) -> None:
+        install(cluster, names, settings or Settings())
+        # slurm.conf names a program that this step puts in place.
+        step(cluster, "head-start.d/50-job-records")
+        if before_start:
+            before_start(cluster)
+
     return SlurmCluster(
         root,
         server,
         project_accounting(server, names),
         name=names.cluster,
         settings=slurm_settings(spec_of(names), names, settings or Settings()),
+        before_start=on_node_start,
         **more,
     )
 

@@ -44,6 +44,7 @@ def test_the_names_of_a_project_never_change() -> None:
         "lustre": "pc-lab-1-proj-1-fzz74kmepm",
         "efs": "pc-lab-1-proj-1-fzz74kmepm",
         "subnet": "pc-lab-1-proj-1-fzz74kmepm",
+        "job_log_group": "/provisioner/pc-lab-1-proj-1-fzz74kmepm/jobs",
         "state_key": "projects/lab-1/proj-1/terraform.tfstate",
         "directory": "pc-lab-1-proj-1-fzz74kmepm",
     }

@@ -59,6 +59,8 @@ def test_defaults_of_the_local_cloud() -> None:
         "head_node_instance_type": "t3.medium",
         "tiers": None,
         "log_retention_days": 90,
+        "job_record_retention_days": 365,
+        "job_record_tail_bytes": 16384,
         "terraform": None,
         "workspaces_dir": "workspaces/projects",
         "home": ".provisioner",

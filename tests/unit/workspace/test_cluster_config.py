@@ -41,6 +41,7 @@ LUSTRE = References(
     accounting_secret_arn="${module.accounting.secret_arn}",
     node_software_url="${module.node_scripts[0].url}",
     node_config_url="${module.node_scripts[0].config_url}",
+    job_log_group="${module.job_records.log_group}",
     nodes_bucket="${data.aws_s3_bucket.nodes.id}",
     public_bucket="${data.aws_s3_bucket.public.id}",
     private_bucket="${module.bucket.name}",

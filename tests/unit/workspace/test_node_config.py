@@ -46,7 +46,7 @@ def test_a_projects_configuration() -> None:
             "port": 3306,
         },
         "rest": None,
-        "job_records": None,
+        "job_records": {"log_group": "${module.job_records.log_group}", "tail_bytes": 16384},
     }
 
 

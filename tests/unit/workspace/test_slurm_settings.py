@@ -20,6 +20,13 @@ def lines(**settings: Any) -> dict[str, str]:
     return dict(given)
 
 
+def test_every_end_of_a_job_is_told() -> None:
+    assert (lines()["JobCompType"], lines()["JobCompLoc"]) == (
+        "jobcomp/script",
+        "/opt/provisioner/mark-finished",
+    )
+
+
 def test_job_scripts_and_environments_are_kept() -> None:
     assert lines()["AccountingStoreFlags"] == "job_comment,job_env,job_script"
 

@@ -1,0 +1,101 @@
+"""Secrets out of a record: environment variables by their names, everything by the look of a value.
+
+Too much masked is a nuisance, too little is a leak: a name that merely sounds secret is masked.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+
+MASK = "***"
+
+_SECRET_NAME = re.compile(
+    r"TOKEN|SECRET|PASSW|PASSPHRASE|PASSCODE|CREDENTIAL|KEY|COOKIE|JWT|AUTH(?!OR(?:_|$))|SIGNATURE|CONNECTION_STRING"
+    r"|(?:^|_)(?:PASS|PWD|PIN|SAS|DSN)$",
+    re.IGNORECASE,
+)
+# The shell's own directories end like a password's variable does; a socket's path is no secret.
+_HARMLESS_NAMES = frozenset({"PWD", "OLDPWD", "SSH_AUTH_SOCK", "XAUTHORITY"})
+
+# A value this short occurs by chance in any text: masking "1" everywhere would ruin the output.
+_MIN_SECRET_LENGTH = 8
+
+# Every repetition in front of a fixed text has a limit: without one, a long run of letters would take time
+# by the square of its length, and any user could hold up the records.
+_SECRET_WORD = (
+    r"(?:token|secret|passw(?:or)?d|passphrase|api[_-]?key|access[_-]?key|private[_-]?key"
+    r"|account[_-]?key|credentials?)"
+)
+_PATTERNS: tuple[tuple[re.Pattern[str], str], ...] = (
+    # A private key, whole or with its beginning cut off by the limit of the tail.
+    (
+        re.compile(
+            r"-----BEGIN [A-Z0-9 ]*PRIVATE KEY-----.*?(?:-----END [A-Z0-9 ]*PRIVATE KEY-----|\Z)", re.DOTALL
+        ),
+        MASK,
+    ),
+    (re.compile(r"\A(?:[A-Za-z0-9+/=]+\n)+-----END [A-Z0-9 ]*PRIVATE KEY-----"), MASK),
+    # user:password@ in an address; the user's name stays.
+    (re.compile(r"(\b[A-Za-z][A-Za-z0-9+.-]{0,20}://[^\s:/@\"']{0,80}:)[^\s@/\"']+(?=@)"), rf"\g<1>{MASK}"),
+    # AWS: an access key's id, and a secret access key beside its name in any spelling (next pattern).
+    (re.compile(r"\b(?:AKIA|ASIA|ABIA|ACCA)[A-Z0-9]{16}\b"), MASK),
+    # A JSON Web Token; tokens of GitLab, GitHub, Slack and OpenAI-like services by their prefixes.
+    (re.compile(r"\beyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}(?:\.[A-Za-z0-9_-]*)?"), MASK),
+    (re.compile(r"\b(?:glpat-|gh[pousr]_|github_pat_|xox[abprs]-|sk-)[A-Za-z0-9_-]{16,}"), MASK),
+    # Authorization: Bearer ...
+    (re.compile(r"\b(Bearer|Basic)\s+[A-Za-z0-9._~+/=-]{8,}", re.IGNORECASE), rf"\g<1> {MASK}"),
+    # X-Amz-Signature and X-Amz-Security-Token of a presigned address.
+    (
+        re.compile(r"(X-Amz-(?:Signature|Security-Token|Credential)=)[^\s&\"']+", re.IGNORECASE),
+        rf"\g<1>{MASK}",
+    ),
+    # name=value, name: value, "name": "value", --name value; what the name begins with does not matter.
+    (
+        re.compile(
+            rf"({_SECRET_WORD}[\"']?\s{{0,8}}[=:]\s{{0,8}}|(?<!\S)--?[A-Za-z0-9_.-]{{0,40}}{_SECRET_WORD}\s{{1,8}})"
+            r"(\"[^\"\n]*\"|'[^'\n]*'|[^\s\"',;&]+)",
+            re.IGNORECASE,
+        ),
+        rf"\g<1>{MASK}",
+    ),
+)
+
+
+class Masking:
+    """What to hide in the texts of one record."""
+
+    def __init__(self, environment: Mapping[str, str]):
+        self._environment = environment
+        self._secrets = sorted(_long_enough(_secret_values(environment)), key=len, reverse=True)
+
+    def environment(self) -> dict[str, str]:
+        """The variables, each as it may be shown; a secret one keeps its name."""
+        return {
+            name: MASK if _is_secret(name, value) else self.text(value)
+            for name, value in self._environment.items()
+        }
+
+    def text(self, text: str) -> str:
+        """A command line, an output: without the values of secret variables, nor what looks like a secret."""
+        for secret in self._secrets:
+            text = text.replace(secret, MASK)
+        for pattern, replacement in _PATTERNS:
+            text = pattern.sub(replacement, text)
+        return text
+
+
+def _is_secret(name: str, value: str) -> bool:
+    return bool(value) and name not in _HARMLESS_NAMES and bool(_SECRET_NAME.search(name))
+
+
+def _secret_values(environment: Mapping[str, str]) -> Iterable[str]:
+    for name, value in environment.items():
+        if _is_secret(name, value):
+            yield value
+            # What a program prints of a value with line breaks is often one of its lines.
+            yield from value.splitlines()
+
+
+def _long_enough(values: Iterable[str]) -> set[str]:
+    return {value for value in values if len(value) >= _MIN_SECRET_LENGTH and not value.isdigit()}

@@ -1,0 +1,251 @@
+"""From finished jobs to records: markers and the sweep in, the journal out."""
+
+from __future__ import annotations
+
+import json
+import logging
+import time
+import traceback
+from collections import OrderedDict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Callable
+
+from .accounting import Accounting, Row
+from .journal import Journal, replace_file
+from .markers import JobRun, Marker, Spool
+from .outputs import Tail, output_paths, read_tails
+from .record import Findings, bare, compose
+
+log = logging.getLogger("job-records")
+
+
+@dataclass(frozen=True)
+class Timing:
+    """In seconds.
+
+    settle     age of a marker before it is looked up: the database is a few seconds behind slurmctld
+    give_up    age at which a run that the database answers not to know is recorded from its marker alone
+    sweep      between two sweeps of the database
+    overlap    how far a sweep looks back behind the last one: rows come late when slurmdbd was away
+    """
+
+    settle: float = 10
+    give_up: float = 1800
+    sweep: float = 300
+    overlap: int = 6 * 3600
+
+
+BATCH = 100
+_REMEMBERED_SUBMISSIONS = 256
+
+
+@dataclass(frozen=True)
+class _Submission:
+    environment: Mapping[str, str] | None
+    script: str | None
+
+
+@dataclass(frozen=True)
+class _Finished:
+    """A run to record now.
+
+    row      None when the database does not have it
+    marker   None when only the sweep found it
+    """
+
+    run: JobRun
+    row: Row | None
+    marker: Marker | None
+
+    @property
+    def fields(self) -> Mapping[str, str]:
+        return self.marker.fields if self.marker else {}
+
+    @property
+    def owner(self) -> tuple[str, str]:
+        """The user's name and number as text; "" where unknown."""
+        columns = self.row.columns if self.row else {}
+        return (
+            columns.get("User") or self.fields.get("USERNAME", ""),
+            columns.get("UID") or self.fields.get("UID", ""),
+        )
+
+
+class Shipper:
+    """about        what every record says of its cluster
+    tail_bytes   of each output
+    swept        file that keeps the time up to which the sweep has looked
+    """
+
+    def __init__(
+        self,
+        *,
+        spool: Spool,
+        accounting: Accounting,
+        journal: Journal,
+        swept: Path,
+        about: Mapping[str, str],
+        tail_bytes: int,
+        timing: Timing | None = None,
+        clock: Callable[[], float] = time.time,
+    ):
+        self._spool = spool
+        self._accounting = accounting
+        self._journal = journal
+        self._swept = swept
+        self._about = about
+        self._tail_bytes = tail_bytes
+        self._timing = timing or Timing()
+        self._clock = clock
+        self._submissions: OrderedDict[tuple[int, int], _Submission] = OrderedDict()
+        self._next_sweep = 0.0
+        if not swept.exists():
+            # What ended before this cluster's first start has its record from the cluster before it.
+            self._swept_until(int(clock()))
+
+    def pass_once(self, *, flush: bool = False) -> int:
+        """Record all that is ready; gives how many records were written.
+
+        flush    don't wait for markers to settle, and sweep now
+        Raises   AccountingError, with everything before it recorded
+        """
+        written = self._from_markers(0 if flush else self._timing.settle)
+        if flush or self._clock() >= self._next_sweep:
+            written += self._from_sweep(0 if flush else self._timing.settle)
+            self._next_sweep = self._clock() + self._timing.sweep
+        return written
+
+    def from_markers_alone(self) -> int:
+        """Record what is still in the spool without the database: the last resort of a node that goes."""
+        return self._record([_Finished(marker.run, None, marker) for marker in self._waiting(0)])
+
+    @property
+    def waiting(self) -> int:
+        """How many markers have no record yet."""
+        return len(self._waiting(0))
+
+    @property
+    def forget_before(self) -> float:
+        """Ids older than this can't come up again: no sweep looks so far back."""
+        return self._read_swept() - 2 * self._timing.overlap - 86400
+
+    def _from_markers(self, settle: float) -> int:
+        written = 0
+        waiting = self._waiting(settle)
+        for start in range(0, len(waiting), BATCH):
+            batch = waiting[start : start + BATCH]
+            rows = self._accounting.rows([marker.name for marker in batch])
+            ready = []
+            for marker in batch:
+                row = rows.get(marker.run)
+                if row and row.finished:
+                    ready.append(_Finished(marker.run, row, marker))
+                elif self._clock() - marker.written_at > self._timing.give_up:
+                    log.warning("run %s has no end in the database; recorded without it", marker.run.id)
+                    ready.append(_Finished(marker.run, None, marker))
+            written += self._record(ready)
+        return written
+
+    def _waiting(self, settle: float) -> list[Marker]:
+        waiting = []
+        for marker in self._spool.markers():
+            if marker.run.id in self._journal:
+                self._spool.remove(marker)
+            elif self._clock() - marker.written_at >= settle:
+                waiting.append(marker)
+        return waiting
+
+    def _from_sweep(self, settle: float) -> int:
+        now = int(self._clock())
+        marked = {marker.run for marker in self._spool.markers()}
+        since = self._read_swept() - self._timing.overlap
+        # Not behind this cluster's first start: the records of a former cluster are in the log group already.
+        since = max(since, self._first_start())
+        ended = self._accounting.finished_between(since, now - int(settle))
+        missed = [row for row in ended if row.run.id not in self._journal and row.run not in marked]
+        written = 0
+        for start in range(0, len(missed), BATCH):
+            batch = missed[start : start + BATCH]
+            # Once more, now with their steps.
+            rows = self._accounting.rows([row.name for row in batch])
+            written += self._record([_Finished(row.run, rows.get(row.run, row), None) for row in batch])
+        self._swept_until(now)
+        return written
+
+    def _record(self, finished: Sequence[_Finished]) -> int:
+        submissions = self._submissions_of([one.row for one in finished if one.row])
+        paths = {one.run: output_paths(one.row, one.fields) for one in finished}
+        tails = self._tails(finished, paths)
+        for one in finished:
+            submission = submissions.get(one.run, _Submission(None, None))
+            out, error = paths[one.run]
+            findings = Findings(
+                run=one.run,
+                row=one.row,
+                marker=one.fields,
+                environment=submission.environment,
+                script=submission.script,
+                stdout=tails.get((one.run, out)),
+                stderr=tails.get((one.run, error)),
+                about=self._about,
+            )
+            self._journal.append(one.run.id, self._composed(findings))
+            if one.marker:
+                self._spool.remove(one.marker)
+        return len(finished)
+
+    def _composed(self, findings: Findings) -> bytes:
+        now = self._clock()
+        try:
+            return compose(findings, recorded_at=now)
+        except Exception:  # noqa: BLE001 - one job that nobody foresaw must not hold up all the others
+            log.error("run %s could not be described:\n%s", findings.run.id, traceback.format_exc())
+            return bare(findings.run, "not described: see the head node's log", recorded_at=now)
+
+    def _tails(
+        self, finished: Sequence[_Finished], paths: Mapping[JobRun, tuple[str | None, str | None]]
+    ) -> dict[tuple[JobRun, str | None], Tail]:
+        """The ends of all outputs; one reader for each user."""
+        by_owner: dict[tuple[str, str], list[tuple[JobRun, str]]] = {}
+        for one in finished:
+            wanted = [(one.run, path) for path in dict.fromkeys(paths[one.run]) if path]
+            by_owner.setdefault(one.owner, []).extend(wanted)
+        tails: dict[tuple[JobRun, str | None], Tail] = {}
+        for (user, uid), wanted in by_owner.items():
+            read = read_tails(user, uid, [path for _, path in wanted], self._tail_bytes)
+            tails.update({(run, path): read[path] for run, path in wanted})
+        return tails
+
+    def _submissions_of(self, rows: Iterable[Row]) -> dict[JobRun, _Submission]:
+        """Environment and script of each run. The tasks of an array share them: they are asked for once."""
+        keys = {row.run: (row, _submission_key(row)) for row in rows}
+        unknown = {key: row for row, key in keys.values() if key not in self._submissions}
+        for user in {row.columns["User"] for row in unknown.values()}:
+            own = {key: row for key, row in unknown.items() if row.columns["User"] == user}
+            names = [row.name for row in own.values()]
+            environments, scripts = self._accounting.environments(names), self._accounting.scripts(names)
+            for key, row in own.items():
+                shown = row.columns["JobID"]
+                self._submissions[key] = _Submission(environments.get(shown), scripts.get(shown))
+        known = {run: self._submissions[key] for run, (_, key) in keys.items()}
+        while len(self._submissions) > _REMEMBERED_SUBMISSIONS:
+            self._submissions.popitem(last=False)
+        return known
+
+    def _read_swept(self) -> int:
+        return int(json.loads(self._swept.read_text())["until"])
+
+    def _first_start(self) -> int:
+        return int(json.loads(self._swept.read_text())["first_start"])
+
+    def _swept_until(self, until: int) -> None:
+        first = self._first_start() if self._swept.exists() else until
+        replace_file(self._swept, json.dumps({"until": until, "first_start": first}) + "\n")
+
+
+def _submission_key(row: Row) -> tuple[int, int]:
+    array, _, task = row.columns["JobID"].partition("_")
+    job_id = int(array) if task and array.isdigit() else row.run.job_id
+    return job_id, row.run.submit

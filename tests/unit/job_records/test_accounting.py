@@ -1,0 +1,157 @@
+"""What sacct prints, of several releases, and what is made of it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pytest
+from job_records import accounting
+from job_records.accounting import Accounting, AccountingError, parse_environment, parse_rows, parse_sections
+from job_records.markers import JobRun
+
+# What `sacct --helpformat` offers: of 23.11, without the columns that came later, and of 24.05 and newer.
+OLD = ["Account", "AllocTRES", "State", "Submit"]
+NEW = [*OLD, "Restarts", "StdErr", "StdIn", "StdOut"]
+
+
+class Sacct:
+    """Plays sacct: a table of rows, each column by its name; what is left out is empty."""
+
+    def __init__(self, offered: list[str], rows: list[dict[str, str]]) -> None:
+        self.offered, self.rows = offered, rows
+        self.calls: list[list[str]] = []
+
+    def __call__(self, command: Sequence[str]) -> str:
+        self.calls.append(list(command))
+        if "--helpformat" in command:
+            return "  ".join(self.offered)
+        columns = command[command.index("--format") + 1].split(",")
+        separator = command[command.index("--delimiter") + 1]
+        lines = [separator.join(row.get(column, "") for column in columns) for row in self.rows]
+        return "\n".join(lines) + "\n"
+
+
+JOB = {"JobIDRaw": "9", "JobID": "3_2", "JobName": "a|b", "State": "COMPLETED", "Submit": "100", "End": "200",
+       "NodeList": "n1", "StdOut": "o.txt"}  # fmt: skip
+STEP = {
+    "JobIDRaw": "9.batch",
+    "JobID": "3_2.batch",
+    "JobName": "batch",
+    "State": "COMPLETED",
+    "MaxRSS": "1024",
+}
+
+
+@pytest.mark.parametrize("offered", [OLD, NEW])
+def test_only_the_columns_that_a_release_has_are_asked_for(offered: list[str]) -> None:
+    sacct = Sacct(offered, [JOB, STEP])
+    rows = Accounting(sacct).rows(["3_2"])
+    row = rows[JobRun(9, 100)]
+    assert ("StdOut" in row.columns, row.columns.get("StdOut")) == (
+        (True, "o.txt") if offered is NEW else (False, None)
+    )
+    assert (row.name, row.state, row.finished, row.nodes) == ("3_2", "COMPLETED", True, "n1")
+    assert [step["MaxRSS"] for step in row.steps] == ["1024"]
+
+
+def test_the_runs_of_a_requeued_job_are_told_apart_each_with_its_own_steps() -> None:
+    again = {**JOB, "Submit": "300", "State": "RUNNING", "End": "Unknown"}
+    rows = Accounting(Sacct(NEW, [JOB, STEP, again])).rows(["3_2"])
+    assert {run.id: (row.finished, len(row.steps)) for run, row in rows.items()} == {
+        "9.100": (True, 1),
+        "9.300": (False, 0),
+    }
+
+
+@pytest.mark.parametrize(
+    ("state", "finished"),
+    [
+        ("COMPLETED", True), ("FAILED", True), ("CANCELLED by 1000", True), ("TIMEOUT", True),
+        ("NODE_FAIL", True), ("OUT_OF_MEMORY", True), ("PREEMPTED", True), ("REQUEUED", True),
+        ("DEADLINE", True), ("BOOT_FAIL", True),
+        ("PENDING", False), ("RUNNING", False), ("SUSPENDED", False),
+        ("COMPLETING", False), ("RESIZING", False),
+    ],
+)  # fmt: skip
+def test_which_states_are_an_end(state: str, finished: bool) -> None:
+    (row,) = Accounting(Sacct(NEW, [{**JOB, "State": state}])).rows(["9"]).values()
+    assert row.finished is finished
+
+
+def test_an_array_of_which_nothing_began_is_asked_for_by_its_number() -> None:
+    (row,) = Accounting(Sacct(NEW, [{**JOB, "JobIDRaw": "4", "JobID": "4_[1-7]"}])).rows(["4"]).values()
+    assert row.name == "4"
+
+
+def test_line_breaks_and_bars_in_names_do_not_break_rows() -> None:
+    columns = ["JobIDRaw", "JobName", "State"]
+    text = "1\x1fone\nname|x\x1fFAILED\n2\x1ftwo\x1fFAILED\nrubbish\n"
+    rows = parse_rows(text, columns)
+    assert [(row.columns["JobIDRaw"], row.columns["JobName"]) for row in rows] == [
+        ("1", "one\nname|x"),
+        ("2", "two"),
+    ]
+
+
+def test_a_sweep_asks_for_ended_runs_within_its_window() -> None:
+    sacct = Sacct(NEW, [JOB, {**JOB, "Submit": "300", "State": "PENDING", "End": "Unknown"}])
+    assert [row.run.id for row in Accounting(sacct).finished_between(50, 400)] == ["9.100"]
+    call = " ".join(sacct.calls[-1])
+    assert "--starttime uts50 --endtime uts400" in call and "--duplicates" in call and "--state" in call
+
+
+# As sacct 24.11.5 prints it.
+SECTIONS = """\
+Environment used for 1 (must be batch to display)
+--------------------------------------------------------------------------------
+MYVAR=a
+b
+BASH_FUNC_module%%=() {  eval $(modulecmd bash $*)
+}
+EMPTY=
+Environment used for 7 (must be batch to display)
+--------------------------------------------------------------------------------
+NONE
+Environment used for 3_1 (must be batch to display)
+--------------------------------------------------------------------------------
+PWD=/home/sim
+Environment used for 4_[1-4] (must be batch to display)
+--------------------------------------------------------------------------------
+PWD=/home/other
+"""
+
+
+def test_the_environments_of_several_jobs() -> None:
+    environments = Accounting(lambda _: SECTIONS).environments(["1", "7", "3_1", "4"])
+    assert environments == {
+        "1": {"MYVAR": "a\nb", "BASH_FUNC_module%%": "() {  eval $(modulecmd bash $*)\n}", "EMPTY": ""},
+        "3_1": {"PWD": "/home/sim"},
+        "4_[1-4]": {"PWD": "/home/other"},
+    }
+
+
+def test_nothing_is_asked_for_no_jobs() -> None:
+    def never(command: Sequence[str]) -> str:
+        raise AssertionError(command)
+
+    asked = Accounting(never)
+    assert (asked.rows([]), asked.environments([]), asked.scripts([])) == ({}, {}, {})
+
+
+def test_scripts() -> None:
+    rule = "-" * 80
+    text = f"Batch Script for 1\n{rule}\n#!/bin/sh\necho a\nBatch Script for 3_1\n{rule}\n#!/bin/sh\n"
+    assert parse_sections(text) == {"1": "#!/bin/sh\necho a", "3_1": "#!/bin/sh"}
+
+
+def test_the_lines_of_a_key_stay_in_its_variable() -> None:
+    text = "MY_KEY=-----BEGIN RSA PRIVATE KEY-----\nabc=\nDEF==\n-----END RSA PRIVATE KEY-----\nA=1"
+    assert parse_environment(text) == {"MY_KEY": text[len("MY_KEY=") : -len("\nA=1")], "A": "1"}
+
+
+def test_a_sacct_that_fails_is_asked_again_later() -> None:
+    with pytest.raises(AccountingError, match="oops"):
+        accounting.run_sacct(["sh", "-c", "echo oops >&2; exit 1"])
+    with pytest.raises(AccountingError):
+        accounting.run_sacct(["/nonexistent/sacct"])
+    assert accounting.run_sacct(["sh", "-c", r"printf 'a\377'; echo $SLURM_TIME_FORMAT"]) == "a�%s\n"
