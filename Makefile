@@ -4,6 +4,7 @@ VENV := .venv
 PCLUSTER_VENV := .venv-pcluster
 CHECKOV_VENV := .venv-checkov
 BIN := $(VENV)/bin
+NODE_FILES := modules/node-scripts/files
 # By what is in the locks, not by their age: a checkout of an older commit makes files that are newer.
 VENV_READY := $(VENV)/.ready-$(firstword $(shell cat requirements/dev.txt pyproject.toml | cksum))
 PCLUSTER_VENV_READY := $(PCLUSTER_VENV)/.ready-$(firstword $(shell cksum < requirements/pcluster.txt))
@@ -51,11 +52,11 @@ $(CHECKOV_VENV_READY):
 
 # Only the core packages: they hold the programs and no service that apt would start.
 setup-services: ## Install the servers that some tests run as child processes (Debian, Ubuntu; as root)
-	@{ test -x /usr/sbin/mariadbd && command -v mariadb-install-db; } >/dev/null || { \
+	@{ test -x /usr/sbin/mariadbd && command -v mariadb-install-db && command -v setfacl; } >/dev/null || { \
 	  apt-get update -qq && \
 	  DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends \
-	    mariadb-server-core mariadb-client-core; \
-	} >/dev/null || { echo "MariaDB could not be installed: apt-get and root are needed."; exit 1; }
+	    acl mariadb-server-core mariadb-client-core; \
+	} >/dev/null || { echo "MariaDB and acl could not be installed: apt-get and root are needed."; exit 1; }
 
 demo: setup ## Watch the main job run for real on the local cloud
 	@$(BIN)/provisioner demo
@@ -67,10 +68,15 @@ test: setup setup-pcluster setup-checkov ## Run every test (real Terraform on th
 test-unit: setup ## Run the tests that start nothing
 	$(BIN)/python -m pytest tests/unit tests/golden $(PYTEST_ARGS)
 
-lint: setup ## Check style, types and Terraform formatting
+lint: setup ## Check style and types of Python, Terraform and the scripts of the nodes
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/shellcheck $$(grep -rlE '^#!/bin/bash' $(NODE_FILES))
+	@for script in $$(grep -rlE --exclude='*.py' '^#!.*python3' $(NODE_FILES)); do \
+	  $(BIN)/ruff check --quiet --stdin-filename $$script.py - <$$script && \
+	  $(BIN)/ruff format --check --quiet --stdin-filename $$script.py - <$$script || exit 1; \
+	done
 	$$($(BIN)/provisioner setup --print terraform) fmt -check -recursive modules workspaces
 
 scan: setup-checkov ## Look for weaknesses in the Terraform code

@@ -109,6 +109,25 @@ def is_empty(cloud: Cloud, name: str) -> bool:
     return not found.get("Versions") and not found.get("DeleteMarkers")
 
 
+def keep_object(cloud: Cloud, bucket: str, key: str, content: bytes) -> bool:
+    """Make the object hold this; False when it does already, and then no new version is made."""
+    if find_object(cloud, bucket, key) == content:
+        return False
+    with aws_errors(f"writing s3://{bucket}/{key}"):
+        cloud.s3.put_object(Bucket=bucket, Key=key, Body=content)
+    return True
+
+
+def remove_object(cloud: Cloud, bucket: str, key: str) -> None:
+    """Remove the current version of an object; neither it nor the bucket need be there."""
+    with aws_errors(f"removing s3://{bucket}/{key}"):
+        try:
+            cloud.s3.delete_object(Bucket=bucket, Key=key)
+        except ClientError as error:
+            if error_code(error) not in {"NoSuchKey", "NoSuchBucket"}:
+                raise
+
+
 def find_object(cloud: Cloud, bucket: str, key: str) -> bytes | None:
     """The current content of an object; None when it, or the bucket, is not there."""
     with aws_errors(f"reading s3://{bucket}/{key}"):

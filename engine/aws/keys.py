@@ -1,4 +1,4 @@
-"""A project's key pair: the public half in EC2, the private half in Secrets Manager and nowhere else."""
+"""A project's key pairs: the public half in EC2, the private half in Secrets Manager and nowhere else."""
 
 from __future__ import annotations
 
@@ -36,9 +36,11 @@ _PAUSE_S = 0.25
 
 @dataclass(frozen=True)
 class KeyPair:
-    """fingerprint: SHA-256 in base64, as EC2 and `ssh-keygen -l` show it for ED25519 keys."""
+    """fingerprint: SHA-256 in base64, as EC2 and `ssh-keygen -l` show it for ED25519 keys.
+    public_line: as in authorized_keys, without a comment."""
 
     name: str
+    public_line: str
     fingerprint: str
     secret_arn: str
     outcome: Outcome
@@ -102,7 +104,7 @@ def ensure_key_pair(
             continue
         public = _public_half(private, kept)
         if key is not None and key.public == public:
-            return KeyPair(key_name, public.fingerprint(), kept.arn, outcome)
+            return KeyPair(key_name, public.line(), public.fingerprint(), kept.arn, outcome)
         if key is not None:
             _refuse_if_used(in_use, f"it does not match the secret {secret_name}", key_name)
             _delete_key(cloud, key_name)

@@ -6,7 +6,7 @@ looking here first turns a Terraform error in the middle of a plan into a list o
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -57,6 +57,7 @@ class SharedGround:
     accounting_function: str
     service_token: str
     public_bucket: str
+    nodes_bucket: str
 
 
 def find_shared_ground(
@@ -66,6 +67,7 @@ def find_shared_ground(
     accounting_function: str,
     pcluster_provider_stack: str,
     public_bucket: str,
+    nodes_bucket: str,
 ) -> SharedGround:
     """Find everything, each exactly once and fit for use.
 
@@ -73,10 +75,17 @@ def find_shared_ground(
     accounting_function      name of the Lambda function that makes the projects' databases and users
     pcluster_provider_stack  name of the stack with ParallelCluster's custom resource
     public_bucket            bucket with the data all projects share
+    nodes_bucket             bucket of what nodes fetch
     Raises  SharedGroundMissing listing each thing that is missing, doubtful or not ready, and what to do
             about it; Unreachable and AccessDenied when AWS could not be asked at all
     """
-    survey = _Survey(cloud, accounting_database, accounting_function, pcluster_provider_stack, public_bucket)
+    survey = _Survey(
+        cloud,
+        accounting_database,
+        accounting_function,
+        pcluster_provider_stack,
+        {"public": public_bucket, "nodes": nodes_bucket},
+    )
     problems: list[Check] = []
     for probe in survey.probes():
         try:
@@ -104,10 +113,15 @@ def examine_shared_ground(
     accounting_function: str,
     pcluster_provider_stack: str,
     public_bucket: str,
+    nodes_bucket: str,
 ) -> list[Check]:
     """The same looks for `doctor`: one Check each, never an error; without the VPC none of what is in it."""
     survey = _Survey(
-        cloud.impatient(), accounting_database, accounting_function, pcluster_provider_stack, public_bucket
+        cloud.impatient(),
+        accounting_database,
+        accounting_function,
+        pcluster_provider_stack,
+        {"public": public_bucket, "nodes": nodes_bucket},
     )
     return run_probes(SUBJECT, survey.probes())
 
@@ -115,12 +129,14 @@ def examine_shared_ground(
 class _Survey:
     """The looks, each made once; later ones use what earlier ones found."""
 
-    def __init__(self, cloud: Cloud, database: str, function: str, stack: str, bucket: str) -> None:
+    def __init__(
+        self, cloud: Cloud, database: str, function: str, stack: str, buckets: Mapping[str, str]
+    ) -> None:
         self._cloud = cloud
         self._database_name = database
         self._function_name = function
         self._stack_name = stack
-        self._bucket_name = bucket
+        self._buckets = buckets
 
     def probes(self) -> list[Probe]:
         looks: list[tuple[str, Callable[[], str]]] = [
@@ -136,7 +152,8 @@ class _Survey:
             ),
             (f"accounting function {self._function_name}", self.look_at_function),
             (f"provider stack {self._stack_name}", lambda: self.service_token),
-            (f"public bucket {self._bucket_name}", lambda: self.bucket),
+            (f"public bucket {self._buckets['public']}", lambda: self._bucket("public", "the public data")),
+            (f"nodes bucket {self._buckets['nodes']}", lambda: self._bucket("nodes", "what nodes fetch")),
         ]
         return [Probe(name, look) for name, look in looks]
 
@@ -154,7 +171,8 @@ class _Survey:
             accounting_port=port,
             accounting_function=self._function_name,
             service_token=self.service_token,
-            public_bucket=self.bucket,
+            public_bucket=self._buckets["public"],
+            nodes_bucket=self._buckets["nodes"],
         )
 
     @cached_property
@@ -257,20 +275,19 @@ class _Survey:
             )
         return token
 
-    @cached_property
-    def bucket(self) -> str:
-        name = self._bucket_name
+    def _bucket(self, role: str, content: str) -> str:
+        name = self._buckets[role]
         found = locate_bucket(self._cloud, name)
         if found is None:
             raise SharedGroundMissing(
-                f"There is no bucket {name} with the public data.",
-                hint="Create it, or name another in the settings (public_bucket).",
+                f"There is no bucket {name} with {content}.",
+                hint=f"Apply workspaces/shared, or name another in the settings ({role}_bucket).",
             )
         if found.region != self._cloud.region:
             raise WrongRegion(
-                f"The public bucket {name} stands in {found.region}, not in {self._cloud.region}: "
+                f"The {role} bucket {name} stands in {found.region}, not in {self._cloud.region}: "
                 "projects can reach buckets of their own region only.",
-                hint="Name a bucket of this region in the settings (public_bucket).",
+                hint=f"Name a bucket of this region in the settings ({role}_bucket).",
             )
         return name
 

@@ -156,6 +156,7 @@ def _shared_names(settings: Settings) -> SharedNames:
         region=settings.region,
         project_cidrs=settings.address_ranges,
         public_bucket=settings.public_bucket,
+        nodes_bucket=settings.nodes_bucket,
         accounting_database=settings.accounting_database,
         accounting_function=settings.accounting_function,
         pcluster_version=settings.pcluster_version,

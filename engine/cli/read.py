@@ -52,6 +52,7 @@ def status(invocation: Invocation, project: str, as_json: bool) -> None:
             ("Bucket", found.bucket),
             ("Address block", found.address),
             ("SSH key secret", found.to_dict()["ssh_key_secret"]),
+            (f"SSH key of {found.user}", found.user_key_arn),
             ("Updated", record.updated_at.strftime("%Y-%m-%d %H:%M:%S UTC")),
         ]
     )
@@ -147,17 +148,21 @@ def outputs(invocation: Invocation, project: str, as_json: bool) -> None:
 @click.option(
     "--out", "path", type=click.Path(dir_okay=False, path_type=Path), help="File to write, mode 0600."
 )
+@click.option("--user", "of_user", is_flag=True, help="The workflow's user instead of the administrators.")
 @click.option("--force", is_flag=True, help="Overwrite the file.")
 @pass_invocation
-def ssh_key(invocation: Invocation, project: str, path: Path | None, force: bool) -> None:
+def ssh_key(invocation: Invocation, project: str, path: Path | None, of_user: bool, force: bool) -> None:
     """Write the private key of VLAB/PROJECT to a file that only you can read.
 
-    The key is never printed. Without --out the name of its secret is shown.
+    The administrators' key opens the image's own user, who may do everything; --user fetches the key of the
+    unprivileged one in whose name the workflow works. A key is never printed: without --out the name of its
+    secret is shown.
 
     \b
     Examples:
       provisioner ssh-key lab-1/proj-1 --out ~/.ssh/lab-1-proj-1
       ssh -i ~/.ssh/lab-1-proj-1 ec2-user@HEAD-NODE-ADDRESS
+      provisioner ssh-key lab-1/proj-1 --user --out ~/.ssh/lab-1-proj-1-sim
     """
     from engine.aws.keys import read_private_key
     from engine.operations.files import write_private
@@ -166,7 +171,8 @@ def ssh_key(invocation: Invocation, project: str, path: Path | None, force: bool
     ids = ids_from(project, invocation)
     engine = invocation.engine(Silent())
     record = record_of(engine, *ids)
-    secret = engine.names(record.vlab_id, record.project_id).key_secret
+    names = engine.names(record.vlab_id, record.project_id)
+    secret = names.user_key_secret if of_user else names.key_secret
     if path is None:
         note(f"The key is in Secrets Manager; --out FILE writes it to a file. Secret of {record.project}:")
         click.echo(secret)

@@ -17,6 +17,11 @@ from engine.local.seed_network import keep_apart, peer_with_main_vpc
 from engine.local.shared_names import ENDPOINT_SERVICES, GATEWAY_SERVICES, SHARED_TAGS, SharedNames
 
 SSH_PORT, SLURM_REST_PORT = 22, 8082
+# In an account a person puts the real ones there (docs/setup.md); no node of the local cloud installs them.
+NODE_PACKAGES = {
+    f"packages/alinux2023/{architecture}/mount-s3.rpm": b"A stand-in: nodes are not played.\n"
+    for architecture in ("x86_64", "arm64")
+}
 PUBLIC_OBJECTS = {
     "README.txt": b"Data shared by all projects. Read only: clusters see it under /data/project/public.\n",
     "examples/input.csv": b"time_ms,voltage_mv\n0,-65.0\n1,-64.2\n2,-60.9\n",
@@ -41,7 +46,7 @@ class Seed:
         peer_with_main_vpc(ec2, vpc_id, route_table, self._names)
         database = self._database(subnets, database_group)
         self._accounting_function(subnets, function_groups, database)
-        self._public_bucket()
+        self._buckets()
         self._provider_stack()
 
     def _vpc(self, ec2: Any) -> str:
@@ -211,16 +216,20 @@ class Seed:
         iam.put_role_policy(RoleName=name, PolicyName="network", PolicyDocument=json.dumps(network))
         return str(role["Arn"])
 
-    def _public_bucket(self) -> None:
+    def _buckets(self) -> None:
         s3 = self._client("s3")
         where: dict[str, Any] = (
             {}
             if self._names.region == "us-east-1"
             else {"CreateBucketConfiguration": {"LocationConstraint": self._names.region}}
         )
-        s3.create_bucket(Bucket=self._names.bucket, **where)
-        for key, body in PUBLIC_OBJECTS.items():
-            s3.put_object(Bucket=self._names.bucket, Key=key, Body=body)
+        for name, objects in (
+            (self._names.bucket, PUBLIC_OBJECTS),
+            (self._names.bucket_of_nodes, NODE_PACKAGES),
+        ):
+            s3.create_bucket(Bucket=name, **where)
+            for key, body in objects.items():
+                s3.put_object(Bucket=name, Key=key, Body=body)
 
     def _provider_stack(self) -> None:
         names = self._names

@@ -33,7 +33,7 @@ class SharedNames:
     main_vpc_cidr       where the Workflow Service lives: let in to head nodes
     project_cidrs       blocks of it from which projects get their subnets, kept apart from each other
     endpoint_cidrs      subnets of the interface endpoints and the database, one per zone
-    public_bucket       "" for provisioner-public-<account>-<region>
+    public_bucket       "" for provisioner-public-<account>-<region>; the nodes bucket likewise
     """
 
     account_id: str = "123456789012"
@@ -43,6 +43,7 @@ class SharedNames:
     project_cidrs: tuple[str, ...] = ("10.42.64.0/18", "10.42.128.0/17")
     endpoint_cidrs: tuple[str, ...] = ("10.42.0.0/24", "10.42.1.0/24")
     public_bucket: str = ""
+    nodes_bucket: str = ""
     accounting_database: str = "provisioner-slurm-accounting"
     accounting_function: str = "provisioner-accounting"
     pcluster_version: str = "3.16.1"
@@ -51,6 +52,10 @@ class SharedNames:
     @property
     def bucket(self) -> str:
         return self.public_bucket or f"provisioner-public-{self.account_id}-{self.region}"
+
+    @property
+    def bucket_of_nodes(self) -> str:
+        return self.nodes_bucket or f"provisioner-nodes-{self.account_id}-{self.region}"
 
     @property
     def provider_stack(self) -> str:

@@ -39,7 +39,11 @@ class Names:
                        characters, which MySQL clients still count on; ends like the database does
     accounting_secret  Secrets Manager name of that user's password
     bucket      the project's own S3 bucket; carries the account, as bucket names are global
-    key_secret  Secrets Manager name of the private key
+    key_pair    EC2 key pair of the administrators, who sign in as the image's own user
+    key_secret  Secrets Manager name of its private half
+    user_key_pair, user_key_secret   the same for the workflow's user; a secret of its own, so that whoever
+                reads the one need not be able to read the other
+    authorized_keys_key   key, in the nodes bucket, of the public keys that open the workflow's user
     state_key   S3 key of the Terraform state; keeps the ids as they are, upper case too
     Source      ParallelCluster 3.16 schema (cluster and database names); S3 user guide, "Bucket naming rules"
     """
@@ -55,6 +59,9 @@ class Names:
     bucket: str
     key_pair: str
     key_secret: str
+    user_key_pair: str
+    user_key_secret: str
+    authorized_keys_key: str
     lustre: str
     efs: str
     subnet: str
@@ -85,6 +92,9 @@ def names_for(vlab_id: str, project_id: str, *, account_id: str) -> Names:
         bucket=f"pc-{account_id}-{vlab}-{proj}-{digest}",
         key_pair=cluster,
         key_secret=f"provisioner/{cluster}/ssh-key",
+        user_key_pair=f"{cluster}-user",
+        user_key_secret=f"provisioner/{cluster}/user-key",
+        authorized_keys_key=f"projects/{cluster}/authorized_keys",
         lustre=cluster,
         efs=cluster,
         subnet=cluster,

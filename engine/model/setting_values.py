@@ -20,6 +20,15 @@ WITHOUT_PUBLIC_IMAGE = ("rocky8", "rocky9")
 # ParallelCluster 3.16.1, Monitoring/Logs/CloudWatch/RetentionInDays; 0 keeps them for ever.
 RETENTION_DAYS = (0, 1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1827, 3653)
 
+# Users and groups with privileges, or with another purpose, on the images of ParallelCluster.
+SYSTEM_USERS = frozenset(
+    {
+        *("root", "bin", "daemon", "adm", "wheel", "sudo", "admin", "nobody", "nogroup", "users", "sshd"),
+        *("munge", "slurm", "slurmrestd", "dcv", "dcvsmagent", "pcluster-admin", "docker"),
+        *("ec2-user", "ubuntu", "rocky", "centos", "cloud-user"),
+    }
+)
+
 _PRIVATE = tuple(ipaddress.IPv4Network(text) for text in ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16"))
 
 
@@ -93,6 +102,14 @@ def _bucket(name: str) -> str:
     return name
 
 
+def _user(name: str) -> str:
+    if not re.fullmatch(r"[a-z][a-z0-9_-]{0,30}", name):
+        raise refused(f"{shown(name)} is not a user's name")
+    if name in SYSTEM_USERS:
+        raise refused(f"{shown(name)} is a user of the system's images")
+    return name
+
+
 def _folder(path: str) -> str:
     if not path.strip() or not path.isprintable():
         raise refused(f"{shown(path)} is not a path")
@@ -159,6 +176,14 @@ ImageId = Annotated[
 RetentionDays = Annotated[
     int, AfterValidator(_one_of_days), Allowed("one of " + ", ".join(map(str, RETENTION_DAYS)))
 ]
+# useradd(8) with the usual rule of names; those of the system's own users are taken already.
+UserName = Annotated[
+    str,
+    AfterValidator(_user),
+    Allowed("1 to 31 lower-case letters, digits, '-' and '_', a letter first, no user of the system's"),
+]
+# Below 1001 are the system's users and the images' own; 65534 and above are nobody's.
+PosixId = Annotated[int, Field(ge=1001, le=59999), Allowed("a whole number from 1001 to 59999")]
 Folder = Annotated[str, AfterValidator(_folder), Allowed("a path")]
 # Lists come as lists from YAML, as tuples from the command line; text and numbers are not lists.
 AddressRanges = Annotated[

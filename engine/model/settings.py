@@ -100,6 +100,31 @@ class Settings(Strict):
         description="S3 bucket of the data that all projects share, seen at /data/project/public.",
         examples=["acme-open-data"],
     )
+    given_nodes_bucket: Annotated[
+        rules.BucketName | None,
+        Allowed("a bucket's name"),
+        Derived("`provisioner-nodes-<account>-<region>`"),
+    ] = Field(
+        default=None,
+        alias="nodes_bucket",
+        description="S3 bucket of what nodes cannot fetch from the Internet: packages, keys of those who may "
+        "sign in.",
+        examples=["acme-provisioner-nodes"],
+    )
+    user_name: rules.UserName = Field(
+        default="sim", description="The workflow's user on every node, without any privilege."
+    )
+    user_uid: rules.PosixId = Field(
+        default=2000,
+        description="User id of that user. Files on storage that outlives a cluster belong to it: never "
+        "change it once there are projects.",
+    )
+    user_group: rules.UserName = Field(
+        default="project", description="Group of that user, to which a project's shared files belong."
+    )
+    user_gid: rules.PosixId = Field(
+        default=2000, description="Group id of that group; the same holds for it."
+    )
     accounting_database: rules.DatabaseInstance = Field(
         default="provisioner-slurm-accounting",
         description="RDS instance that holds Slurm's accounting databases.",
@@ -205,6 +230,17 @@ class Settings(Strict):
             raise refused(f"{shown(bucket)} is the state bucket, too", allowed="a bucket of its own")
         return bucket
 
+    @field_validator("given_nodes_bucket")
+    @classmethod
+    def _apart_from_the_others(cls, bucket: str | None, info: ValidationInfo) -> str | None:
+        if bucket is None:
+            return bucket
+        for purpose, alias in (("state", "state_bucket"), ("public", "public_bucket")):
+            # What root on the nodes runs comes from here: nobody but administrators may write to it.
+            if bucket == (info.data.get(f"given_{alias}") or _bucket_name(purpose, info.data)):
+                raise refused(f"{shown(bucket)} is the {purpose} bucket, too", allowed="a bucket of its own")
+        return bucket
+
     @field_validator("os")
     @classmethod
     def _with_an_image(cls, os: str, info: ValidationInfo) -> str:
@@ -229,6 +265,14 @@ class Settings(Strict):
         Raises   InvalidSettings while the account is unknown and no bucket was named
         """
         return self.given_public_bucket or f"provisioner-public-{self.require_account()}-{self.region}"
+
+    @property
+    def nodes_bucket(self) -> str:
+        """Bucket of what nodes fetch.
+
+        Raises   InvalidSettings while the account is unknown and no bucket was named
+        """
+        return self.given_nodes_bucket or f"provisioner-nodes-{self.require_account()}-{self.region}"
 
     def require_account(self) -> str:
         """The account, 12 digits.
@@ -282,7 +326,7 @@ class Settings(Strict):
         effective: dict[str, Any] = {}
         for name, attribute in _attributes().items():
             effective[name] = getattr(self, attribute)
-        for name in ("state_bucket", "public_bucket") if self.account_id else ():
+        for name in ("state_bucket", "public_bucket", "nodes_bucket") if self.account_id else ():
             effective[name] = getattr(self, name)
         return effective
 

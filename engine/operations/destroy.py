@@ -85,7 +85,7 @@ def _purge(engine: Engine, spec: ProjectSpec, approve: Approve, skip_export: str
 
 
 def _forget(engine: Engine, record: ProjectRecord) -> None:
-    """Remove what the engine itself kept: state, its digest, key, address block, workspace, record.
+    """Remove what the engine itself kept: state, its digest, keys, address block, workspace, record.
 
     The state goes first: it is what refuses while somebody else holds its lock. The record goes last:
     a run that was interrupted finds it and comes here again.

@@ -11,6 +11,7 @@ from engine.aws.doctor.endpoints import examine_endpoints
 from engine.aws.doctor.isolation import examine_isolation
 from engine.aws.doctor.network import examine_network
 from engine.aws.doctor.network_reading import Network, read_network
+from engine.aws.doctor.node_packages import examine_node_packages
 from engine.aws.preflight import examine_backend
 from engine.aws.session import Cloud
 from engine.aws.shared_ground import examine_shared_ground
@@ -55,6 +56,7 @@ def examine_account(engine: Engine) -> list[Check]:
             standing={check.name for check in backend if check.ok},
         ),
         *examine_shared_ground(cloud, **ground_names(engine)),
+        *examine_node_packages(cloud, nodes_bucket=settings.nodes_bucket, os=settings.os),
         *(_examine_network(cloud, network, settings) if network else []),
         *examine_quotas(
             cloud,

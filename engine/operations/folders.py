@@ -17,7 +17,7 @@ BOOTSTRAP_FILES = ("main.tf", "outputs.tf", "variables.tf", "versions.tf", ".ter
 _MODULES_FOLDER = "modules"
 _BOOTSTRAP_FOLDER = "workspaces/bootstrap"
 # What a module's author needs and a workspace does not.
-_LEFT_OUT = ("tests", "examples", ".terraform")
+_LEFT_OUT = ("tests", "examples", ".terraform", "__pycache__")
 
 
 class FolderInUse(RequestError):

@@ -108,6 +108,7 @@ def ground_names(engine: Engine) -> dict[str, str]:
         "accounting_function": settings.accounting_function,
         "pcluster_provider_stack": settings.pcluster_provider_stack,
         "public_bucket": settings.public_bucket,
+        "nodes_bucket": settings.nodes_bucket,
     }
 
 

@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from engine.aws import clusters, keys
+from engine.aws import clusters
 from engine.aws.registry import Phase
 from engine.errors import ClusterError, EngineError
-from engine.model import tags
 from engine.model.spec import ProjectSpec
-from engine.operations import records
+from engine.operations import access, records
 from engine.operations.engine import Engine
 from engine.operations.planning import Planned, check_ground, check_spec, make_plan
 from engine.review.findings import refuse_cluster_update, refuse_data_loss
@@ -56,7 +55,8 @@ def carry_out(engine: Engine, planned: Planned, *, approve: Approve) -> Provisio
     if planned.has_changes:
         approve(planned.review)
     with records.working(engine, planned.spec, Phase.APPLYING, done=Phase.READY):
-        _ensure_key(engine, planned)
+        engine.reporter.step("Making sure of the ssh keys")
+        access.ensure_keys(engine, planned.names, planned.spec)
         if planned.has_changes:
             engine.reporter.step("Applying")
             _apply(engine, planned)
@@ -71,25 +71,6 @@ def _refuse_cluster_update(engine: Engine, planned: Planned) -> None:
         cluster=cluster,
         region=engine.settings.region,
         fleet_stopped=lambda: clusters.fleet_is_stopped(engine.cloud, cluster),
-    )
-
-
-def _ensure_key(engine: Engine, planned: Planned) -> None:
-    names, spec = planned.names, planned.spec
-    engine.reporter.step("Making sure of the ssh key")
-    keys.ensure_key_pair(
-        engine.cloud,
-        key_name=names.key_pair,
-        secret_name=names.key_secret,
-        in_use=clusters.describe_cluster(
-            engine.cloud, cluster_name=names.cluster, stack_name=names.stack
-        ).exists,
-        tags={
-            tags.VLAB: spec.vlab_id,
-            tags.PROJECT: spec.project_id,
-            tags.OWNER: spec.owner_or_default,
-            tags.MANAGED_BY: tags.ENGINE,
-        },
     )
 
 

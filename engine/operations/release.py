@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from engine.aws import addresses, keys
+from engine.aws import addresses
 from engine.aws.registry import Phase, ProjectRecord
 from engine.errors import DataAtRisk, RequestError
 from engine.model.names import Names
-from engine.operations import lustre, records
+from engine.operations import access, lustre, records
 from engine.operations.engine import Engine
 from engine.operations.planning import Planned, check_ground, make_plan, plan_again
 from engine.operations.provision import Approve
@@ -65,9 +65,9 @@ def release(
 
 
 def give_back(engine: Engine, record: ProjectRecord, names: Names) -> None:
-    """Hand in the key pair, its secret and the address block; the cluster must be gone."""
-    engine.reporter.step("Handing in ssh key and address block")
-    keys.delete_key_pair(engine.cloud, key_name=names.key_pair, secret_name=names.key_secret)
+    """Hand in the key pairs, their secrets and the address block; the cluster must be gone."""
+    engine.reporter.step("Handing in ssh keys and address block")
+    access.hand_in_keys(engine, names)
     table = engine.settings.registry_table
     addresses.release_project(engine.cloud, table, project=record.project)
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from engine.aws import addresses, clusters, filesystems
+from engine.aws import addresses, clusters, filesystems, key_secrets
 from engine.aws.registry import Phase, ProjectRecord
 from engine.model.spec import LustreStorage, ProjectSpec
 from engine.operations import records
@@ -25,6 +25,9 @@ class ProjectStatus:
     address: str | None
     bucket: str
     key_secret: str
+    user: str
+    user_key_secret: str
+    user_key_arn: str | None
     version_for_new: str
 
     @property
@@ -59,6 +62,11 @@ class ProjectStatus:
             "address_block": self.address,
             "bucket": self.bucket,
             "ssh_key_secret": self.key_secret if self.record.phase is not Phase.PARKED else None,
+            "user": {
+                "name": self.user,
+                "ssh_key_secret": self.user_key_secret if self.user_key_arn else None,
+                "ssh_key_arn": self.user_key_arn,
+            },
         }
 
 
@@ -76,6 +84,7 @@ def project_status(engine: Engine, vlab_id: str, project_id: str) -> ProjectStat
         if isinstance(spec.storage, LustreStorage)
         else None
     )
+    user_key = key_secrets.find_secret(engine.cloud, names.user_key_secret)
     return ProjectStatus(
         record=record,
         spec=spec,
@@ -84,6 +93,9 @@ def project_status(engine: Engine, vlab_id: str, project_id: str) -> ProjectStat
         address=claim.cidr if claim else None,
         bucket=names.bucket,
         key_secret=names.key_secret,
+        user=engine.settings.user_name,
+        user_key_secret=names.user_key_secret,
+        user_key_arn=user_key.arn if user_key and not user_key.going else None,
         version_for_new=engine.settings.pcluster_version,
     )
 

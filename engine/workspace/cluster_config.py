@@ -32,9 +32,6 @@ try:  # libyaml's is ten times as fast, where PyYAML was built with it
 except ImportError:
     from yaml import SafeLoader  # type: ignore[assignment]
 
-HOME_DIRECTORY = "/home"
-LUSTRE_DIRECTORY = "/data"
-
 SCALEDOWN_IDLE_MIN = 10
 DATABASE_PORT = 3306
 
@@ -46,7 +43,8 @@ class References:
     lustre_id              None for a project without Lustre
     accounting_host        without a port
     accounting_secret_arn  of the project's own database user; known once that user is there
-    head_node_script_url   s3:// address of the script that finishes the head node
+    node_software_url      s3:// address of the node software, node.sh
+    node_config_url        s3:// address of the node configuration, node.json
     """
 
     subnet_id: str
@@ -58,7 +56,9 @@ class References:
     lustre_id: str | None
     accounting_host: str
     accounting_secret_arn: str
-    head_node_script_url: str
+    node_software_url: str
+    node_config_url: str
+    nodes_bucket: str
     public_bucket: str
     private_bucket: str
 
@@ -80,7 +80,6 @@ def render_cluster_config(
             tier=tier.resized(spec.compute.max_nodes),
             references=references,
             head_node_type=_head_node_type(spec, settings),
-            data_directory=data_directory(references),
             database_port=DATABASE_PORT,
             scaledown_idle_min=_scaledown_idle_min(spec, tier),
             project_tags=_project_tags(spec),
@@ -114,15 +113,6 @@ def cluster_configuration(text: str) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise ValueError("a cluster configuration is a mapping")
     return value
-
-
-def data_directory(references: References) -> str:
-    """Where jobs keep their data; `scratch` is made in it.
-
-    Without Lustre that is the EFS home: ParallelCluster refuses to mount one file system twice, so
-    there is no second place to mount it at.
-    """
-    return HOME_DIRECTORY if references.lustre_id is None else LUSTRE_DIRECTORY
 
 
 def _head_node_type(spec: ProjectSpec, settings: Settings) -> str:

@@ -6,6 +6,7 @@ it is the only process this pure layer starts: no network, no file of ours.
 
 from __future__ import annotations
 
+import json
 import os
 import threading
 from collections.abc import Mapping
@@ -20,6 +21,7 @@ from engine.model.settings import Settings
 from engine.model.spec import LustreStorage, ProjectSpec
 from engine.workspace.cluster_config import References
 from engine.workspace.literals import terraform_literal
+from engine.workspace.node_config import node_config
 
 if TYPE_CHECKING:
     from cdktf import TerraformStack
@@ -50,6 +52,7 @@ class Lookups:
     vpc_id: str = "${data.aws_vpc.shared.id}"
     route_table_id: str = "${data.aws_route_table.projects.id}"
     public_bucket: str = "${data.aws_s3_bucket.public.id}"
+    nodes_bucket: str = "${data.aws_s3_bucket.nodes.id}"
     service_token: str = '${data.aws_cloudformation_stack.pcluster_provider.outputs["ServiceToken"]}'
 
 
@@ -66,7 +69,9 @@ def references(spec: ProjectSpec) -> References:
         lustre_id="${module.fsx[0].id}" if lustre else None,
         accounting_host="${data.aws_db_instance.accounting.address}",
         accounting_secret_arn="${module.accounting.secret_arn}",
-        head_node_script_url="${module.node_scripts[0].url}",
+        node_software_url="${module.node_scripts[0].url}",
+        node_config_url="${module.node_scripts[0].config_url}",
+        nodes_bucket=Lookups().nodes_bucket,
         public_bucket=Lookups().public_bucket,
         private_bucket="${module.bucket.name}",
     )
@@ -194,6 +199,7 @@ def _shared_infrastructure(stack: TerraformStack, settings: Settings) -> None:
     look_up("aws_db_instance", "accounting", db_instance_identifier=settings.accounting_database)
     look_up("aws_cloudformation_stack", "pcluster_provider", name=settings.pcluster_provider_stack)
     look_up("aws_s3_bucket", "public", bucket=settings.public_bucket)
+    look_up("aws_s3_bucket", "nodes", bucket=settings.nodes_bucket)
 
 
 def _modules(
@@ -265,7 +271,15 @@ def _modules(
             public_bucket=look_ups.public_bucket,
             private_bucket="${module.bucket.name}",
         )
-    module("node_scripts", "node-scripts", parks=True, name=names.cluster, bucket="${module.bucket.name}")
+    configuration = node_config(spec=spec, names=names, settings=settings, references=references(spec))
+    module(
+        "node_scripts",
+        "node-scripts",
+        parks=True,
+        name=names.cluster,
+        bucket="${module.bucket.name}",
+        config=json.dumps(configuration, indent=2) + "\n",
+    )
     module(
         "parallelcluster",
         "parallelcluster",
@@ -294,7 +308,8 @@ def _outputs(stack: TerraformStack, spec: ProjectSpec, names: Names) -> None:
     output("cluster_name", names.cluster, "Name of the cluster and of its own CloudFormation stack.")
     output("cluster_status", of_cluster("cluster_status"), "What ParallelCluster said when it was done.")
     output("head_node_private_ip", of_cluster("head_node_private_ip"), "Where to ssh; none while parked.")
-    output("ssh_key_secret", names.key_secret, "Secrets Manager name of the private key.")
+    output("ssh_key_secret", names.key_secret, "Secrets Manager name of the administrators' private key.")
+    output("user_ssh_key_secret", names.user_key_secret, "The same for the workflow's user.")
     output("subnet_id", "${one(module.subnet[*].id)}", "The project's own subnet; none while parked.")
     if isinstance(spec.storage, LustreStorage):
         output("lustre_id", "${one(module.fsx[*].id)}", "The Lustre file system; none while parked.")

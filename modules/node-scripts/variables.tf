@@ -10,7 +10,7 @@ variable "name" {
 }
 
 variable "bucket" {
-  description = "Name of the bucket that takes the scripts, in the region of the cluster. Only administrators may write under the prefix."
+  description = "Name of the bucket that takes the node software, in the region of the cluster. Only administrators may write under the prefix and under nodes/."
   type        = string
   nullable    = false
 
@@ -20,8 +20,19 @@ variable "bucket" {
   }
 }
 
+variable "config" {
+  description = "The node configuration, a JSON object; what may stand in it: engine/workspace/node_config.py. No secrets."
+  type        = string
+  nullable    = false
+
+  validation {
+    condition     = can(keys(jsondecode(var.config)))
+    error_message = "config must be the text of a JSON object."
+  }
+}
+
 variable "prefix" {
-  description = "Prefix of the scripts in the bucket, without a slash at either end."
+  description = "Prefix of the node software in the bucket, without a slash at either end."
   type        = string
   default     = "scripts"
   nullable    = false

@@ -17,7 +17,8 @@ from tests.policies.permissions import with_policies
 pytestmark = [pytest.mark.terraform, pytest.mark.timeout(1200)]
 
 NAMES = names_for("lab-1", "proj-1", account_id="123456789012")
-ENGINE_MADE = {"provisioner-state-123456789012-us-east-1", NAMES.key_secret}
+NODES_BUCKET = "provisioner-nodes-123456789012-us-east-1"
+ENGINE_MADE = {"provisioner-state-123456789012-us-east-1", NAMES.key_secret, NAMES.user_key_secret}
 MADE_BY_MODULES = {
     ("cloudformation", "stack"),
     ("ec2", "security-group"),
@@ -78,6 +79,11 @@ def test_a_lustre_project_from_nothing_to_nothing(cloud, provisioner, backend, s
     assert status["cluster"]["status"] == "CREATE_COMPLETE"
     assert status["cluster"]["head_node_private_ip"].startswith("10.42.")
     assert status["lustre"].endswith("AVAILABLE")
+    # AND the workflow's user has a key of its own, whose public half waits for the head node
+    assert status["user"]["name"] == "sim" and ":secret:" in status["user"]["ssh_key_arn"]
+    assert status["user"]["ssh_key_secret"] == NAMES.user_key_secret != NAMES.key_secret
+    keys = client(cloud).s3.get_object(Bucket=NODES_BUCKET, Key=NAMES.authorized_keys_key)["Body"].read()
+    assert keys.startswith(b"ssh-ed25519 ") and keys.endswith(f" sim@{NAMES.cluster}\n".encode())
     outputs = provisioner("outputs", "lab-1/proj-1", "--json").ok().json
     assert outputs["head_node_private_ip"] == status["cluster"]["head_node_private_ip"]
 
@@ -118,7 +124,9 @@ def test_a_lustre_project_from_nothing_to_nothing(cloud, provisioner, backend, s
     # AND what is kept is the data: the job records too, but nobody who could log in to them
     assert {"s3:bucket", "efs:file-system", "accounting:database"} <= set(kinds(cloud))
     assert not {"accounting:user", "secretsmanager:secret"} & set(kinds(cloud))
-    assert provisioner("status", "lab-1/proj-1", "--json").json["phase"] == "PARKED"
+    parked = provisioner("status", "lab-1/proj-1", "--json").json
+    assert (parked["phase"], parked["user"]["ssh_key_arn"]) == ("PARKED", None)
+    assert "Contents" not in client(cloud).s3.list_objects_v2(Bucket=NODES_BUCKET, Prefix="projects/")
     # AND releasing it again is no error
     provisioner("release", "lab-1/proj-1", "--yes").ok()
 

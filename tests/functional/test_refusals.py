@@ -397,6 +397,11 @@ def test_the_private_key_goes_into_a_private_file_only(
     # WHEN no file is named THEN the secret's name is shown, not the key
     named = provisioner("ssh-key", PROJECT).ok()
     assert named.out.strip() == NAMES.key_secret
+    assert provisioner("ssh-key", PROJECT, "--user").ok().out.strip() == NAMES.user_key_secret
+    # AND the workflow's user has another key, which there is none of here
+    provisioner("ssh-key", PROJECT, "--user", "--out", key, "--force").refused(
+        7, "user-key", "does not exist"
+    )
     # AND a folder that is not there is no crash
     provisioner("ssh-key", PROJECT, "--out", "no/such/folder/key").refused(3, "cannot be written")
 

@@ -108,7 +108,10 @@ def test_no_secret_is_anywhere_but_in_secrets_manager(
     run("plan", spec("efs"), "--json").ok()
     run("apply", spec("efs"), "--yes").ok()
     secrets = cloud.client("secretsmanager")
-    key = secrets.get_secret_value(SecretId=NAMES.key_secret)["SecretString"]
+    key, user_key = (
+        secrets.get_secret_value(SecretId=name)["SecretString"]
+        for name in (NAMES.key_secret, NAMES.user_key_secret)
+    )
     passwords = [secrets.get_secret_value(SecretId=NAMES.accounting_secret)["SecretString"]]
     run("rotate-password", PROJECT).ok()
     passwords += [secrets.get_secret_value(SecretId=NAMES.accounting_secret)["SecretString"]]
@@ -118,11 +121,12 @@ def test_no_secret_is_anywhere_but_in_secrets_manager(
         run(*command).ok()
         run(*command, "--json").ok()
     run("ssh-key", PROJECT).ok()
+    run("ssh-key", PROJECT, "--user").ok()
     run("plan", spec("efs", compute={"max_nodes": 4})).ok()
     run("plan", spec("efs", head_node={"instance_type": "no-such.size"}))
 
     # THEN its canaries are what they should be, and there was something to search
-    canaries = [*passwords, *key_lines(key)]
+    canaries = [*passwords, *key_lines(key), *key_lines(user_key)]
     assert len(set(passwords)) == 3 and len(canaries) >= 6
     names = [name for name, _ in on_disk(tmp_path)]
     for expected in ("project.tfplan", "project.tfplan!tfstate", "plan.json", "main.tf.json", ".log"):
@@ -142,7 +146,7 @@ def test_no_secret_is_anywhere_but_in_secrets_manager(
             iter([("", secrets.get_secret_value(SecretId=secret["ARN"])["SecretString"].encode())]), canaries
         )
     }
-    assert holders == {NAMES.key_secret, NAMES.accounting_secret, master["Name"]}
+    assert holders == {NAMES.key_secret, NAMES.user_key_secret, NAMES.accounting_secret, master["Name"]}
 
     # WHEN the key is fetched THEN the file that was asked for is the only one that has it
     run("ssh-key", PROJECT, "--out", tmp_path / "id_lab_1").ok()

@@ -17,7 +17,7 @@ from engine.terraform.toolchain import Toolchain, prepare
 MODULES = Path(__file__).parents[2] / "modules"
 NAMES = sorted(path.name for path in MODULES.iterdir() if path.is_dir())
 # What a module may have beside the usual parts: files that it hands on.
-MATERIAL = {"scripts", "policies", "tags.json"}
+MATERIAL = {"files", "node.sh.tftpl", "policies", "tags.json"}
 PARTS = {"main.tf", "variables.tf", "outputs.tf", "versions.tf", "README.md", "tests", "examples"}
 
 pytestmark = [pytest.mark.terraform, pytest.mark.timeout(300)]

@@ -33,6 +33,7 @@ ROLES = {
     "plan": ["reader", "pipeline-plan"],
     "apply": ["reader", "pipeline-plan", "pipeline-apply", "pipeline-apply-storage"],
     "ssh": ["reader", "ssh-keys"],
+    "ssh-user": ["reader", "user-keys"],
     "bootstrap": ["administrator-bootstrap"],
     "shared": ["administrator-shared", "administrator-shared-network", "administrator-shared-providers"],
 }

@@ -110,6 +110,7 @@ def test_names_are_the_defaults_of_the_settings() -> None:
     for name in (
         f"s3:::{settings.state_bucket}",
         f"s3:::{settings.public_bucket}",
+        f"s3:::{settings.nodes_bucket}",
         f"table/{settings.lock_table}",
         f"table/{settings.registry_table}",
         f"db:{settings.accounting_database}",

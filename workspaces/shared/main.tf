@@ -102,6 +102,17 @@ module "public_data" {
   address = "module.public_data"
 }
 
+# What nodes cannot fetch from the Internet, which they never reach: packages, and the keys of those who may
+# sign in. Root on the nodes installs what lies here.
+module "nodes_bucket" {
+  source = "../../modules/bucket"
+
+  name = coalesce(var.nodes_bucket, "provisioner-nodes-${var.account_id}-${var.region}")
+
+  tags    = local.tags
+  address = "module.nodes_bucket"
+}
+
 module "observability" {
   source = "../../modules/observability"
 

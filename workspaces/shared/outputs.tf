@@ -28,6 +28,11 @@ output "public_bucket" {
   value       = module.public_data.name
 }
 
+output "nodes_bucket" {
+  description = "Bucket of what nodes fetch; where packages are put."
+  value       = module.nodes_bucket.name
+}
+
 output "alarm_topic_arn" {
   description = "SNS topic of the alarms."
   value       = module.observability.topic_arn

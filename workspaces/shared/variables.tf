@@ -162,6 +162,12 @@ variable "public_bucket" {
   default     = null
 }
 
+variable "nodes_bucket" {
+  description = "Bucket of what nodes fetch, such as packages; provisioner-nodes-<account>-<region> where left out."
+  type        = string
+  default     = null
+}
+
 variable "alarm_emails" {
   description = "Addresses that alarms are sent to; each is asked to confirm."
   type        = list(string)

@@ -5,6 +5,27 @@ mock_provider "aws" {}
 variables {
   name   = "pc-lab-1-proj-1-abcdefghij"
   bucket = "project-data"
+  config = "{}"
+}
+
+run "refuses_config_that_is_no_json" {
+  command = plan
+
+  variables {
+    config = "storage: efs"
+  }
+
+  expect_failures = [var.config]
+}
+
+run "refuses_config_that_is_no_object" {
+  command = plan
+
+  variables {
+    config = "[]"
+  }
+
+  expect_failures = [var.config]
 }
 
 run "refuses_name_with_underscore" {

@@ -343,7 +343,25 @@ def quota_of(service: str, code: str, value: float) -> Callable[[Ground], Iterat
 
 
 Break = Callable[[Ground], Iterator[None]]
+
+
+def no_packages(ground: Ground) -> Iterator[None]:
+    bucket = ground.engine.settings.nodes_bucket
+    found = [one["Key"] for one in ground.s3.list_objects_v2(Bucket=bucket)["Contents"]]
+    for key in found:
+        ground.s3.delete_object(Bucket=bucket, Key=key)
+    yield
+    for key in found:
+        ground.s3.put_object(Bucket=bucket, Key=key, Body=b"")
+
+
 CASES: list[tuple[Break, Finding, str, str]] = [
+    (
+        no_packages,
+        ("shared ground", "packages for nodes", "warning"),
+        "no Mountpoint for alinux2023 in provisioner-nodes-123456789012-us-east-1",
+        "put it to packages/alinux2023/x86_64/mount-s3.rpm",
+    ),
     # what is broken, the finding, and words of what was found and of what to do
     (versioning_suspended, ("backend", "state bucket versioning", "failed"), "suspended", "bootstrap"),
     (encryption_gone, ("backend", "state bucket encryption", "failed"), "not encrypted", "bootstrap"),

@@ -21,6 +21,7 @@ NAMES = {
     "accounting_function": "provisioner-accounting",
     "pcluster_provider_stack": "parallelcluster-provider-3-16-1",
     "public_bucket": "public-bucket",
+    "nodes_bucket": "nodes-bucket",
 }
 TOKEN = "arn:aws:lambda:eu-west-3:123456789012:function:pcluster-cfn-abc"
 
@@ -87,10 +88,8 @@ def ground(cloud: Cloud) -> Ground:
     cloud.cloudformation.create_stack(
         StackName=NAMES["pcluster_provider_stack"], TemplateBody=json.dumps(template)
     )
-    cloud.s3.create_bucket(
-        Bucket=NAMES["public_bucket"],
-        CreateBucketConfiguration={"LocationConstraint": "eu-west-3"},
-    )
+    for bucket in (NAMES["public_bucket"], NAMES["nodes_bucket"]):
+        cloud.s3.create_bucket(Bucket=bucket, CreateBucketConfiguration={"LocationConstraint": "eu-west-3"})
     return {"vpc": vpc, "table": table, **groups}
 
 
@@ -106,7 +105,7 @@ def test_everything_is_found(cloud: Cloud, ground: Ground) -> None:
     assert found.accounting_port == 3306
     assert found.accounting_function == "provisioner-accounting"
     assert found.service_token == TOKEN
-    assert found.public_bucket == "public-bucket"
+    assert (found.public_bucket, found.nodes_bucket) == ("public-bucket", "nodes-bucket")
     assert all(check.ok for check in examine_shared_ground(cloud, **NAMES))
 
 
@@ -198,6 +197,10 @@ Break = Callable[[Cloud, Ground], Any]
         ),
         (no_token, "no output ServiceToken"),
         (lambda cloud, _: cloud.s3.delete_bucket(Bucket="public-bucket"), "no bucket public-bucket"),
+        (
+            lambda cloud, ground: cloud.s3.delete_bucket(Bucket=NAMES["nodes_bucket"]),
+            "no bucket nodes-bucket with what nodes fetch",
+        ),
         (bucket_elsewhere, "stands in us-east-1, not in eu-west-3"),
     ],
 )

@@ -40,6 +40,11 @@ def test_defaults_of_the_local_cloud() -> None:
         "address_prefix_length": 24,
         "address_ranges": ("10.42.64.0/18", "10.42.128.0/17"),
         "public_bucket": "provisioner-public-123456789012-us-east-1",
+        "nodes_bucket": "provisioner-nodes-123456789012-us-east-1",
+        "user_name": "sim",
+        "user_uid": 2000,
+        "user_group": "project",
+        "user_gid": 2000,
         "accounting_database": "provisioner-slurm-accounting",
         "accounting_function": "provisioner-accounting",
         "pcluster_version": "3.16.1",
@@ -63,6 +68,7 @@ def test_defaults_that_hang_on_other_settings_follow_them() -> None:
     assert settings.availability_zone == "eu-central-1a"
     assert settings.state_bucket == "provisioner-state-210987654321-eu-central-1"
     assert settings.public_bucket == "provisioner-public-210987654321-eu-central-1"
+    assert settings.nodes_bucket == "provisioner-nodes-210987654321-eu-central-1"
     assert settings.pcluster_provider_stack == "parallelcluster-provider-3-15-0"
     assert settings.s3_use_path_style is False
 
@@ -89,7 +95,13 @@ class TestAccount:
         assert settings.account_id is None
         assert settings.values()["state_bucket"] is None
         assert settings.values()["public_bucket"] is None
-        for read in (settings.require_account, lambda: settings.state_bucket, lambda: settings.public_bucket):
+        assert settings.values()["nodes_bucket"] is None
+        for read in (
+            settings.require_account,
+            lambda: settings.state_bucket,
+            lambda: settings.public_bucket,
+            lambda: settings.nodes_bucket,
+        ):
             with pytest.raises(InvalidSettings, match="account") as raised:
                 read()
             assert "PROVISIONER_ACCOUNT_ID" in raised.value.hint
@@ -289,6 +301,22 @@ class TestCombinations:
         derived = f"provisioner-state-{LOCAL_ACCOUNT}-us-east-1"
         assert refused(public_bucket=derived).path == "public_bucket"
         assert load(state_bucket="one", public_bucket=derived).public_bucket == derived
+
+    def test_nobody_writes_what_root_on_the_nodes_installs(self) -> None:
+        assert refused(nodes_bucket="one", public_bucket="one").path == "nodes_bucket"
+        assert refused(nodes_bucket="one", state_bucket="one").path == "nodes_bucket"
+        derived = f"provisioner-public-{LOCAL_ACCOUNT}-us-east-1"
+        assert refused(nodes_bucket=derived).path == "nodes_bucket"
+
+    @pytest.mark.parametrize("name", ["root", "ec2-user", "slurm", "Sim", "1sim", "a" * 32, "sim:x", ""])
+    def test_the_workflows_user_is_nobody_else(self, name: str) -> None:
+        assert refused(user_name=name).path == "user_name"
+        assert refused(user_group=name).path == "user_group"
+
+    @pytest.mark.parametrize("number", [0, 1000, 60000, -1])
+    def test_its_ids_are_no_others(self, number: int) -> None:
+        assert refused(user_uid=number).path == "user_uid"
+        assert refused(user_gid=number).path == "user_gid"
 
     def test_a_system_without_public_image_needs_one(self) -> None:
         assert "no public image" in refused(os="rocky8").problem

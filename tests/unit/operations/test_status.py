@@ -13,7 +13,7 @@ from engine.operations.status import ProjectStatus
 def status(version: str | None, version_for_new: str) -> ProjectStatus:
     cluster: Any = SimpleNamespace(version=version)
     nothing: Any = None
-    return ProjectStatus(nothing, nothing, cluster, None, None, "", "", version_for_new)
+    return ProjectStatus(nothing, nothing, cluster, None, None, "", "", "sim", "", None, version_for_new)
 
 
 @pytest.mark.parametrize(

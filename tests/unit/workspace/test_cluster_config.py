@@ -21,7 +21,6 @@ from engine.workspace.cluster_config import (
     References,
     check_nodes,
     cluster_configuration,
-    data_directory,
     render_cluster_config,
 )
 from engine.workspace.render import render_workspace
@@ -40,7 +39,9 @@ LUSTRE = References(
     lustre_id="${module.fsx[0].id}",
     accounting_host="${data.aws_db_instance.accounting.address}",
     accounting_secret_arn="${module.accounting.secret_arn}",
-    head_node_script_url="${module.node_scripts[0].url}",
+    node_software_url="${module.node_scripts[0].url}",
+    node_config_url="${module.node_scripts[0].config_url}",
+    nodes_bucket="${data.aws_s3_bucket.nodes.id}",
     public_bucket="${data.aws_s3_bucket.public.id}",
     private_bucket="${module.bucket.name}",
 )
@@ -126,24 +127,52 @@ def test_a_lustre_project_mounts_home_and_data() -> None:
             "FsxLustreSettings": {"FileSystemId": LUSTRE.lustre_id},
         },
     ]
-    assert config["HeadNode"]["CustomActions"]["OnNodeConfigured"] == {
-        "Script": LUSTRE.head_node_script_url,
-        "Args": ["/data"],
-    }
 
 
-def test_an_efs_project_works_in_its_home() -> None:
+def test_an_efs_project_mounts_its_home_alone() -> None:
     config = configuration(spec(storage={"kind": "efs"}), references=EFS)
     assert [storage["MountDir"] for storage in config["SharedStorage"]] == ["/home"]
-    assert config["HeadNode"]["CustomActions"]["OnNodeConfigured"]["Args"] == ["/home"]
-    assert (data_directory(EFS), data_directory(LUSTRE)) == ("/home", "/data")
+
+
+def test_every_node_runs_the_node_software_at_its_steps() -> None:
+    config = configuration(spec(tier="prod-batch"))
+    steps = {
+        place: {
+            event: (action["Script"], action["Args"]) for event, action in section["CustomActions"].items()
+        }
+        for place, section in (("head", config["HeadNode"]), ("compute", queue_of(config)))
+    }
+    url, config_url = LUSTRE.node_software_url, LUSTRE.node_config_url
+    assert steps == {
+        "head": {
+            "OnNodeStart": (url, ["head-start", config_url]),
+            "OnNodeConfigured": (url, ["head-configured", config_url]),
+            "OnNodeUpdated": (url, ["head-updated", config_url]),
+        },
+        "compute": {
+            "OnNodeStart": (url, ["compute-start", config_url]),
+            "OnNodeConfigured": (url, ["compute-configured", config_url]),
+        },
+    }
 
 
 def test_lustre_carries_the_data_so_nodes_only_read_s3() -> None:
     config = configuration()
-    access = [{"BucketName": LUSTRE.public_bucket}, {"BucketName": LUSTRE.private_bucket}]
-    assert config["HeadNode"]["Iam"]["S3Access"] == access
-    assert queue_of(config)["Iam"]["S3Access"] == access
+    for access in (config["HeadNode"]["Iam"]["S3Access"], queue_of(config)["Iam"]["S3Access"]):
+        data = [entry for entry in access if entry["BucketName"] != LUSTRE.nodes_bucket]
+        assert data == [{"BucketName": LUSTRE.public_bucket}, {"BucketName": LUSTRE.private_bucket}]
+
+
+def test_of_what_nodes_fetch_no_other_projects_part_can_be_read() -> None:
+    config = configuration()
+
+    def keys(section: dict[str, Any]) -> list[str]:
+        access = section["Iam"]["S3Access"]
+        return [entry["KeyName"] for entry in access if entry["BucketName"] == LUSTRE.nodes_bucket]
+
+    assert keys(config["HeadNode"]) == ["packages/*", "jwks.json", f"projects/{NAMES.cluster}/*"]
+    assert NAMES.authorized_keys_key.startswith(f"projects/{NAMES.cluster}/")
+    assert keys(queue_of(config)) == ["packages/*"]
 
 
 def test_without_lustre_nodes_may_write_below_private_alone() -> None:

@@ -38,6 +38,7 @@ module "node_scripts" {
 
   name    = local.name
   bucket  = module.bucket.name
+  config  = jsonencode({ storage = { kind = "efs", data_directory = "/data" } })
   address = "module.node_scripts"
 }
 
@@ -45,6 +46,6 @@ output "on_node_configured" {
   description = "What to put under HeadNode/CustomActions/OnNodeConfigured."
   value = {
     Script = module.node_scripts.url
-    Args   = ["/data"]
+    Args   = ["head-configured", module.node_scripts.config_url]
   }
 }

@@ -1,0 +1,143 @@
+"""The frame of the node software: one file that unpacks itself and runs the scripts of a step."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+
+import pytest
+
+from tests.nodes.conftest import Node
+
+Render = Callable[[dict[str, str]], str]
+Files = dict[str, str]
+
+SAY = '#!/bin/bash\necho "$(basename "$0") was here"\n'
+
+
+@pytest.fixture
+def frame(files: Files) -> Files:
+    """The files without any step's scripts."""
+    return {path: text for path, text in files.items() if "/" not in path}
+
+
+def test_the_scripts_of_a_step_run_in_order_and_no_others(node: Node, render: Render, frame: Files) -> None:
+    # GIVEN scripts of two steps, and a file beside them that is no script
+    node.software = render(
+        {
+            **frame,
+            "head-start.d/20-second": SAY,
+            "head-start.d/10-first": SAY,
+            "head-start.d/15-notes.txt": "no script\n",
+            "compute-start.d/10-other": SAY,
+        }
+    )
+    url = node.configure({"region": "eu-west-3"})
+    # WHEN the head node starts
+    done = node.run("head-start", url)
+    # THEN its scripts ran, in the log as on the screen, and the configuration lies there for root alone
+    assert (done.returncode, done.stderr) == (0, "")
+    for text in (done.stdout, node.log):
+        assert [line for line in text.splitlines() if "here" in line] == [
+            "10-first was here",
+            "20-second was here",
+        ]
+    config = node.root / "etc/provisioner/node.json"
+    assert json.loads(config.read_text()) == {"region": "eu-west-3"}
+    assert config.stat().st_mode & 0o777 == 0o640
+
+
+def test_the_first_script_that_fails_ends_the_step_and_its_last_word_is_the_reason(
+    node: Node, render: Render, frame: Files
+) -> None:
+    failing = '#!/bin/bash\necho "all is well"\necho "the disk is full" >&2\necho\nexit 3\n'
+    node.software = render({**frame, "head-start.d/10-disk": failing, "head-start.d/20-never": SAY})
+    done = node.run("head-start", node.configure({}))
+    assert done.returncode == 1
+    assert done.stderr == "node.sh: head-start/10-disk failed: the disk is full\n"
+    assert "all is well" in done.stdout and "20-never was here" not in node.log
+
+
+def test_a_process_that_a_script_leaves_behind_does_not_hold_the_step(
+    node: Node, render: Render, frame: Files
+) -> None:
+    leaving = '#!/bin/bash\nsleep 20 &\necho $! >"$PROVISIONER_ROOT/left"\n'
+    node.software = render({**frame, "head-start.d/10-daemon": leaving})
+    try:
+        assert node.run("head-start", node.configure({})).returncode == 0
+    finally:
+        import os
+        import signal
+
+        os.kill(int((node.root / "left").read_text()), signal.SIGKILL)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ((), "a step and the address of the node configuration are needed; got 0 arguments"),
+        (("head-start",), "got 1 arguments"),
+        (("../../etc", "s3://project/nodes/pc/node.json"), "there is no step '../../etc'"),
+        (("head-start", "s3://project/other.json"), "cannot be fetched: fatal error"),
+        (("head-start", "s3://project/broken.json"), "is not JSON"),
+    ],
+)
+def test_a_wrong_call_says_what_is_wrong(
+    node: Node, render: Render, frame: Files, arguments: tuple[str, ...], said: str
+) -> None:
+    node.software = render({**frame, "head-start.d/10-first": SAY})
+    node.configure({})
+    node.put("s3://project/broken.json", "{")
+    done = node.run(*arguments)
+    assert done.returncode == 1
+    assert said in done.stderr
+    assert "was here" not in done.stdout
+    # AND what was there before is not taken for the new one
+    assert not (node.root / "etc/provisioner/node.json").exists()
+
+
+def test_the_configuration_is_tried_for_again(node: Node, render: Render, frame: Files) -> None:
+    node.software = render({**frame})
+    done = node.run("head-start", "s3://project/other.json")
+    assert "Forbidden" in done.stderr
+    assert (node.s3 / "calls").read_text().count("other.json") == 3
+
+
+def test_a_later_version_leaves_nothing_of_an_earlier_one(node: Node, render: Render, frame: Files) -> None:
+    # GIVEN a node on which an earlier version ran, and one that was stopped half-way
+    node.software = render({**frame, "head-start.d/10-old": SAY, "lib/old": "x\n"})
+    url = node.configure({})
+    assert node.run("head-start", url).returncode == 0
+    (node.root / "opt/provisioner/node.new/head-start.d").mkdir(parents=True)
+    (node.root / "opt/provisioner/node.new/head-start.d/10-half").write_text("#!/bin/bash\nexit 1\n")
+    # WHEN a later one runs, twice
+    node.software = render({**frame, "head-start.d/10-new": SAY})
+    for _ in range(2):
+        done = node.run("head-start", url)
+        # THEN only its own scripts are there
+        assert (done.returncode, done.stderr) == (0, "")
+        assert [path.name for path in (node.home / "head-start.d").iterdir()] == ["10-new"]
+    assert {path.name for path in node.home.parent.iterdir()} == {"node"}
+
+
+def test_files_come_out_as_they_went_in(node: Node, render: Render, files: Files) -> None:
+    # GIVEN a text with everything that a shell or Terraform would read as its own
+    odd = "#!/usr/bin/env python3\nprint('''$HOME `id` ${x} %{ if } \\\\ \"EOF\"''')\nEOF\n"
+    node.software = render({**{"run": "#!/bin/bash\n"}, "a/odd": odd, "a/plain": "no script\n"})
+    assert node.run("head-start", "").returncode == 0
+    assert (node.home / "a/odd").read_text() == odd
+    assert (node.home / "a/odd").stat().st_mode & 0o777 == 0o755
+    assert (node.home / "a/plain").stat().st_mode & 0o777 == 0o644
+    # AND all of ours end with a new line, which the module demands
+    assert [path for path, text in files.items() if not text.endswith("\n")] == []
+
+
+def test_bash_scripts_read_the_configuration(node: Node, render: Render, frame: Files) -> None:
+    script = (
+        "#!/bin/bash\nset -e\nconfig=$PROVISIONER_ROOT/opt/provisioner/node/config\n"
+        'for key in a.b a.n a.none a.list a.missing; do "$config" "$key"; done\n'
+    )
+    node.software = render({**frame, "head-start.d/10-read": script})
+    done = node.run("head-start", node.configure({"a": {"b": "text", "n": 7, "none": None, "list": [1]}}))
+    assert "\ntext\n7\n\n[1]\n" in done.stdout
+    assert "has no a.missing; apply the project again" in done.stderr
