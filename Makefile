@@ -12,7 +12,7 @@ CHECKOV_VENV_READY := $(CHECKOV_VENV)/.ready-$(firstword $(shell cksum < require
 MODULES := $(sort $(notdir $(wildcard modules/*)))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-pcluster setup-checkov setup-services demo test test-unit lint scan format lock docs package schemas update-policies instance-types clean
+.PHONY: help setup setup-pcluster setup-checkov setup-services setup-slurm demo test test-unit lint scan format lock docs package schemas update-policies instance-types clean
 
 help: ## Show the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
@@ -57,6 +57,12 @@ setup-services: ## Install the servers that some tests run as child processes (D
 	  DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends \
 	    acl mariadb-server-core mariadb-client-core; \
 	} >/dev/null || { echo "MariaDB and acl could not be installed: apt-get and root are needed."; exit 1; }
+
+# Outside the checkout, so that every checkout of this machine uses one.
+SLURM_ROOTS ?= $(HOME)/.cache/parallelcluster-provisioner/slurm
+
+setup-slurm: setup-services ## Make a Debian root with a real Slurm for the tests (Debian, Ubuntu; as root)
+	@tests/slurm/make-root.sh trixie $(SLURM_ROOTS)/trixie
 
 demo: setup ## Watch the main job run for real on the local cloud
 	@$(BIN)/provisioner demo
@@ -122,4 +128,4 @@ lock: $(VENV_READY) ## Resolve the dependencies anew
 
 clean: ## Remove what setup, demo and tests have made
 	-@test -x $(BIN)/provisioner && $(BIN)/provisioner local down >/dev/null 2>&1
-	rm -rf $(VENV) $(PCLUSTER_VENV) $(CHECKOV_VENV) .provisioner workspaces/projects
+	rm -rf $(VENV) $(PCLUSTER_VENV) $(CHECKOV_VENV) $(SLURM_ROOTS) .provisioner workspaces/projects

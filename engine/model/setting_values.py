@@ -90,6 +90,22 @@ def _endpoint(url: str) -> str:
     return url.rstrip("/")
 
 
+def _jwks_url(url: str) -> str:
+    # The text is not repeated: it may hold a password.
+    if "@" in url:
+        raise refused("holds credentials", allowed="an address without user and password")
+    if not re.fullmatch(
+        r"https?://[A-Za-z0-9.\-\[\]:]+(/[A-Za-z0-9._~/%+:-]*)?(\?[A-Za-z0-9._~%+&=-]*)?", url
+    ):
+        raise refused(f"{shown(url)} is not an https:// address")
+    # Whoever can change the keys on their way signs any token. Only this machine needs no TLS.
+    if url.startswith("http://") and not re.match(
+        r"http://(127\.0\.0\.1|localhost|\[::1\])(:[0-9]+)?(/|$)", url
+    ):
+        raise refused("is fetched without TLS", allowed="an https:// address")
+    return url
+
+
 def _bucket(name: str) -> str:
     """Source: S3 user guide, "General purpose bucket naming rules"."""
     reserved = name.startswith(("xn--", "sthree-", "amzn-s3-demo-")) or name.endswith(
@@ -191,4 +207,13 @@ AddressRanges = Annotated[
     Field(strict=False),
     AfterValidator(_ranges),
     Allowed("one or more private IPv4 blocks that don't overlap"),
+]
+JwksUrl = Annotated[str, AfterValidator(_jwks_url), Allowed("an https:// address, without credentials")]
+# It stands in the configuration of the filter on the nodes: no sign that means something there.
+Claim = Annotated[
+    str,
+    AfterValidator(
+        _matching(r"[A-Za-z0-9._~:/@+-]{1,255}", "an issuer or audience that the filter can hold")
+    ),
+    Allowed("1 to 255 letters, digits and . _ ~ : / @ + -"),
 ]

@@ -125,6 +125,29 @@ class Settings(Strict):
     user_gid: rules.PosixId = Field(
         default=2000, description="Group id of that group; the same holds for it."
     )
+    jwks_url: rules.JwksUrl | None = Field(
+        default=None,
+        description="Where the identity provider publishes the keys that sign tokens. Together with "
+        "jwt_issuer and jwt_audience it gives every cluster Slurm's REST API.",
+        examples=["https://sso.example.org/realms/science/protocol/openid-connect/certs"],
+    )
+    jwt_issuer: rules.Claim | None = Field(
+        default=None,
+        description="`iss` of the tokens that the REST API takes.",
+        examples=["https://sso.example.org/realms/science"],
+    )
+    jwt_audience: rules.Claim | None = Field(
+        default=None,
+        description="`aud` that these tokens must have, alone or among others.",
+        examples=["slurm-rest"],
+        validate_default=True,
+    )
+    slurm_rest_port: Annotated[
+        int, Field(ge=1024, le=65535), Allowed("a port from 1024 to 65535, none of Slurm's own")
+    ] = Field(
+        default=8082,
+        description="TCP port of the REST API on head nodes; the same as workspaces/shared lets in.",
+    )
     accounting_database: rules.DatabaseInstance = Field(
         default="provisioner-slurm-accounting",
         description="RDS instance that holds Slurm's accounting databases.",
@@ -241,6 +264,34 @@ class Settings(Strict):
                 raise refused(f"{shown(bucket)} is the {purpose} bucket, too", allowed="a bucket of its own")
         return bucket
 
+    @field_validator("jwt_audience")
+    @classmethod
+    def _with_the_other_two(cls, audience: str | None, info: ValidationInfo) -> str | None:
+        if "jwks_url" not in info.data or "jwt_issuer" not in info.data:
+            return audience  # one of them is refused already
+        given = {
+            "jwks_url": info.data["jwks_url"],
+            "jwt_issuer": info.data["jwt_issuer"],
+            "jwt_audience": audience,
+        }
+        missing = [name for name, value in given.items() if value is None]
+        if missing and len(missing) < len(given):
+            # Without one of them every token of the identity provider would do, or none.
+            there = " and ".join(name for name in given if name not in missing)
+            raise refused(
+                f"{' and '.join(missing)} not set beside {there}",
+                allowed="jwks_url, jwt_issuer and jwt_audience together, or none of them",
+            )
+        return audience
+
+    @field_validator("slurm_rest_port")
+    @classmethod
+    def _not_slurms(cls, port: int) -> int:
+        # ParallelCluster's slurm.conf: slurmd 6818, slurmdbd 6819, slurmctld 6820 to 6829.
+        if 6817 <= port <= 6829:
+            raise refused(f"{port} is one of Slurm's own ports")
+        return port
+
     @field_validator("os")
     @classmethod
     def _with_an_image(cls, os: str, info: ValidationInfo) -> str:
@@ -273,6 +324,11 @@ class Settings(Strict):
         Raises   InvalidSettings while the account is unknown and no bucket was named
         """
         return self.given_nodes_bucket or f"provisioner-nodes-{self.require_account()}-{self.region}"
+
+    @property
+    def has_rest_api(self) -> bool:
+        """Whether clusters get Slurm's REST API."""
+        return self.jwks_url is not None
 
     def require_account(self) -> str:
         """The account, 12 digits.

@@ -26,6 +26,7 @@ from engine.model.spec import ProjectSpec
 from engine.model.tiers import Tier
 from engine.model.wording import path_text
 from engine.workspace.literals import terraform_literal
+from engine.workspace.slurm_settings import slurm_settings
 
 try:  # libyaml's is ten times as fast, where PyYAML was built with it
     from yaml import CSafeLoader as SafeLoader
@@ -82,6 +83,7 @@ def render_cluster_config(
             head_node_type=_head_node_type(spec, settings),
             database_port=DATABASE_PORT,
             scaledown_idle_min=_scaledown_idle_min(spec, tier),
+            slurm_settings=slurm_settings(spec, names, settings),
             project_tags=_project_tags(spec),
         )
     )

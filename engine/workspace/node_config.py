@@ -18,6 +18,12 @@ from engine.workspace.literals import terraform_literal
 DATA_DIRECTORY = "/data"
 """Where jobs find project/public, project/private and scratch, whatever the storage."""
 
+JWKS_KEY = "jwks.json"
+"""Where the nodes bucket holds the keys of the REST API's tokens."""
+
+USER_CLAIM = "preferred_username"
+"""Keycloak's claim for the user's name."""
+
 
 @dataclass(frozen=True)
 class Project:
@@ -56,6 +62,20 @@ class Accounting:
 
 
 @dataclass(frozen=True)
+class RestApi:
+    """The filter in front of Slurm's REST API: where it listens, and whose tokens it lets through.
+
+    jwks_key   of the nodes bucket
+    """
+
+    port: int
+    jwks_key: str
+    issuer: str
+    audience: str
+    user_claim: str
+
+
+@dataclass(frozen=True)
 class NodeConfig:
     """rest, job_records   None while a cluster has no REST API, or records no jobs of its own"""
 
@@ -67,7 +87,7 @@ class NodeConfig:
     nodes_bucket: str
     authorized_keys_key: str
     accounting: Accounting
-    rest: None = None
+    rest: RestApi | None = None
     job_records: None = None
 
 
@@ -94,5 +114,18 @@ def node_config(
             host=references.accounting_host,
             port=DATABASE_PORT,
         ),
+        rest=_rest_api(settings),
     )
     return asdict(config)
+
+
+def _rest_api(settings: Settings) -> RestApi | None:
+    if settings.jwt_issuer is None or settings.jwt_audience is None:
+        return None
+    return RestApi(
+        port=settings.slurm_rest_port,
+        jwks_key=JWKS_KEY,
+        issuer=settings.jwt_issuer,
+        audience=settings.jwt_audience,
+        user_claim=USER_CLAIM,
+    )

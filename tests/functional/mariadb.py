@@ -82,6 +82,7 @@ class MariaDbServer:
         with (self._folder / "log").open("wb") as log:
             self._process = subprocess.Popen(
                 [
+                    *_with_its_parent(),
                     _program("mariadbd"),
                     *common,
                     f"--socket={self._folder / 's'}",
@@ -215,6 +216,11 @@ def _pem(certificate: x509.Certificate) -> bytes:
 def _program(name: str) -> str:
     # Debian keeps servers in /usr/sbin, which is not on everybody's path.
     return shutil.which(name, path=f"{os.environ.get('PATH', '')}:/usr/sbin") or name
+
+
+def _with_its_parent() -> list[str]:
+    """A server does not outlive a test process that was killed, where the system can see to that."""
+    return ["setpriv", "--pdeathsig", "KILL"] if shutil.which("setpriv") else []
 
 
 def _free_port() -> int:

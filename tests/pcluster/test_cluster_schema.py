@@ -197,6 +197,14 @@ def broken_configurations() -> dict[str, tuple[Configuration, str]]:
             broken(lambda c: queue(c)["CustomSlurmSettings"].update(State="DOWN")),
             "CustomSlurmSettingsValidator",
         ),
+        "a line of slurm.conf that is ParallelCluster's": (
+            broken(
+                lambda c: c["Scheduling"]["SlurmSettings"]["CustomSlurmSettings"].append(
+                    {"SlurmctldParameters": "idle_on_node_suspend"}
+                )
+            ),
+            "CustomSlurmSettingsValidator",
+        ),
         "one file system twice": (
             broken(
                 lambda c: c["SharedStorage"].append(

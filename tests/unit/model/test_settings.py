@@ -45,6 +45,10 @@ def test_defaults_of_the_local_cloud() -> None:
         "user_uid": 2000,
         "user_group": "project",
         "user_gid": 2000,
+        "jwks_url": None,
+        "jwt_issuer": None,
+        "jwt_audience": None,
+        "slurm_rest_port": 8082,
         "accounting_database": "provisioner-slurm-accounting",
         "accounting_function": "provisioner-accounting",
         "pcluster_version": "3.16.1",
@@ -357,3 +361,42 @@ def test_every_setting_is_documented() -> None:
     assert docs["state_bucket"].environment == "PROVISIONER_STATE_BUCKET"
     assert docs["custom_ami"].default == "none"
     assert docs["lock_table"].default == "`provisioner-terraform-locks`"
+
+
+REST_API = {
+    "jwks_url": "https://sso.example.org/realms/science/protocol/openid-connect/certs",
+    "jwt_issuer": "https://sso.example.org/realms/science",
+    "jwt_audience": "slurm-rest",
+}
+
+
+def test_the_rest_api_takes_three_settings() -> None:
+    assert load_settings(file=REST_API).settings.has_rest_api
+    assert not load_settings().settings.has_rest_api
+
+
+@pytest.mark.parametrize("left_out", REST_API)
+def test_a_part_of_the_rest_api_says_what_is_missing(left_out: str) -> None:
+    given = {name: value for name, value in REST_API.items() if name != left_out}
+    with pytest.raises(InvalidSettings, match=f"{left_out} not set beside"):
+        load_settings(file=given)
+
+
+@pytest.mark.parametrize(
+    ("setting", "value"),
+    [
+        ("jwks_url", "http://sso.example.org/certs"),
+        ("jwks_url", "http://localhost.example.org/certs"),
+        ("jwks_url", "https://user:secret@sso.example.org/certs"),
+        ("jwks_url", "file:///etc/passwd"),
+        ("jwt_issuer", 'https://sso" -m found'),
+        ("jwt_audience", "slurm rest"),
+        ("jwt_audience", "a\nb"),
+        ("slurm_rest_port", 6820),
+        ("slurm_rest_port", 80),
+    ],
+)
+def test_what_the_filter_could_not_hold_is_refused(setting: str, value: object) -> None:
+    with pytest.raises(InvalidSettings, match=setting) as refused:
+        load_settings(file={**REST_API, setting: value})
+    assert "secret" not in str(refused.value)

@@ -28,6 +28,10 @@ BESIDE_THE_CONFIGURATION = {
     "setting pcluster_version",
     "setting pcluster_provider_stack",
     # What nodes read when they start.
+    "setting jwks_url",
+    "setting jwt_issuer",
+    "setting jwt_audience",
+    "setting slurm_rest_port",
     "setting user_name",
     "setting user_uid",
     "setting user_group",

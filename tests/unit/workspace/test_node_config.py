@@ -58,3 +58,14 @@ def test_jobs_find_their_data_in_the_same_place_whatever_the_storage(kind: str) 
 
 def test_no_secret_is_referred_to() -> None:
     assert "secret" not in json.dumps(config()).lower()
+
+
+def test_the_rest_api_is_on_where_the_settings_say_whose_tokens_it_takes() -> None:
+    rest = {"jwks_url": "https://sso.example.org/certs", "jwt_issuer": "https://sso", "jwt_audience": "slurm"}
+    assert config(**rest)["rest"] == {
+        "port": 8082,
+        "jwks_key": "jwks.json",
+        "issuer": "https://sso",
+        "audience": "slurm",
+        "user_claim": "preferred_username",
+    }

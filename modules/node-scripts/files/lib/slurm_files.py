@@ -1,0 +1,104 @@
+"""Slurm's configuration files on the head node: our own lines in those that ParallelCluster leaves alone.
+
+slurm.conf and slurmdbd.conf are written once, when the head node is set up; updates of the cluster write
+the files anew that they include (slurm_parallelcluster*.conf). So an edit of the two stays.
+Source   ParallelCluster user guide, "Slurm configuration customization"; its cookbook (3.12)
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+from pathlib import Path
+
+from node import StepError, at, write
+
+ETC = "/opt/slurm/etc"
+# ParallelCluster's order in the path: its own Slurm before any other.
+PROGRAMS = "/opt/slurm/bin"
+
+
+def slurm(program: str) -> str:
+    """The path of one of Slurm's programs."""
+    return str(at(f"{PROGRAMS}/{program}"))
+
+
+def block(path: Path, topic: str) -> str | None:
+    """Our lines about a topic, as they stand in the file; None when there are none."""
+    found = _pattern(topic).search(path.read_text("utf-8"))
+    return found.group("lines") if found else None
+
+
+def set_block(path: Path, topic: str, lines: list[str]) -> bool:
+    """Make these lines the file's last about a topic; False when they are that already.
+
+    The file keeps owner and mode. Raises StepError when there is no such file.
+    """
+    try:
+        text = path.read_text("utf-8")
+    except OSError as error:
+        raise StepError(f"{path} cannot be read: {error.strerror}") from None
+    inside = "".join(f"{line}\n" for line in lines)
+    if (block(path, topic) or "") == inside:
+        return False
+    rest = _pattern(topic).sub("", text)
+    before = path.stat()
+    ours = f"{_begin(topic)}\n{inside}{_end(topic)}\n" if lines else ""
+    write(path, rest.rstrip("\n") + "\n" + ours, before.st_mode & 0o7777)
+    os.chown(path, before.st_uid, before.st_gid)
+    return True
+
+
+def parameters(path: Path) -> dict[str, str]:
+    """Every parameter of a file and of those it includes, names in lower case; the last one counts.
+
+    Source   slurmdbd.conf(5): one parameter a line, `include` of a file beside it, `#` begins a comment
+    """
+    found: dict[str, str] = {}
+    try:
+        lines = path.read_text("utf-8").splitlines()
+    except OSError as error:
+        raise StepError(f"{path} cannot be read: {error.strerror}") from None
+    for line in lines:
+        text = line.split("#", 1)[0].strip()
+        if text.lower().startswith("include "):
+            found |= parameters_of_include(path, text.split(None, 1)[1])
+        elif "=" in text:
+            name, _, value = text.partition("=")
+            found[name.strip().lower()] = value.strip()
+    return found
+
+
+def parameters_of_include(path: Path, name: str) -> dict[str, str]:
+    return parameters(at(name) if name.startswith("/") else path.parent / name)
+
+
+def install(text: str, path: Path, *, owner: str, mode: int) -> bool:
+    """A whole file of ours that only its owner may change, in its place at once; False when it is there."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    new = path.with_name(path.name + ".new")
+    if path.is_file() and path.read_text("utf-8") == text and path.stat().st_mode & 0o7777 == mode:
+        return False
+    # Nobody else may open it at any moment, not even before it has its owner.
+    new.unlink(missing_ok=True)
+    with open(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as file:  # noqa: PTH123
+        file.write(text)
+    shutil.chown(new, owner, owner)
+    new.chmod(mode)
+    new.replace(path)
+    return True
+
+
+def _begin(topic: str) -> str:
+    return f"# >>> provisioner: {topic}"
+
+
+def _end(topic: str) -> str:
+    return f"# <<< provisioner: {topic}"
+
+
+def _pattern(topic: str) -> re.Pattern[str]:
+    return re.compile(
+        rf"^{re.escape(_begin(topic))}\n(?P<lines>.*?)^{re.escape(_end(topic))}\n", re.MULTILINE | re.DOTALL
+    )
