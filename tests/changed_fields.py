@@ -86,6 +86,7 @@ CHANGED_REFERENCES: dict[str, dict[str, str]] = {
     "availability_zone": {"subnet_id": "other"},
     "accounting_database": {"accounting_host": "other"},
     "public_bucket": {"public_bucket": "other"},
+    "nodes_bucket": {"nodes_bucket": "other"},
 }
 
 

@@ -24,7 +24,19 @@ FIELDS = {str(field): field for field in cluster_fields()}
 CHANGES = every_change()
 
 NAME_THE_PROJECT = {"vlab_id", "project_id", "setting account_id"}
-BESIDE_THE_CONFIGURATION = {"setting pcluster_version", "setting pcluster_provider_stack"}
+BESIDE_THE_CONFIGURATION = {
+    "setting pcluster_version",
+    "setting pcluster_provider_stack",
+    # What nodes read when they start.
+    "setting jwks_url",
+    "setting jwt_issuer",
+    "setting jwt_audience",
+    "setting slurm_rest_port",
+    "setting user_name",
+    "setting user_uid",
+    "setting user_group",
+    "setting user_gid",
+}
 REACH_NO_CLUSTER: dict[str, Any] = {
     "cloud": "aws",
     "endpoint_url": "http://127.0.0.1:5000",
