@@ -24,6 +24,8 @@
     |  |- SharedGroundMissing      the shared VPC, database or provider stack is not there
     |  |- AccountingError          the accounting database, or the function in front of it, failed
     |  |  |- AccountingUnavailable it does not answer now, or others are at work on the same project
+    |  |- KeysUnavailable          the identity provider does not answer now
+    |  |- KeysRefused              what it publishes are no keys that may sign tokens
     |- ClusterError                AWS says the cluster (or its data export) failed       exit 8
 
 Codes are stable: clients and scripts compare them. Messages say what happened, to which
@@ -199,6 +201,15 @@ class AccountingError(BackendError):
 class AccountingUnavailable(AccountingError):
     code = "ACCOUNTING_UNAVAILABLE"
     retryable = True
+
+
+class KeysUnavailable(BackendError):
+    code = "KEYS_UNAVAILABLE"
+    retryable = True
+
+
+class KeysRefused(BackendError):
+    code = "KEYS_REFUSED"
 
 
 class ClusterError(EngineError):

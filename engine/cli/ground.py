@@ -1,4 +1,4 @@
-"""Commands about the ground: setup, settings."""
+"""Commands about the ground: setup, settings, refresh-jwks."""
 
 from __future__ import annotations
 
@@ -69,3 +69,33 @@ def _shown(value: object) -> str:
     if isinstance(value, (list, tuple)):
         return ", ".join(str(one) for one in value) or "-"
     return "-" if value is None else str(value)
+
+
+@click.command(short_help="Hand the identity provider's keys on to the clusters.")
+@json_option
+@pass_invocation
+def refresh_jwks(invocation: Invocation, as_json: bool) -> None:
+    """Fetch the keys that sign tokens of Slurm's REST API, check them, and write them to the nodes bucket.
+
+    Head nodes look there every five minutes. Run it when the realm's keys change, best as a pipeline on
+    a schedule; `apply` does it, too.
+
+    \b
+    Examples:
+      provisioner refresh-jwks
+      provisioner refresh-jwks --json
+    """
+    from engine.cli.progress import Progress
+    from engine.operations.token_keys import refresh_keys
+
+    with Progress("keys of tokens") as progress:
+        done = refresh_keys(invocation.engine(progress))
+    if as_json:
+        print_json({"keys": list(done.ids), "changed": done.changed})
+        return
+    listed = ", ".join(done.ids)
+    click.echo(
+        f"Keys now: {listed}. Clusters take them over within minutes."
+        if done.changed
+        else f"Keys as before: {listed}."
+    )

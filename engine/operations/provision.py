@@ -9,7 +9,7 @@ from engine.aws import clusters
 from engine.aws.registry import Phase
 from engine.errors import ClusterError, EngineError
 from engine.model.spec import ProjectSpec
-from engine.operations import access, records
+from engine.operations import access, records, token_keys
 from engine.operations.engine import Engine
 from engine.operations.planning import Planned, check_ground, make_plan
 from engine.review.findings import refuse_data_loss
@@ -54,6 +54,7 @@ def carry_out(engine: Engine, planned: Planned, *, approve: Approve) -> Provisio
     with records.working(engine, planned.spec, Phase.APPLYING, done=Phase.READY):
         engine.reporter.step("Making sure of the ssh keys")
         access.ensure_keys(engine, planned.names, planned.spec)
+        token_keys.ensure_keys(engine)
         if planned.has_changes:
             engine.reporter.step("Applying")
             _apply(engine, planned)

@@ -47,6 +47,7 @@ COMMANDS = {
     "list": "reader",
     "outputs": "reader",
     "plan": "plan",
+    "refresh-jwks": "apply",
     "release": "apply",
     "rotate-password": "apply",
     "ssh-key": "ssh",

@@ -1,0 +1,1 @@
+"""The identity provider, which signs the tokens of the REST API."""
