@@ -32,6 +32,7 @@ BESIDE_THE_CONFIGURATION = {
     "setting jwt_issuer",
     "setting jwt_audience",
     "setting slurm_rest_port",
+    "setting job_record_tail_bytes",
     "setting user_name",
     "setting user_uid",
     "setting user_group",
@@ -50,6 +51,7 @@ REACH_NO_CLUSTER: dict[str, Any] = {
     "workspaces_dir": "elsewhere",
     "home": "elsewhere",
     "s3_use_path_style": False,
+    "job_record_retention_days": 30,
 }
 
 
