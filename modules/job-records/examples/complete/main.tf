@@ -25,7 +25,7 @@ module "job_records" {
 
   name           = "pc-lab-1-proj-1-abcdefghij"
   log_group      = "/provisioner/pc-lab-1-proj-1-abcdefghij/jobs"
-  retention_days = 90
+  retention_days = 365
   address        = "module.job_records"
 }
 
