@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ from engine.aws.session import Cloud
 from engine.local.server import LocalCloud
 from engine.model import tags
 from engine.model.names import names_for
+from engine.operations import folders
 from tests.policies.permissions import with_policies
 
 pytestmark = [pytest.mark.terraform, pytest.mark.timeout(1200)]
@@ -59,7 +61,35 @@ def require_tags(cloud: LocalCloud, tmp_path: Path) -> None:
         assert item["tags"][tags.OWNER] == "lab-1", item
 
 
-def test_a_lustre_project_from_nothing_to_nothing(cloud, provisioner, backend, spec, tmp_path: Path) -> None:
+def node_software(cloud: LocalCloud) -> dict[str, bytes]:
+    """Address -> text of the software of the project's nodes: what its bucket holds, which must be what the
+    cluster's configuration names."""
+    s3 = client(cloud).s3
+    keys = [one["Key"] for one in s3.list_objects_v2(Bucket=NAMES.bucket, Prefix="scripts/")["Contents"]]
+    held = {key: s3.get_object(Bucket=NAMES.bucket, Key=key)["Body"].read() for key in keys}
+    template = cloud.client("cloudformation").get_template(StackName=NAMES.stack)["TemplateBody"]
+    text = template if isinstance(template, str) else json.dumps(template)
+    named = set(re.findall(r"s3://[^\"\\]*/node\.sh", text))
+    found = {f"s3://{NAMES.bucket}/{key}": content for key, content in held.items()}
+    assert set(found) == named
+    return found
+
+
+def a_later_engine(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The engine's next version, with another software for the nodes."""
+    files_of = folders._module_files
+    changed = "modules/node-scripts/files/run"
+
+    def later(modules: tuple[str, ...]) -> dict[str, str]:
+        files = files_of(modules)
+        return files | ({changed: files[changed] + "# later\n"} if changed in files else {})
+
+    monkeypatch.setattr(folders, "_module_files", later)
+
+
+def test_a_lustre_project_from_nothing_to_nothing(
+    cloud, provisioner, backend, spec, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     # GIVEN an account with its backend, and nobody with more permissions than docs/policies gives
     provisioner = with_policies(cloud, provisioner)
     empty = cloud.inventory()
@@ -90,7 +120,9 @@ def test_a_lustre_project_from_nothing_to_nothing(cloud, provisioner, backend, s
     # AND everything taggable says whose it is and where it stands in Terraform
     require_tags(cloud, tmp_path)
 
-    # WHEN it is applied again THEN nothing is planned
+    # WHEN it is applied again, by a later version of the engine, THEN nothing is planned
+    software = node_software(cloud)
+    a_later_engine(monkeypatch)
     calls = cloud.calls()
     again = provisioner("plan", spec("lustre"), "--detailed-exitcode")
     assert again.code == 0, again.out
@@ -111,6 +143,18 @@ def test_a_lustre_project_from_nothing_to_nothing(cloud, provisioner, backend, s
     status = provisioner("status", "lab-1/proj-1", "--json").ok().json
     assert status["cluster"]["status"] == "UPDATE_COMPLETE"
     assert status["cluster"]["name"] == stack_before
+    # AND its nodes go on with the software it was made with
+    assert node_software(cloud) == software
+
+    # WHEN somebody else changes what root on the nodes runs THEN nothing goes on until it is put back
+    ((address, text),) = software.items()
+    key = address.removeprefix(f"s3://{NAMES.bucket}/")
+    client(cloud).s3.put_object(Bucket=NAMES.bucket, Key=key, Body=b"#!/bin/bash\n")
+    refused = provisioner("plan", larger)
+    assert refused.code != 0 and "was changed by somebody else" in " ".join(
+        (refused.out + refused.err).split()
+    )
+    client(cloud).s3.put_object(Bucket=NAMES.bucket, Key=key, Body=text)
 
     # WHEN a job has written results and the cluster is released
     lustre_id = status["lustre"].split()[0]
@@ -133,6 +177,9 @@ def test_a_lustre_project_from_nothing_to_nothing(cloud, provisioner, backend, s
     # WHEN it comes back THEN its results are on Lustre again
     provisioner("apply", larger, "--yes").ok()
     lustre_id = provisioner("status", "lab-1/proj-1", "--json").json["lustre"].split()[0]
+    # AND the new cluster has the new software
+    ((new_address, new_text),) = node_software(cloud).items()
+    assert new_address != address and b"# later\n" in new_text
     assert "/project/private/results/run-1.dat" in str(cloud.list_lustre(lustre_id))
 
     # WHEN it is destroyed with its data

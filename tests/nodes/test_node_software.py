@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import ast
 import json
+import os
+import re
+import signal
 from collections.abc import Callable
 
 import pytest
@@ -66,9 +70,6 @@ def test_a_process_that_a_script_leaves_behind_does_not_hold_the_step(
     try:
         assert node.run("head-start", node.configure({})).returncode == 0
     finally:
-        import os
-        import signal
-
         os.kill(int((node.root / "left").read_text()), signal.SIGKILL)
 
 
@@ -141,3 +142,12 @@ def test_bash_scripts_read_the_configuration(node: Node, render: Render, frame: 
     done = node.run("head-start", node.configure({"a": {"b": "text", "n": 7, "none": None, "list": [1]}}))
     assert "\ntext\n7\n\n[1]\n" in done.stdout
     assert "has no a.missing; apply the project again" in done.stderr
+
+
+def test_python_is_that_of_the_oldest_system(files: Files) -> None:
+    scripts = {
+        name: text for name, text in files.items() if name.endswith(".py") or re.match(r"#!.*python", text)
+    }
+    assert len(scripts) >= 5
+    for name, text in scripts.items():
+        ast.parse(text, filename=name, feature_version=(3, 9))

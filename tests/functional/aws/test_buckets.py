@@ -16,7 +16,9 @@ from engine.aws.buckets import (
     empty_bucket,
     find_object,
     is_empty,
+    keep_object,
     locate_bucket,
+    remove_object,
 )
 from engine.aws.session import Cloud
 from engine.errors import AccessDenied, BackendError, NotBootstrapped, StateLocked
@@ -118,6 +120,24 @@ def test_objects_that_cannot_be_deleted_are_named(cloud: Cloud, bucket: str) -> 
         stub.add_response("delete_objects", refused)
         with pytest.raises(BackendError, match=r"1 of 1 objects.*locked \(AccessDenied\)"):
             empty_bucket(cloud, bucket)
+
+
+def test_an_object_is_kept_without_a_version_for_each_time(cloud: Cloud, bucket: str) -> None:
+    assert keep_object(cloud, bucket, "a/keys", b"one") is True
+    assert keep_object(cloud, bucket, "a/keys", b"one") is False
+    assert keep_object(cloud, bucket, "a/keys", b"two") is True
+    assert find_object(cloud, bucket, "a/keys") == b"two"
+    assert len(cloud.s3.list_object_versions(Bucket=bucket)["Versions"]) == 2
+    with pytest.raises(BackendError):
+        keep_object(cloud, "not-there", "a/keys", b"one")
+
+
+def test_removing_an_object_can_be_repeated(cloud: Cloud, bucket: str) -> None:
+    keep_object(cloud, bucket, "a/keys", b"one")
+    for _ in range(2):
+        remove_object(cloud, bucket, "a/keys")
+        assert find_object(cloud, bucket, "a/keys") is None
+    remove_object(cloud, "not-there", "a/keys")
 
 
 def test_an_object_is_read(cloud: Cloud, bucket: str) -> None:
