@@ -168,6 +168,8 @@ BAD_TOKENS: dict[str, dict[str, str]] = {
         "for another audience": KEY.token(aud="account"),
         "for others, as a list": KEY.token(aud=["account", "slurm-rest-2", "not-slurm-rest"]),
         "for one that reads like a list": KEY.token(aud=['account","slurm-rest', "x"]),
+        "for one that is a list as text": KEY.token(aud=json.dumps([AUDIENCE])),
+        "for a list in a list": KEY.token(aud=[[AUDIENCE]]),
         "for an audience inside another claim": KEY.token(aud={"x": AUDIENCE}),
         "for nobody": KEY.token(aud=None),
     },
