@@ -25,7 +25,7 @@ pytestmark = [pytest.mark.terraform, pytest.mark.timeout(1500)]
 ROOT = Path(__file__).parents[2]
 ACCOUNT = "123456789012"
 DATABASE = "provisioner-slurm-accounting"
-PUBLIC_BUCKET = f"provisioner-public-{ACCOUNT}-us-east-1"
+BUCKETS = [f"provisioner-{role}-{ACCOUNT}-us-east-1" for role in ("public", "nodes")]
 PROVIDER = 'module.pcluster_provider["3.16.1"].aws_cloudformation_stack.this'
 NAMES = names_for("lab-1", "proj-1", account_id=ACCOUNT)
 
@@ -172,8 +172,9 @@ def test_an_empty_account_from_bootstrap_to_a_project_and_back(
 
 def take_down(shared: Root, aws: Cloud) -> None:
     aws.cloudformation.delete_stack(StackName="parallelcluster-provider-3-16-1")
-    empty_bucket(aws, PUBLIC_BUCKET, account_id=ACCOUNT)
-    shared.terraform("state", "rm", PROVIDER, "module.public_data")
-    aws.s3.delete_bucket(Bucket=PUBLIC_BUCKET)
+    shared.terraform("state", "rm", PROVIDER, "module.public_data", "module.nodes_bucket")
+    for bucket in BUCKETS:
+        empty_bucket(aws, bucket, account_id=ACCOUNT)
+        aws.s3.delete_bucket(Bucket=bucket)
     aws.rds.modify_db_instance(DBInstanceIdentifier=DATABASE, DeletionProtection=False, ApplyImmediately=True)
     shared.terraform("destroy", "-auto-approve", "-input=false")

@@ -229,6 +229,7 @@ def test_on_empty_ground_everything_is_listed_and_followers_are_not(cloud: Cloud
         "accounting function provisioner-accounting",
         "provider stack parallelcluster-provider-3-16-1",
         "public bucket public-bucket",
+        "nodes bucket nodes-bucket",
     ]
     assert missing.value.exit_code == 7
     # Doctor lists the same: one cause, one finding.

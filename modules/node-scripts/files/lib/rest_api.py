@@ -16,6 +16,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import pwd
+import re
 import shutil
 import sys
 import tempfile
@@ -26,7 +27,7 @@ import jwks
 import rest_filter
 from node import StepError, at, config, fetch, run, step, write
 from packages import ensure_program
-from slurm_accounting import restart_slurmctld
+from slurm_accounting import await_slurmctld, restart_slurmctld, restart_slurmdbd
 from slurm_files import ETC, install, set_block, slurm
 
 JWKS_FILE = f"{ETC}/jwks.json"
@@ -38,6 +39,7 @@ APPLIED = "/var/lib/provisioner/jwks.applied"
 UNITS = "/etc/systemd/system"
 SLURMRESTD, FILTER, REFRESH = "provisioner-slurmrestd", "provisioner-rest-filter", "provisioner-refresh-jwks"
 SOCKET = f"/run/{SLURMRESTD}/slurmrestd.sock"
+OLDEST_HAPROXY = (2, 6)
 REFRESH_EVERY = "5min"
 _STARTED = (f"{SLURMRESTD}.service", f"{FILTER}.service", f"{REFRESH}.timer")
 
@@ -57,7 +59,7 @@ def setup(settings: dict[str, Any]) -> None:
         _remove()
         return
     keys(settings)
-    haproxy = ensure_program("haproxy", settings)
+    haproxy = _haproxy(settings)
     _ensure_user()
     _set_slurm(["AuthAltTypes=auth/jwt", f"AuthAltParameters={_parameters(settings)}"])
     units = {
@@ -84,7 +86,7 @@ def refresh(settings: dict[str, Any]) -> None:
     if settings["rest"] is None:
         return
     keys(settings)
-    _take_over(settings, ensure_program("haproxy", settings))
+    _take_over(settings, _haproxy(settings))
 
 
 def _take_over(settings: dict[str, Any], haproxy: str) -> None:
@@ -95,9 +97,10 @@ def _take_over(settings: dict[str, Any], haproxy: str) -> None:
     applied = at(APPLIED)
     if applied.is_file() and applied.read_text("utf-8").strip() == digest:
         return
-    run(slurm("scontrol"), "reconfigure")
     # It reads the file when it starts, and only then; slurmctld keeps what it has to tell it meanwhile.
-    run("systemctl", "restart", "slurmdbd")
+    restart_slurmdbd()
+    run(slurm("scontrol"), "reconfigure")
+    await_slurmctld()
     run("systemctl", "restart", f"{FILTER}.service")
     write(applied, digest + "\n")
     print(f"keys taken over: {', '.join(key.kid for key in found)}")
@@ -106,7 +109,7 @@ def _take_over(settings: dict[str, Any], haproxy: str) -> None:
 def _set_slurm(lines: list[str]) -> None:
     """Our lines in slurmdbd.conf and slurm.conf; both daemons look at these only when they start."""
     if set_block(at(f"{ETC}/slurmdbd.conf"), "rest-api", lines):
-        run("systemctl", "restart", "slurmdbd")
+        restart_slurmdbd()
     if set_block(at(f"{ETC}/slurm.conf"), "rest-api", lines):
         restart_slurmctld()
 
@@ -160,6 +163,21 @@ def _write_filter(settings: dict[str, Any], found: list[jwks.Key], haproxy: str)
         if file.name not in kept:
             file.unlink()
     return text
+
+
+def _haproxy(settings: dict[str, Any]) -> str:
+    """The path of a HAProxy that can check tokens: jwt_verify came with 2.5, which had no long support."""
+    program = ensure_program("haproxy", settings)
+    said = run(program, "-v")
+    found = re.search(r"version ([0-9]+)\.([0-9]+)", said)
+    if found is None or (int(found[1]), int(found[2])) < OLDEST_HAPROXY:
+        oldest = ".".join(map(str, OLDEST_HAPROXY))
+        there = found[0] if found else "no version that it tells"
+        raise StepError(
+            f"HAProxy {oldest} or newer is needed for the REST API, and this image has {there}: "
+            "use an image with a newer one, or with none and its package in the nodes bucket"
+        )
+    return program
 
 
 def _ensure_user() -> None:

@@ -19,6 +19,8 @@ from jwks import Key
 # A clock may be wrong by this much.
 LEEWAY_S = 60
 
+# HAProxy 2.6 reads a text out of a list, and no list as a whole.
+_AUDIENCE_PATHS = ("$.aud", *(f"$.aud[{place}]" for place in range(8)))
 _TEMPLATE = Path(__file__).resolve().parent.parent / "rest-filter.cfg"
 
 
@@ -37,8 +39,7 @@ def configuration(
         "KEYS": "\n".join(_rule(key, folder) for key in keys),
         "LEEWAY": str(LEEWAY_S),
         "ISSUER": rest["issuer"],
-        "AUDIENCE": rest["audience"],
-        "AUDIENCE_PATTERN": _pattern(rest["audience"]),
+        "AUDIENCES": "\n".join(_audience(path, rest["audience"]) for path in _AUDIENCE_PATHS),
         "USER_CLAIM": rest["user_claim"],
         "USER": user,
         "SOCKET": socket,
@@ -51,6 +52,6 @@ def _rule(key: Key, folder: Path) -> str:
     return f'    http-request set-var(txn.signed) {verified} if {{ var(txn.kid) -m str "{key.kid}" }}'
 
 
-def _pattern(text: str) -> str:
-    """The text as a regular expression without a backslash, which HAProxy would read as its own."""
-    return re.sub(r"[.+]", lambda sign: f"[{sign.group()}]", text)
+def _audience(path: str, audience: str) -> str:
+    found = f"var(txn.token),jwt_payload_query('{path}') -m str \"{audience}\""
+    return f"    http-request set-var(txn.for_us) int(1) if {{ {found} }}"

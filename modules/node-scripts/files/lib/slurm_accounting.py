@@ -16,6 +16,7 @@ import shutil
 import subprocess
 import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -80,16 +81,40 @@ def _registered(sacctmgr: str, account: str, user: str) -> bool:
     return user in _said(sacctmgr, "--noheader", "--parsable2", *wanted).split()
 
 
+def restart_slurmdbd() -> None:
+    """Let slurmdbd read its files, and wait until it answers.
+
+    A slurmctld that starts, or reads its own files anew, in the meantime ends for want of associations.
+    """
+    run("systemctl", "restart", "slurmdbd")
+    _await(lambda: _works(slurm("sacctmgr"), "--noheader", "show", "cluster"), "slurmdbd")
+
+
 def restart_slurmctld() -> None:
     """Let slurmctld read slurm.conf, if it runs already, and wait until it answers."""
-    if not active("slurmctld"):
-        return
-    run("systemctl", "restart", "slurmctld")
+    if active("slurmctld"):
+        run("systemctl", "restart", "slurmctld")
+        await_slurmctld()
+
+
+def await_slurmctld() -> None:
+    _await(lambda: " UP" in _said(slurm("scontrol"), "ping"), "slurmctld")
+
+
+def _await(answers: Callable[[], bool], name: str) -> None:
     deadline = time.monotonic() + WITHIN_S
-    while " UP" not in _said(slurm("scontrol"), "ping"):
+    while not answers():
         if time.monotonic() > deadline:
-            raise StepError("slurmctld does not answer after its restart; see its log")
+            raise StepError(f"{name} does not answer; see its log")
         time.sleep(0.5)
+
+
+def _works(*command: str) -> bool:
+    try:
+        run(*command)
+    except StepError:
+        return False
+    return True
 
 
 def active(unit: str) -> bool:
