@@ -27,7 +27,7 @@ LOCK_FILE = ".terraform.lock.hcl"
 README_FILE = "README.md"
 GENERATED_FILES = (ROOT_FILE, VARIABLES_FILE, CLUSTER_FILE, SPEC_FILE, LOCK_FILE, README_FILE)
 
-MODULES = ("accounting", "bucket", "efs", "fsx", "node-scripts", "parallelcluster", "subnet")
+MODULES = ("accounting", "bucket", "efs", "fsx", "job-records", "node-scripts", "parallelcluster", "subnet")
 
 
 def render_workspace(

@@ -15,7 +15,7 @@ import pytest
 from engine.model.settings import Settings
 from engine.model.spec import load_spec
 from engine.model.tiers import find_tier, load_catalogue
-from engine.workspace.render import LOCK_FILE, module_names, render_workspace
+from engine.workspace.render import LOCK_FILE, SPEC_FILE, module_names, render_workspace
 from engine.workspace.stack import Presence
 
 HERE = Path(__file__).parent / "workspaces"
@@ -54,6 +54,14 @@ def test_the_workspace_is_the_golden_one(case: str) -> None:
 
 def test_no_golden_copy_is_left_over() -> None:
     assert {path.name for path in HERE.iterdir()} == set(CASES)
+
+
+@pytest.mark.parametrize("storage", ["lustre", "efs"])
+def test_every_module_that_is_called_is_copied(storage: str) -> None:
+    files = rendered(f"debug-{storage}")
+    called = {block["source"] for block in json.loads(files["main.tf.json"])["module"].values()}
+    spec = load_spec(files[SPEC_FILE], source="test")
+    assert called == {f"./modules/{name}" for name in module_names(spec, Presence.RUNNING)}
 
 
 def test_rendering_twice_gives_the_same_bytes() -> None:

@@ -163,7 +163,10 @@ class Shipper:
         since = self._read_swept() - self._timing.overlap
         # Not behind this cluster's first start: the records of a former cluster are in the log group already.
         since = max(since, self._first_start())
-        ended = self._accounting.finished_between(since, now - int(settle))
+        until = now - int(settle)
+        if until <= since:
+            return 0
+        ended = self._accounting.finished_between(since, until)
         missed = [row for row in ended if row.run.id not in self._journal and row.run not in marked]
         written = 0
         for start in range(0, len(missed), BATCH):
@@ -171,7 +174,7 @@ class Shipper:
             # Once more, now with their steps.
             rows = self._accounting.rows([row.name for row in batch])
             written += self._record([_Finished(row.run, rows.get(row.run, row), None) for row in batch])
-        self._swept_until(now)
+        self._swept_until(until)
         return written
 
     def _record(self, finished: Sequence[_Finished]) -> int:
