@@ -26,7 +26,6 @@ NAMES = names_for("lab-1", "proj-4", account_id="123456789012")
 KEY, NEXT_KEY, STRANGER = SigningKey("key-1"), SigningKey("key-2"), SigningKey("key-1")
 VERSION = "v0.0.41"
 JOBS = f"/slurm/{VERSION}/jobs"
-NOW = int(time.time())
 
 
 def _settings(port: int) -> Settings:
@@ -134,64 +133,66 @@ def test_slurmrestd_itself_is_out_of_reach(api: Api) -> None:
     assert api.cluster.run("stat", "-c", "%U %a", "/opt/slurm/etc/jwks.json").stdout == "slurm 400\n"
 
 
-BAD_TOKENS: dict[str, dict[str, str]] = {
-    "one token is needed": {"two tokens in one": f"{KEY.token()},{KEY.token()}"},
-    "not a signed token": {
-        "alg none": KEY.token(header={"alg": "none"}),
-        "padded": KEY.token() + "=",
-        "in four parts": KEY.token() + ".a",
-    },
-    "not signed with RS256": {
-        "alg none, with a signature": KEY.token(header={"alg": "none"}) + "YQ",
-        "alg HS256": KEY.token(header={"alg": "HS256"}),
-        "alg RS512": KEY.token(header={"alg": "RS512"}),
-        "garbage": "a.b.c",
-    },
-    "not signed by a known key": {
-        "signed by a stranger": STRANGER.token(),
-        "of an unknown key": NEXT_KEY.token(),
-        "without a key": KEY.token(header={"kid": None}),
-        "of a list of keys": KEY.token(header={"kid": ["key-1"]}),
-        "with another one's claims": ".".join(
-            [KEY.token().split(".")[0], STRANGER.token(azp="x").split(".")[1], KEY.token().split(".")[2]]
-        ),
-    },
-    "without expiry": {"without expiry": KEY.token(exp=None)},
-    "expired": {"expired": KEY.token(exp=NOW - 10), "with a word as expiry": KEY.token(exp="tomorrow")},
-    "not valid yet": {"not valid yet": KEY.token(nbf=NOW + 3600)},
-    "issued in the future": {"issued in the future": KEY.token(iat=NOW + 3600)},
-    "another issuer": {
-        "of another issuer": KEY.token(iss=ISSUER + "-2"),
-        "of no issuer": KEY.token(iss=None),
-    },
-    "another audience": {
-        "for another audience": KEY.token(aud="account"),
-        "for others, as a list": KEY.token(aud=["account", "slurm-rest-2", "not-slurm-rest"]),
-        "for one that reads like a list": KEY.token(aud=['account","slurm-rest', "x"]),
-        "for one that is a list as text": KEY.token(aud=json.dumps([AUDIENCE])),
-        "for a list in a list": KEY.token(aud=[[AUDIENCE]]),
-        "for an audience inside another claim": KEY.token(aud={"x": AUDIENCE}),
-        "for nobody": KEY.token(aud=None),
-    },
-    "not the project's user": {
-        **{name: KEY.token(preferred_username=name) for name in ("root", "slurm", "ec2-user", "nobody")},
-        "another user": KEY.token(preferred_username="other"),
-        "a user in capitals": KEY.token(preferred_username="SIM"),
-        "a list of users": KEY.token(preferred_username=["sim"]),
-        "no user": KEY.token(preferred_username=None),
-    },
-    "another user under sun": {"root under sun": KEY.token(sun="root")},
-    "another user under username": {"root under username": KEY.token(username="root")},
-}
-"""What the filter says -> the tokens it says that of."""
+def bad_tokens() -> dict[str, dict[str, str]]:
+    """What the filter says -> the tokens it says that of; fresh ones, since they expire in minutes."""
+    now = int(time.time())
+    return {
+        "one token is needed": {"two tokens in one": f"{KEY.token()},{KEY.token()}"},
+        "not a signed token": {
+            "alg none": KEY.token(header={"alg": "none"}),
+            "padded": KEY.token() + "=",
+            "in four parts": KEY.token() + ".a",
+        },
+        "not signed with RS256": {
+            "alg none, with a signature": KEY.token(header={"alg": "none"}) + "YQ",
+            "alg HS256": KEY.token(header={"alg": "HS256"}),
+            "alg RS512": KEY.token(header={"alg": "RS512"}),
+            "garbage": "a.b.c",
+        },
+        "not signed by a known key": {
+            "signed by a stranger": STRANGER.token(),
+            "of an unknown key": NEXT_KEY.token(),
+            "without a key": KEY.token(header={"kid": None}),
+            "of a list of keys": KEY.token(header={"kid": ["key-1"]}),
+            "with another one's claims": ".".join(
+                [KEY.token().split(".")[0], STRANGER.token(azp="x").split(".")[1], KEY.token().split(".")[2]]
+            ),
+        },
+        "without expiry": {"without expiry": KEY.token(exp=None)},
+        "expired": {"expired": KEY.token(exp=now - 10), "with a word as expiry": KEY.token(exp="tomorrow")},
+        "not valid yet": {"not valid yet": KEY.token(nbf=now + 3600)},
+        "issued in the future": {"issued in the future": KEY.token(iat=now + 3600)},
+        "another issuer": {
+            "of another issuer": KEY.token(iss=ISSUER + "-2"),
+            "of no issuer": KEY.token(iss=None),
+        },
+        "another audience": {
+            "for another audience": KEY.token(aud="account"),
+            "for others, as a list": KEY.token(aud=["account", "slurm-rest-2", "not-slurm-rest"]),
+            "for one that reads like a list": KEY.token(aud=['account","slurm-rest', "x"]),
+            "for one that is a list as text": KEY.token(aud=json.dumps([AUDIENCE])),
+            "for a list in a list": KEY.token(aud=[[AUDIENCE]]),
+            "for an audience inside another claim": KEY.token(aud={"x": AUDIENCE}),
+            "for nobody": KEY.token(aud=None),
+        },
+        "not the project's user": {
+            **{name: KEY.token(preferred_username=name) for name in ("root", "slurm", "ec2-user", "nobody")},
+            "another user": KEY.token(preferred_username="other"),
+            "a user in capitals": KEY.token(preferred_username="SIM"),
+            "a list of users": KEY.token(preferred_username=["sim"]),
+            "no user": KEY.token(preferred_username=None),
+        },
+        "another user under sun": {"root under sun": KEY.token(sun="root")},
+        "another user under username": {"root under username": KEY.token(username="root")},
+    }
 
 
 @pytest.mark.parametrize(
-    ("said", "case"), [(said, case) for said, tokens in BAD_TOKENS.items() for case in tokens]
+    ("said", "case"), [(said, case) for said, tokens in bad_tokens().items() for case in tokens]
 )
 def test_a_bad_token_does_nothing(api: Api, said: str, case: str) -> None:
     # WHEN somebody submits a job with it
-    token = BAD_TOKENS[said][case]
+    token = bad_tokens()[said][case]
     refused = api.submit(token, "never")
     # THEN the filter says no, and why
     status = 403 if " user" in said else 401

@@ -1,4 +1,7 @@
-"""A project's accounting through its whole life: real Terraform, the real function, a real MariaDB."""
+"""A project's second cluster: a newer release, a new password, the old job records.
+
+Real Terraform, the real accounting function, a real MariaDB.
+"""
 
 from __future__ import annotations
 
@@ -11,6 +14,7 @@ import pytest
 from engine.accounting.database import Place
 from engine.aws.accounting_secrets import Login
 from engine.local.accounting import RealMariaDb
+from engine.local.provider_stack import CAPABILITIES, template_url
 from engine.local.server import LocalCloud
 from engine.model.names import names_for
 from engine.model.secret import Secret
@@ -35,7 +39,19 @@ def cloud(mariadb: MariaDbServer) -> Iterator[LocalCloud]:
     mariadb.empty()
 
 
-def test_job_records_outlive_clusters_and_passwords(cloud, mariadb, provisioner, backend, spec) -> None:
+def offer_release(cloud: LocalCloud, version: str) -> None:
+    """The provider of another ParallelCluster release, beside the one that is there."""
+    name = f"parallelcluster-provider-{version.replace('.', '-')}"
+    cloudformation = cloud.client("cloudformation")
+    cloudformation.create_stack(
+        StackName=name, TemplateURL=template_url(version, "us-east-1"), Capabilities=list(CAPABILITIES)
+    )
+    cloudformation.get_waiter("stack_create_complete").wait(StackName=name, WaiterConfig={"Delay": 1})
+
+
+def test_records_outlive_clusters_passwords_and_releases(
+    cloud, mariadb, provisioner, backend, spec, monkeypatch
+) -> None:
     def password() -> str:
         """What the head node reads."""
         secret = cloud.client("secretsmanager").get_secret_value(SecretId=NAMES.accounting_secret)
@@ -47,6 +63,7 @@ def test_job_records_outlive_clusters_and_passwords(cloud, mariadb, provisioner,
             return [job for (job,) in cursor.fetchall()]
 
     # GIVEN a cluster, which came up since its user can log in, and a job that has run
+    offer_release(cloud, "3.16.3")
     empty = cloud.inventory()
     provisioner("apply", spec("efs"), "--yes").ok()
     first = password()
@@ -63,7 +80,15 @@ def test_job_records_outlive_clusters_and_passwords(cloud, mariadb, provisioner,
     assert records(second) == [1]
     with pytest.raises(pymysql.OperationalError):
         records(first)
-    assert provisioner("plan", spec("efs"), "--detailed-exitcode").code == 0
+
+    # WHEN the settings name a newer release THEN nothing changes either, and its status says what would
+    monkeypatch.setenv("PROVISIONER_PCLUSTER_VERSION", "3.16.3")
+    planned = provisioner("plan", spec("efs"), "--detailed-exitcode")
+    assert planned.code == 0, planned.out
+    assert "keeps ParallelCluster 3.16.1" in planned.err
+    cluster = provisioner("status", PROJECT, "--json").ok().json["cluster"]
+    assert (cluster["version"], cluster["newer_version"]) == ("3.16.1", "3.16.3")
+    assert "release and apply" in provisioner("status", PROJECT).ok().out
 
     # WHEN the project is released THEN its user is gone from the server, and its records are not
     provisioner("release", PROJECT, "--yes").ok()
@@ -71,8 +96,11 @@ def test_job_records_outlive_clusters_and_passwords(cloud, mariadb, provisioner,
     assert mariadb.ask(f"SELECT job FROM {TABLE}") == [(1,)]
     provisioner("rotate-password", PROJECT).refused(3, "NO_CLUSTER")
 
-    # WHEN it comes back THEN the next cluster finds them, with a password of its own
+    # WHEN it comes back THEN it is of the newer release, and finds them, with a password of its own
     provisioner("apply", spec("efs"), "--yes").ok()
+    cluster = provisioner("status", PROJECT, "--json").ok().json["cluster"]
+    assert (cluster["version"], cluster["newer_version"]) == ("3.16.3", None)
+    assert provisioner("list", "--json").ok().json["projects"][0]["cluster_version"] == "3.16.3"
     assert password() not in (first, second)
     assert records(password()) == [1]
 
