@@ -19,6 +19,7 @@ from engine.local.server import LocalCloud
 from engine.model.names import names_for
 from engine.terraform.environment import terraform_environment
 from engine.terraform.toolchain import prepare
+from tests.functional.network_checks import require_network
 
 pytestmark = [pytest.mark.terraform, pytest.mark.timeout(1500)]
 
@@ -138,9 +139,10 @@ def test_an_empty_account_from_bootstrap_to_a_project_and_back(
     shared.terraform("init", "-input=false", f"-backend-config={tmp_path / 'backend.hcl'}")
     require_private(shared.plan())
 
-    # WHEN it is applied THEN a second plan changes nothing, and doctor finds no fault
+    # WHEN it is applied THEN a second plan changes nothing, the network is tight, and doctor finds no fault
     shared.terraform("apply", "-input=false", "shared.tfplan")
     shared.terraform("plan", "-input=false", "-detailed-exitcode")
+    require_network(aws.ec2)
     report = provisioner("doctor", "--json").json
     assert report["ok"], [check for check in report["checks"] if not check["ok"]]
     ground = cloud.inventory()
