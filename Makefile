@@ -69,7 +69,7 @@ demo: setup ## Watch the main job run for real on the local cloud
 
 # Terraform's processes collect garbage less often: a fifth less CPU, for memory that is there.
 test: setup setup-pcluster setup-checkov ## Run every test (real Terraform on the local cloud)
-	GOGC=400 $(BIN)/python -m pytest -n 4 --dist loadgroup $(PYTEST_ARGS)
+	GOGC=400 $(BIN)/python -m pytest -n 5 --dist loadgroup $(PYTEST_ARGS)
 
 test-unit: setup ## Run the tests that start nothing
 	$(BIN)/python -m pytest tests/unit tests/golden $(PYTEST_ARGS)

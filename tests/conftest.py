@@ -6,7 +6,8 @@ import hypothesis
 import pytest
 
 # Machines are shared and noisy: how long one example took says nothing about the code.
-hypothesis.settings.register_profile("patient", deadline=None)
+# Half of the usual examples: a run of all tests must stay short, and there are many runs.
+hypothesis.settings.register_profile("patient", deadline=None, max_examples=50)
 hypothesis.settings.load_profile("patient")
 
 

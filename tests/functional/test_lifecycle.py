@@ -191,9 +191,7 @@ def test_a_lustre_project_from_nothing_to_nothing(
     assert provisioner("list", "--json").json == {"projects": []}
 
 
-def test_efs_projects_side_by_side_and_a_destroy_that_keeps_the_data(
-    cloud, provisioner, backend, spec
-) -> None:
+def test_efs_projects_side_by_side(cloud, provisioner, backend, spec) -> None:
     def of_the_first() -> list[object]:
         return [item for item in cloud.inventory() if "proj-1" in str(item)]
 
@@ -206,15 +204,6 @@ def test_efs_projects_side_by_side_and_a_destroy_that_keeps_the_data(
     assert of_the_first() == first
     provisioner("destroy", "lab-1/proj-2", "--purge-data", "--confirm", "lab-1/proj-2").ok()
     assert of_the_first() == first
-
-    # WHEN the first is destroyed without --purge-data
-    kept = provisioner("destroy", "lab-1/proj-1", "--confirm", "lab-1/proj-1").ok()
-
-    # THEN bucket and home are there and said to be
-    assert NAMES.bucket in kept.out and NAMES.database in kept.out
-    assert not set(kinds(cloud)) & BY_THE_HOUR
-    assert {"s3:bucket", "efs:file-system", "accounting:database"} <= set(kinds(cloud))
-    assert "accounting:user" not in kinds(cloud)
 
 
 def test_a_spec_is_enough_for_a_person_with_terraform(

@@ -90,8 +90,13 @@ def test_records_outlive_clusters_passwords_and_releases(
     assert (cluster["version"], cluster["newer_version"]) == ("3.16.1", "3.16.3")
     assert "release and apply" in provisioner("status", PROJECT).ok().out
 
-    # WHEN the project is released THEN its user is gone from the server, and its records are not
-    provisioner("release", PROJECT, "--yes").ok()
+    # WHEN it is destroyed without --purge-data
+    kept = provisioner("destroy", PROJECT, "--confirm", PROJECT).ok()
+    # THEN the data is there and said to be; its user is gone from the server, and its records are not
+    assert NAMES.bucket in kept.out and NAMES.database in kept.out
+    assert {"s3:bucket", "efs:file-system"} <= {
+        f"{one['service']}:{one['type']}" for one in cloud.inventory() if not one["seeded"]
+    }
     assert mariadb.ask("SELECT User FROM mysql.user WHERE User = %s", NAMES.database_user) == []
     assert mariadb.ask(f"SELECT job FROM {TABLE}") == [(1,)]
     provisioner("rotate-password", PROJECT).refused(3, "NO_CLUSTER")
