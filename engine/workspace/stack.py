@@ -109,7 +109,10 @@ def _empty_stack(stack_id: str) -> TerraformStack:
     from cdktf import App, TerraformStack
 
     context = {"excludeStackIdFromLogicalIds": "true", "allowSepCharsInLogicalIds": "true"}
-    return TerraformStack(App(context=context), stack_id)
+    # cdktf makes its output folder before it is asked for output, by default where the user stands. Nothing
+    # is written to it or read from it, so that its name may be known.
+    outdir = f"{os.environ.get('TMPDIR') or '/tmp'}/provisioner-cdktf"  # noqa: S108
+    return TerraformStack(App(context=context, outdir=outdir), stack_id)
 
 
 def _backend_and_provider(stack: TerraformStack, spec: ProjectSpec, names: Names, settings: Settings) -> None:

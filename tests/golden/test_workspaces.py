@@ -8,6 +8,8 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -62,6 +64,13 @@ def test_every_module_that_is_called_is_copied(storage: str) -> None:
     called = {block["source"] for block in json.loads(files["main.tf.json"])["module"].values()}
     spec = load_spec(files[SPEC_FILE], source="test")
     assert called == {f"./modules/{name}" for name in module_names(spec, Presence.RUNNING)}
+
+
+def test_nothing_is_left_where_the_user_stands(tmp_path: Path) -> None:
+    code = "from tests.golden.test_workspaces import rendered; rendered('debug-efs')"
+    environment = {**os.environ, "PYTHONPATH": str(HERE.parents[2])}
+    subprocess.run([sys.executable, "-c", code], cwd=tmp_path, env=environment, check=True)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_rendering_twice_gives_the_same_bytes() -> None:
