@@ -59,10 +59,12 @@ setup-services: ## Install the servers that some tests run as child processes (D
 	} >/dev/null || { echo "MariaDB and acl could not be installed: apt-get and root are needed."; exit 1; }
 
 # Outside the checkout, so that every checkout of this machine uses one.
+# Which Debian's Slurm: trixie has 24.11, bookworm 22.05.
+SLURM_SUITE ?= trixie
 SLURM_ROOTS ?= $(HOME)/.cache/parallelcluster-provisioner/slurm
 
 setup-slurm: setup-services ## Make a Debian root with a real Slurm for the tests (Debian, Ubuntu; as root)
-	@tests/slurm/make-root.sh trixie $(SLURM_ROOTS)/trixie
+	@tests/slurm/make-root.sh $(SLURM_SUITE) $(SLURM_ROOTS)/$(SLURM_SUITE)
 
 demo: setup ## Watch the main job run for real on the local cloud
 	@$(BIN)/provisioner demo

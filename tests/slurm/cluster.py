@@ -175,6 +175,12 @@ class SlurmCluster:
             assert done.returncode == 0, f"{command}: {done.returncode}\n{done.stdout}\n{done.stderr}"
         return done
 
+    def version(self) -> tuple[int, int]:
+        """Slurm's, as (24, 11)."""
+        said = self.run("slurmd", "-V").stdout.split()[-1]
+        year, month = said.split(".")[:2]
+        return int(year), int(month)
+
     def systemctl(self, *arguments: str) -> None:
         self.run("systemctl", *arguments)
 
@@ -304,7 +310,8 @@ class SlurmCluster:
         for folder in ("/var/spool/slurm.state", "/var/spool/slurmd"):
             self.path(folder).mkdir(parents=True, exist_ok=True)
         self.run("chown", "slurm:slurm", "/var/spool/slurm.state", "/run/slurm")
-        self.path(f"{ETC}/cgroup.conf").write_text("CgroupPlugin=disabled\n")
+        if self.version() >= (23, 0):
+            self.path(f"{ETC}/cgroup.conf").write_text("CgroupPlugin=disabled\n")
         self.path(SLURM_CONF).write_text(self._slurm_conf())
         self.path(f"{ETC}/slurm_parallelcluster.conf").write_text(
             "".join(f"{key}={value}\n" for key, value in self.settings)

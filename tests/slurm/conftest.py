@@ -26,7 +26,9 @@ DEFAULT_ROOTS = Path("~/.cache/parallelcluster-provisioner/slurm")
 @pytest.fixture(scope="session")
 def slurm_root() -> Path:
     """The Debian root with Slurm in it; skips the test where there is none, or no right to use it."""
-    root = Path(os.environ.get("SLURM_ROOTS", DEFAULT_ROOTS)).expanduser() / "trixie"
+    root = Path(os.environ.get("SLURM_ROOTS", DEFAULT_ROOTS)).expanduser() / os.environ.get(
+        "SLURM_SUITE", "trixie"
+    )
     reason = ""
     if not (root / ".packages").is_file():
         reason = f"no Slurm in {root}: `make setup-slurm` makes it"
