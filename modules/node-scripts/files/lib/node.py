@@ -61,13 +61,24 @@ def fetch(bucket: str, key: str, target: Path) -> None:
     run("aws", "s3", "cp", "--only-show-errors", f"s3://{bucket}/{key}", str(target))
 
 
-def write(path: Path, text: str, mode: int = 0o644) -> bool:
-    """Make the file hold this, at once; False when it does already."""
-    if path.is_file() and path.read_text("utf-8") == text and path.stat().st_mode & 0o7777 == mode:
-        return False
+def write(path: Path, text: str, mode: int = 0o644, owner: tuple[int, int] | None = None) -> bool:
+    """Make the file hold this, at once; False when it does already.
+
+    owner   ids of user and group; None for whoever writes it
+    """
+    if path.is_file():
+        there = path.stat()
+        is_theirs = owner in (None, (there.st_uid, there.st_gid))
+        if is_theirs and there.st_mode & 0o7777 == mode and path.read_text("utf-8") == text:
+            return False
     path.parent.mkdir(parents=True, exist_ok=True)
     new = path.with_name(path.name + ".new")
-    new.write_text(text, "utf-8")
+    # It may hold a password: nobody else may open it at any moment, not even before it has its mode.
+    new.unlink(missing_ok=True)
+    with open(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as file:  # noqa: PTH123
+        file.write(text)
+    if owner is not None:
+        os.chown(new, *owner)
     new.chmod(mode)
     new.replace(path)
     return True

@@ -28,7 +28,7 @@ import rest_filter
 from node import StepError, at, config, fetch, run, step, write
 from packages import ensure_program
 from slurm_accounting import await_slurmctld, restart_slurmctld, restart_slurmdbd
-from slurm_files import ETC, install, set_block, slurm
+from slurm_files import ETC, set_block, slurm
 
 JWKS_FILE = f"{ETC}/jwks.json"
 SLURM_USER = "slurm"
@@ -132,9 +132,10 @@ def _fetched(settings: dict[str, Any]) -> str:
 
 def _install_keys(text: str) -> None:
     try:
-        install(text, at(JWKS_FILE), owner=SLURM_USER, mode=0o400)
-    except LookupError:
+        account = pwd.getpwnam(SLURM_USER)
+    except KeyError:
         raise StepError(f"this image has no user {SLURM_USER}: it is none of ParallelCluster's") from None
+    write(at(JWKS_FILE), text, 0o400, (account.pw_uid, account.pw_gid))
 
 
 def _write_filter(settings: dict[str, Any], found: list[jwks.Key], haproxy: str) -> str:

@@ -7,9 +7,7 @@ Source   ParallelCluster user guide, "Slurm configuration customization"; its co
 
 from __future__ import annotations
 
-import os
 import re
-import shutil
 from pathlib import Path
 
 from node import StepError, at, write
@@ -45,8 +43,8 @@ def set_block(path: Path, topic: str, lines: list[str]) -> bool:
     rest = _pattern(topic).sub("", text)
     before = path.stat()
     ours = f"{_begin(topic)}\n{inside}{_end(topic)}\n" if lines else ""
-    write(path, rest.rstrip("\n") + "\n" + ours, before.st_mode & 0o7777)
-    os.chown(path, before.st_uid, before.st_gid)
+    owner = (before.st_uid, before.st_gid)
+    write(path, rest.rstrip("\n") + "\n" + ours, before.st_mode & 0o7777, owner)
     return True
 
 
@@ -72,22 +70,6 @@ def parameters(path: Path) -> dict[str, str]:
 
 def parameters_of_include(path: Path, name: str) -> dict[str, str]:
     return parameters(at(name) if name.startswith("/") else path.parent / name)
-
-
-def install(text: str, path: Path, *, owner: str, mode: int) -> bool:
-    """A whole file of ours that only its owner may change, in its place at once; False when it is there."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    new = path.with_name(path.name + ".new")
-    if path.is_file() and path.read_text("utf-8") == text and path.stat().st_mode & 0o7777 == mode:
-        return False
-    # Nobody else may open it at any moment, not even before it has its owner.
-    new.unlink(missing_ok=True)
-    with open(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as file:  # noqa: PTH123
-        file.write(text)
-    shutil.chown(new, owner, owner)
-    new.chmod(mode)
-    new.replace(path)
-    return True
 
 
 def _begin(topic: str) -> str:
