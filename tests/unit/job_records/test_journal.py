@@ -158,3 +158,17 @@ def test_the_agents_word_on_what_it_has_sent(tmp_path: Path, state: str, sent: i
     (tmp_path / "_var_spool_a_b_c.jsonl").write_text(state)
     assert cloudwatch.sent_bytes(Path("/var/spool/a b:c.jsonl"), state_directory=tmp_path) == sent
     assert cloudwatch.sent_bytes(Path("/var/spool/other"), state_directory=tmp_path) == 0
+
+
+def test_what_is_committed_is_read_from_the_end_of_a_file(tmp_path: Path) -> None:
+    # GIVEN a file whose last line break lies before several torn chunks, or nowhere
+    chunk = journal._CHUNK
+    for whole, torn in (
+        (b"a\n" * chunk, b"b" * (3 * chunk + 5)),
+        (b"a\n", b""),
+        (b"", b"b" * 10),
+        (b"", b""),
+    ):
+        path = tmp_path / "records.jsonl"
+        path.write_bytes(whole + torn)
+        assert journal._committed_bytes(path) == len(whole)

@@ -29,6 +29,7 @@ _FILE = re.compile(r"(\d{6,})\.jsonl")
 
 FILE_BYTES = 64 * 1024 * 1024
 KEEP_BYTES = 2 * 1024**3
+_CHUNK = 64 * 1024
 
 
 class Journal:
@@ -188,5 +189,14 @@ def _ids(content: bytes) -> list[str]:
 
 def _committed_bytes(path: Path) -> int:
     """The size up to the last line break: a torn line after it is never sent."""
-    content = path.read_bytes()
-    return content.rfind(b"\n") + 1
+    with path.open("rb") as file:
+        # From its end: it is asked every few seconds, of files that may be large.
+        end = file.seek(0, os.SEEK_END)
+        while end > 0:
+            start = max(0, end - _CHUNK)
+            file.seek(start)
+            found = file.read(end - start).rfind(b"\n")
+            if found >= 0:
+                return start + found + 1
+            end = start
+    return 0
