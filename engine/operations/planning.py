@@ -140,7 +140,6 @@ def write_project(
     # What was made is given back, whatever has become of its tier since.
     tier, cidr = last_tier(engine.catalogue, spec), None
     if presence is Presence.RUNNING:
-        check_spec(engine, spec)
         cidr = reserve_block(engine.cloud, engine.settings, names.project, now=engine.now())
     files = render_workspace(spec, engine.settings, tier, subnet_cidr=cidr, presence=presence)
     write_workspace(folder, files, module_names(spec, presence))

@@ -7,14 +7,14 @@ from __future__ import annotations
 
 import argparse
 import fcntl
-import json
 import logging
 import os
 import signal
 import sys
 import threading
 import time
-from pathlib import Path
+
+from node import at, config
 
 from . import cloudwatch
 from .accounting import Accounting, AccountingError
@@ -24,8 +24,6 @@ from .shipper import Shipper, Timing
 
 log = logging.getLogger("job-records")
 
-TAIL_BYTES = 16384
-
 _POLL_S = 2.0
 _FLUSH_S = 20.0
 _AGENT_S = 20.0
@@ -34,18 +32,16 @@ _AGENT_S = 20.0
 def main() -> int:
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(message)s", stream=sys.stderr)
     options = _options()
-    root = os.environ.get("PROVISIONER_ROOT", "")
-    directory = Path(f"{root}/var/spool/provisioner/job-records")
+    directory = at("/var/spool/provisioner/job-records")
     lock = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         log.error("another shipper is at work on %s", directory)
         return 1
-    node_config = Path(os.environ.get("PROVISIONER_NODE_CONFIG", f"{root}/etc/provisioner/node.json"))
-    config = json.loads(node_config.read_text())
+    settings = config()
     journal = Journal(directory, file_bytes=options.file_bytes)
-    project = config["project"]
+    project = settings["project"]
     shipper = Shipper(
         spool=Spool(directory / "markers"),
         accounting=Accounting(),
@@ -56,7 +52,7 @@ def main() -> int:
             "vlab_id": project["vlab_id"],
             "project_id": project["project_id"],
         },
-        tail_bytes=config["job_records"].get("tail_bytes", TAIL_BYTES),
+        tail_bytes=settings["job_records"]["tail_bytes"],
         timing=Timing(settle=options.settle, give_up=options.give_up, sweep=options.sweep),
     )
     stop = threading.Event()
