@@ -51,7 +51,7 @@ def _holds(operator: str, wanted: list[str], value: str | list[str] | None) -> b
         return False
     plain = operator.removeprefix("ForAnyValue:")
     if plain not in (*_LIKE, "StringEquals"):
-        raise NotImplementedError(operator)
+        raise ValueError(f"this reading of policies does not know {operator}")
     match = fnmatchcase if plain in _LIKE else str.__eq__
     return any(match(one, pattern) for one in _listed(value) for pattern in wanted)
 

@@ -40,7 +40,7 @@ fi
 
 echo "Making a Debian $suite with Slurm in $root ..."
 mkdir -p "$(dirname "$root")"
-new=$(mktemp -d "$root.XXXXXX")
+new=$(mktemp --directory --tmpdir="$(dirname "$root")")
 trap 'rm -rf --one-file-system "$new"' EXIT
 chmod 0755 "$new"
 # Its mounts are its own, and go with it.

