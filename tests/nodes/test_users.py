@@ -86,8 +86,12 @@ def test_an_image_that_has_the_user_gets_it_right(machine: Node) -> None:
     assert start(machine).returncode == 0
     passwd = machine.root / "etc/passwd"
     passwd.write_text(passwd.read_text().replace("/home/sim:/bin/bash", "/srv/sim:/sbin/nologin"))
+    password = entries(machine, "shadow")["sim"][1]
+    shadow = machine.root / "etc/shadow"
+    shadow.write_text(shadow.read_text().replace(f"sim:{password}:", "sim:$6$salt$known:"))
     assert start(machine).returncode == 0
     assert entries(machine, "passwd")["sim"][5:] == ["/home/sim", "/bin/bash"]
+    assert entries(machine, "shadow")["sim"][1].startswith("!")
 
 
 def test_a_user_with_privileges_is_refused(machine: Node) -> None:

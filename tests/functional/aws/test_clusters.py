@@ -14,6 +14,7 @@ from engine.aws.clusters import (
     ClusterSummary,
     cluster_summaries,
     describe_cluster,
+    fleet_is_stopped,
     standing_version,
 )
 from engine.aws.session import Cloud
@@ -381,3 +382,21 @@ def test_a_cluster_that_stands_tells_its_release(
     tags = [{"Key": "parallelcluster:version", "Value": "3.15.0"}]
     stacks.answer(CLUSTER, stack(CLUSTER, status, Tags=tags) if status else None)
     assert standing_version(cloud, CLUSTER) == ("3.15.0" if kept else None)
+
+
+@pytest.mark.parametrize(
+    ("status", "stopped"),
+    [("STOPPED", True), ("STOPPING", False), ("STOP_REQUESTED", False), ("RUNNING", False), (None, False)],
+)
+def test_only_a_fleet_that_has_stopped_is_stopped(cloud: Cloud, status: str | None, stopped: bool) -> None:
+    table = "parallelcluster-pc-1"
+    cloud.dynamodb.create_table(
+        TableName=table,
+        AttributeDefinitions=[{"AttributeName": "Id", "AttributeType": "S"}],
+        KeySchema=[{"AttributeName": "Id", "KeyType": "HASH"}],
+        BillingMode="PAY_PER_REQUEST",
+    )
+    if status:
+        data = {"M": {"status": {"S": status}}}
+        cloud.dynamodb.put_item(TableName=table, Item={"Id": {"S": "COMPUTE_FLEET"}, "Data": data})
+    assert fleet_is_stopped(cloud, "pc-1") is stopped
