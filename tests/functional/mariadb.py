@@ -65,9 +65,17 @@ class MariaDbServer:
         return str(self._certificates.other_ca_file)
 
     def start(self) -> None:
-        data = self._folder / "data"
-        common = ["--no-defaults", f"--user={getpass.getuser()}", f"--datadir={data}"]
-        subprocess.run(
+        # Each has its own: a server that starts deletes the temporary tables that lie in the folder, whose
+        # ever they are.
+        temporary = self._folder / "tmp"
+        temporary.mkdir()
+        common = [
+            "--no-defaults",
+            f"--user={getpass.getuser()}",
+            f"--datadir={self._folder / 'data'}",
+            f"--tmpdir={temporary}",
+        ]
+        made = subprocess.run(
             [
                 _program("mariadb-install-db"),
                 *common,
@@ -75,10 +83,12 @@ class MariaDbServer:
                 "--skip-test-db",
                 "--innodb-log-file-size=16M",
             ],
-            check=True,
-            capture_output=True,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
             timeout=READY_WITHIN_S,
         )
+        assert made.returncode == 0, made.stdout
         with (self._folder / "log").open("wb") as log:
             self._process = subprocess.Popen(
                 [

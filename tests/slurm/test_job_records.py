@@ -231,8 +231,14 @@ def test_a_requeued_job_has_a_record_for_each_run(recording: Recording) -> None:
     cluster.run("scontrol", "requeue", str(job))
     first = recording.await_one(job)
     assert (first["state"], first["restarts"]) == ("REQUEUED", 0)
-    # Slurm waits two minutes before it starts such a job again; not here.
-    cluster.run("scontrol", "update", f"jobid={job}", "starttime=now")
+
+    def started_again() -> bool:
+        # Slurm waits two minutes before it starts such a job again; not here. It sets that time when the
+        # node has cleared up after the first run, so once asking may be too early.
+        cluster.run("scontrol", "update", f"jobid={job}", "starttime=now", check=False)
+        return len(recording.of(job)) > 1
+
+    await_value(started_again, "the second run", recording.explain)
     second = recording.await_one(job, 2)
     assert (second["state"], second["restarts"]) == ("COMPLETED", 1)
     assert first["id"] != second["id"]
