@@ -1,0 +1,328 @@
+"""Makes the collection of plans: real Terraform against the local cloud. `make plans`; takes minutes.
+
+Each plan is one file, tests/golden/review/plans/NAME.json.gz: `terraform show -json`, without what a
+review does not read, and without anything of this machine. Ids are those of the local cloud, so every run gives
+other ones; the golden reviews have to be written anew after it (UPDATE_GOLDEN=1).
+
+    python -m tests.golden.make_plans [NAME...]    only these groups: created, changed, parked, small
+"""
+
+from __future__ import annotations
+
+import gzip
+import json
+import os
+import re
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from engine.aws.session import Cloud
+from engine.cli.invocation import base_folder
+from engine.errors import TerraformError
+from engine.local.server import LocalCloud
+from engine.model.settings import load_settings
+from engine.model.spec import ProjectSpec
+from engine.operations.engine import Engine, open_engine
+from engine.operations.planning import make_plan
+from engine.operations.provision import plan, provision
+from engine.operations.release import release
+from engine.operations.reporting import Silent
+from engine.workspace.stack import Presence
+from tests.functional.conftest import QUICK, _make_backend
+from tests.golden.small_plans import ROOTS, Root
+
+PLANS = Path(__file__).parent / "review" / "plans"
+FORMAT_FIELDS = (
+    "format_version",
+    "terraform_version",
+    "applyable",
+    "complete",
+    "errored",
+    "output_changes",
+    "resource_drift",
+    "resource_changes",
+    "checks",
+)
+PROJECT = {"vlab_id": "lab-1", "project_id": "proj-1"}
+AWS = {"AWS_ACCESS_KEY_ID": "local", "AWS_SECRET_ACCESS_KEY": "local", "AWS_REGION": "us-east-1"}
+
+CREATED: Mapping[str, dict[str, Any]] = {
+    "create-lustre-125": {"storage": {"kind": "lustre", "throughput_mbps_per_tib": 125}},
+    "create-lustre-250": {"storage": {"kind": "lustre", "capacity_gib": 2400}},
+    "create-lustre-500": {
+        "tier": "prod-mpi",
+        "storage": {"kind": "lustre", "capacity_gib": 9600, "throughput_mbps_per_tib": 500},
+        "head_node": {"instance_type": "m7i.xlarge"},
+        "compute": {"max_nodes": 40},
+    },
+    "create-lustre-1000": {"storage": {"kind": "lustre", "throughput_mbps_per_tib": 1000}},
+    "create-efs": {"storage": {"kind": "efs"}},
+    "create-queues": {
+        "storage": {"kind": "efs"},
+        "head_node": {"instance_type": "m7i.xlarge", "root_volume": {"size_gib": 100}},
+        "queues": [
+            {
+                "name": "mpi",
+                "placement_group": True,
+                "compute_resources": [
+                    {"name": "c7i", "instance_types": ["c7i.48xlarge"], "max_count": 16, "efa": True}
+                ],
+            },
+            {
+                "name": "spot",
+                "spot": True,
+                "compute_resources": [
+                    {"name": "two", "instance_types": ["m7i.2xlarge", "m6i.2xlarge"], "max_count": 50}
+                ],
+            },
+            {
+                "name": "standing",
+                "root_volume": {"size_gib": 200},
+                "compute_resources": [
+                    {"name": "c7a", "instance_types": ["c7a.48xlarge"], "min_count": 2, "max_count": 4}
+                ],
+            },
+        ],
+    },
+    "create-gpu": {
+        "storage": {"kind": "efs"},
+        "queues": [
+            {
+                "name": "gpu",
+                "compute_resources": [
+                    {"name": "g5", "instance_types": ["g5.xlarge"], "max_count": 8},
+                    {"name": "unpriced", "instance_types": ["g6e.xlarge"], "max_count": 2},
+                ],
+            }
+        ],
+    },
+}
+
+CHANGED: Mapping[str, dict[str, Any]] = {
+    "unchanged": {},
+    "grow-lustre": {"storage": {"kind": "lustre", "capacity_gib": 2400}},
+    "faster-lustre": {"storage": {"kind": "lustre", "throughput_mbps_per_tib": 500}},
+    "lustre-to-efs": {"storage": {"kind": "efs"}},
+    "more-nodes": {"compute": {"max_nodes": 16}},
+    "fewer-nodes": {"compute": {"max_nodes": 1}},
+    "new-owner": {"owner": "ada@example.org"},
+    "new-tags": {"tags": {"cost-center": "4711"}},
+    "other-tier": {"tier": "prod-batch"},
+    "other-head-node": {"head_node": {"instance_type": "t3.large"}},
+    "head-node-disk": {"head_node": {"root_volume": {"size_gib": 100}}},
+    "idle-time": {"compute": {"scaledown_idle_min": 30}},
+    "own-queues": {
+        "queues": [
+            {
+                "name": "debug",
+                "compute_resources": [{"name": "t3", "instance_types": ["t3.micro"], "max_count": 4}],
+            }
+        ]
+    },
+}
+
+
+def main(arguments: list[str]) -> int:
+    """Make the groups that are named, or all of them."""
+    wanted = arguments or ["created", "changed", "parked", "small"]
+    PLANS.mkdir(exist_ok=True)
+    with tempfile.TemporaryDirectory() as scratch, LocalCloud(durations=QUICK) as cloud:
+        aws = Cloud(region=cloud.region, endpoint_url=cloud.endpoint, local=True)
+        _make_backend(aws)
+        engine = _engine(cloud, Path(scratch))
+        # One cluster is enough: what is planned and never applied leaves only records behind.
+        for group, plans in _groups(engine, aws, Path(scratch)).items():
+            if group in wanted:
+                for name, shown in plans():
+                    _keep(name, shown, scratch)
+    return 0
+
+
+def _groups(
+    engine: Engine, aws: Cloud, scratch: Path
+) -> dict[str, Callable[[], Iterator[tuple[str, dict[str, Any]]]]]:
+    return {
+        "created": lambda: _created(engine),
+        "changed": lambda: _changed(engine, aws),
+        "parked": lambda: _parked(engine),
+        "small": lambda: _small(engine, aws, scratch),
+    }
+
+
+def _engine(cloud: LocalCloud, scratch: Path) -> Engine:
+    given = {
+        "endpoint_url": cloud.endpoint,
+        "home": str(base_folder() / ".provisioner"),
+        "workspaces_dir": str(scratch / "projects"),
+        "terraform": os.environ.get("PROVISIONER_TERRAFORM"),
+    }
+    settings = load_settings(flags=given).settings
+    return open_engine(settings, base=scratch, environ=os.environ, reporter=Silent())
+
+
+def _spec(**more: Any) -> ProjectSpec:
+    return ProjectSpec.model_validate({**PROJECT, "tier": "debug", **_tailored(more)})
+
+
+def _tailored(more: dict[str, Any]) -> dict[str, Any]:
+    return {**more, "tier": "tailor-made"} if "queues" in more else more
+
+
+def _created(engine: Engine) -> Iterator[tuple[str, dict[str, Any]]]:
+    for name, more in CREATED.items():
+        yield name, _shown(plan(engine, _spec(**more)))
+
+
+def _changed(engine: Engine, aws: Cloud) -> Iterator[tuple[str, dict[str, Any]]]:
+    provision(engine, _spec(), approve=lambda _: None)
+    for name, more in CHANGED.items():
+        yield name, _shown(plan(engine, _spec(**more)))
+    of_records = engine.settings.model_copy(update={"job_record_retention_days": 30})
+    yield "shorter-records", _shown(plan(replace(engine, settings=of_records), _spec()))
+    yield "other-image", _shown(plan(_with_image(engine), _spec()))
+    yield "park", _shown(make_plan(engine, _spec(), Presence.PARKED))
+    yield "remove", _shown(make_plan(engine, _spec(), Presence.REMOVED))
+    bucket = engine.names("lab-1", "proj-1").bucket
+    aws.s3.put_bucket_versioning(Bucket=bucket, VersioningConfiguration={"Status": "Suspended"})
+    yield "drifted-versioning", _shown(plan(engine, _spec()))
+    aws.s3.delete_public_access_block(Bucket=bucket)
+    yield "drifted-away", _shown(plan(engine, _spec()))
+
+
+def _with_image(engine: Engine) -> Engine:
+    return replace(
+        engine, settings=engine.settings.model_copy(update={"custom_ami": "ami-0123456789abcdef0"})
+    )
+
+
+def _parked(engine: Engine) -> Iterator[tuple[str, dict[str, Any]]]:
+    provision(engine, _spec(), approve=lambda _: None)
+    release(engine, "lab-1", "proj-1", approve=lambda _: None, skip_export="a test")
+    yield "return-from-park", _shown(plan(engine, _spec()))
+    yield "stay-parked", _shown(make_plan(engine, _spec(), Presence.PARKED))
+    yield "remove-parked", _shown(make_plan(engine, _spec(), Presence.REMOVED))
+
+
+def _shown(planned: Any) -> dict[str, Any]:
+    shown: dict[str, Any] = planned.runner.show_plan(planned.plan_file)
+    return shown
+
+
+def _small(engine: Engine, aws: Cloud, scratch: Path) -> Iterator[tuple[str, dict[str, Any]]]:
+    aws.s3.create_bucket(Bucket="made-by-hand")
+    for name, root in ROOTS.items():
+        yield name, _of_root(engine, root, scratch / name)
+
+
+def _of_root(engine: Engine, root: Root, folder: Path) -> dict[str, Any]:
+    folder.mkdir()
+    runner = engine.runner_in(folder, project="lab-1/proj-1", log_path=folder / "log")
+    for text in root.before:
+        (folder / "main.tf").write_text(text, "utf-8")
+        runner.init()
+        runner.plan(folder / "plan")
+        try:
+            runner.apply(folder / "plan")
+        except TerraformError:
+            if not root.apply_fails:
+                raise
+    (folder / "main.tf").write_text(root.last, "utf-8")
+    runner.init()
+    if root.plan_fails:
+        _plan_that_fails(engine, folder)
+    else:
+        runner.plan(folder / "plan", destroy=root.destroy)
+    return runner.show_plan(folder / "plan")
+
+
+def _plan_that_fails(engine: Engine, folder: Path) -> None:
+    """Terraform saves what it got to; the engine's runner would throw it away."""
+    argv = [str(engine.toolchain.binary), "plan", "-out=plan", "-input=false", "-no-color"]
+    ended = subprocess.run(argv, cwd=folder, env={**os.environ, **AWS}, capture_output=True, check=False)
+    if ended.returncode != 1 or not (folder / "plan").is_file():
+        raise SystemExit(ended.stdout.decode() + ended.stderr.decode())
+
+
+def _keep(name: str, shown: Mapping[str, Any], scratch: str) -> None:
+    text = json.dumps(trimmed(shown), sort_keys=True, ensure_ascii=False)
+    if scratch in text:
+        raise SystemExit(f"{name} names a folder of this machine")
+    path = PLANS / f"{name}.json.gz"
+    path.write_bytes(gzip.compress(text.encode(), mtime=0))
+    sys.stdout.write(f"{name} {len(shown.get('resource_changes', []))} changes\n")
+    sys.stdout.flush()
+
+
+def trimmed(shown: Mapping[str, Any]) -> dict[str, Any]:
+    """What a review reads: the changes, and of the configuration only what refers to what."""
+    kept = {field: shown[field] for field in FORMAT_FIELDS if field in shown}
+    for entry in kept.get("resource_changes", []):
+        if entry["change"]["actions"] == ["no-op"] and not entry["change"].get("importing"):
+            # Both sides are the same.
+            entry["change"]["before"] = entry["change"]["after"]
+    variables = shown.get("variables")
+    root = shown.get("configuration", {}).get("root_module", {})
+    configuration = {"root_module": _references(root)}
+    return {**kept, **({"variables": variables} if variables else {}), "configuration": configuration}
+
+
+def _references(module: Mapping[str, Any]) -> dict[str, Any]:
+    kept: dict[str, Any] = {}
+    if module.get("resources"):
+        kept["resources"] = [
+            {
+                "address": one["address"],
+                "mode": one["mode"],
+                "expressions": {"all": {"references": sorted(set(_named(one)))}},
+                **({"depends_on": one["depends_on"]} if one.get("depends_on") else {}),
+            }
+            for one in module["resources"]
+        ]
+    if module.get("module_calls"):
+        kept["module_calls"] = {
+            name: {
+                "expressions": {
+                    key: {"references": sorted(set(_named(value)))}
+                    for key, value in call.get("expressions", {}).items()
+                },
+                "module": _references(call.get("module", {})),
+            }
+            for name, call in module["module_calls"].items()
+        }
+    if module.get("outputs"):
+        kept["outputs"] = {
+            name: {"expression": {"references": sorted(set(_named(value)))}}
+            for name, value in module["outputs"].items()
+        }
+    if module.get("variables"):
+        kept["variables"] = {
+            name: {"sensitive": True} for name, value in module["variables"].items() if value.get("sensitive")
+        }
+    return kept
+
+
+def _named(value: Any) -> Iterator[str]:
+    if isinstance(value, Mapping):
+        references = value.get("references")
+        if isinstance(references, list):
+            yield from (str(one) for one in references)
+        for key, inner in value.items():
+            if key != "references":
+                yield from _named(inner)
+    elif isinstance(value, list):
+        for inner in value:
+            yield from _named(inner)
+
+
+def text_of_machine(text: str) -> bool:
+    """Whether a plan's text names a folder or a key that only the machine it was made on can have."""
+    return re.search(r"/(root|home|tmp|work|opt)/|PRIVATE KEY|AKIA[A-Z0-9]{12}", text) is not None
+
+
+if __name__ == "__main__":
+    raise SystemExit(main(sys.argv[1:]))
