@@ -10,6 +10,7 @@ other ones; the golden reviews have to be written anew after it (UPDATE_GOLDEN=1
 from __future__ import annotations
 
 import gzip
+import hashlib
 import json
 import os
 import re
@@ -48,6 +49,7 @@ FORMAT_FIELDS = (
     "resource_changes",
     "checks",
 )
+LONGEST_TEXT = 2000
 PROJECT = {"vlab_id": "lab-1", "project_id": "proj-1"}
 AWS = {"AWS_ACCESS_KEY_ID": "local", "AWS_SECRET_ACCESS_KEY": "local", "AWS_REGION": "us-east-1"}
 
@@ -249,7 +251,7 @@ def _plan_that_fails(engine: Engine, folder: Path) -> None:
 
 
 def _keep(name: str, shown: Mapping[str, Any], scratch: str) -> None:
-    text = json.dumps(trimmed(shown), sort_keys=True, ensure_ascii=False)
+    text = json.dumps(shortened(trimmed(shown)), sort_keys=True, ensure_ascii=False)
     if scratch in text:
         raise SystemExit(f"{name} names a folder of this machine")
     path = PLANS / f"{name}.json.gz"
@@ -269,6 +271,18 @@ def trimmed(shown: Mapping[str, Any]) -> dict[str, Any]:
     root = shown.get("configuration", {}).get("root_module", {})
     configuration = {"root_module": _references(root)}
     return {**kept, **({"variables": variables} if variables else {}), "configuration": configuration}
+
+
+def shortened(value: Any) -> Any:
+    """The value with every long text in it cut that is no JSON: packed programs don't get smaller."""
+    if isinstance(value, Mapping):
+        return {key: shortened(inner) for key, inner in value.items()}
+    if isinstance(value, list):
+        return [shortened(inner) for inner in value]
+    if isinstance(value, str) and len(value) > LONGEST_TEXT and value[:1] not in "{[":
+        digest = hashlib.sha256(value.encode()).hexdigest()[:12]
+        return f"({len(value)} characters, sha256 {digest})"
+    return value
 
 
 def _references(module: Mapping[str, Any]) -> dict[str, Any]:
