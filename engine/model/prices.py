@@ -1,7 +1,7 @@
 """The price table: what AWS asks for what a project has, as dated data with a source and a grade.
 
 The table that comes with the engine is data/prices.yaml. It is a copy, never the truth of today; what it
-does not say is not known, and nobody may guess it. `provisioner prices refresh` writes a newer one from the
+does not say is not known, and nobody may guess it. `provisioner prices` writes a newer one from the
 AWS Price List API (engine/aws/prices.py), which the setting `prices` puts in front of it.
 """
 
@@ -129,7 +129,7 @@ def parse_prices(text: str, *, source: str) -> PriceTable:
         raise InvalidSettings(
             f"The price table {source} can't be read.",
             [FieldProblem(place, f"is not as it must be ({type(error).__name__}: {error})")],
-            hint=f"{BUILT_IN} shows what a price table looks like; `provisioner prices refresh` writes one.",
+            hint=f"{BUILT_IN} shows what a price table looks like; `provisioner prices` writes one.",
         ) from error
     units = {item: rows["per"] for item, rows in document["prices"].items()}
     return PriceTable(prices, units=units)

@@ -13,6 +13,7 @@ from engine.aws.preflight import account_of
 from engine.aws.registry import Registry
 from engine.aws.session import Cloud
 from engine.model.names import Names, names_for
+from engine.model.prices import PriceTable, load_prices
 from engine.model.settings import Settings
 from engine.model.tiers import Tier, load_catalogue
 from engine.operations.reporting import Reporter
@@ -26,6 +27,7 @@ class Engine:
     """settings have their account; folders are absolute; environ is the caller's environment.
 
     catalogue   the tiers that a spec may name
+    prices      what cost estimates go by
     """
 
     settings: Settings
@@ -36,6 +38,7 @@ class Engine:
     reporter: Reporter
     now: Callable[[], datetime]
     catalogue: tuple[Tier, ...] = field(default_factory=load_catalogue)
+    prices: PriceTable = field(default_factory=load_prices)
     runners: WeakSet[Runner] = field(default_factory=WeakSet, compare=False)
 
     @cached_property
@@ -122,12 +125,14 @@ def open_engine(
     environ: Mapping[str, str],
     reporter: Reporter,
     catalogue: tuple[Tier, ...] | None = None,
+    prices: PriceTable | None = None,
 ) -> Engine:
     """Connect.
 
     base        where relative folders of the settings start
     environ     the caller's environment, of which Terraform gets what it needs
     catalogue   the tiers that a spec may name; None: the built-in ones
+    prices      what cost estimates go by; None: the built-in table
     Raises      what `connect` raises
     """
     cloud, settings = connect(settings)
@@ -140,6 +145,7 @@ def open_engine(
         reporter=reporter,
         now=lambda: datetime.now(UTC),
         catalogue=load_catalogue() if catalogue is None else catalogue,
+        prices=load_prices() if prices is None else prices,
     )
 
 

@@ -12,7 +12,7 @@ from engine.model.spec import ProjectSpec
 from engine.operations import access, records, token_keys
 from engine.operations.engine import Engine
 from engine.operations.planning import Planned, check_ground, check_spec, make_plan
-from engine.review.findings import refuse_cluster_update, refuse_data_loss
+from engine.review.findings import refuse_broken_rules, refuse_cluster_update, refuse_data_loss
 from engine.review.model import Review
 from engine.workspace.stack import Presence
 
@@ -42,7 +42,7 @@ def plan(engine: Engine, spec: ProjectSpec) -> Planned:
 def provision(engine: Engine, spec: ProjectSpec, *, approve: Approve) -> Provisioned:
     """Make the project what its spec says. Doing it again changes nothing.
 
-    Raises   NotConfirmed, DataAtRisk, ClusterUpdateRefused (nothing changed); TerraformError,
+    Raises   NotConfirmed, DataAtRisk, RuleBroken, ClusterUpdateRefused (nothing changed); TerraformError,
              ClusterError (the record says what happened, and the same call again goes on from there)
     """
     return carry_out(engine, plan(engine, spec), approve=approve)
@@ -51,6 +51,7 @@ def provision(engine: Engine, spec: ProjectSpec, *, approve: Approve) -> Provisi
 def carry_out(engine: Engine, planned: Planned, *, approve: Approve) -> Provisioned:
     """Apply exactly this plan and wait for AWS's word. Raises as `provision` does."""
     refuse_data_loss(planned.review, allowed=())
+    refuse_broken_rules(planned.review)
     _refuse_cluster_update(engine, planned)
     if planned.has_changes:
         approve(planned.review)

@@ -1,8 +1,8 @@
 """Makes the collection of plans: real Terraform against the local cloud. `make plans`; takes minutes.
 
-Each plan is one file, tests/golden/review/plans/NAME.json.gz: `terraform show -json`, without what a
-review does not read, and without anything of this machine. Ids are those of the local cloud, so every run gives
-other ones; the golden reviews have to be written anew after it (UPDATE_GOLDEN=1).
+Each plan is one file, tests/golden/review/plans/NAME.json.gz: `terraform show -json`, without what a review
+does not read, and without anything of this machine. Ids are those of the local cloud: every run gives other
+ones, and the golden reviews have to be written anew after it (UPDATE_GOLDEN=1).
 
     python -m tests.golden.make_plans [NAME...]    only these groups: created, changed, parked, small
 """

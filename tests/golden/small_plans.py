@@ -239,7 +239,9 @@ resource "aws_{kind}" "{name}" {{
 
 ROOTS: dict[str, Root] = {
     "empty": Root(""),
-    "outputs-only": Root('output "a" {\n  value = "new"\n}\n', before=('output "b" {\n  value = "old"\n}\n',)),
+    "outputs-only": Root(
+        'output "a" {\n  value = "new"\n}\n', before=('output "b" {\n  value = "old"\n}\n',)
+    ),
     "moved": Root(
         _data("there", "x") + "moved {\n  from = terraform_data.here\n  to   = terraform_data.there\n}\n",
         before=(_data("here", "x"),),
@@ -296,8 +298,12 @@ ROOTS: dict[str, Root] = {
     ),
     "stopped-part-way": Root(
         _data("good", "x")
-        + _data("bad", "y", 'lifecycle {\n    precondition {\n      condition     = terraform_data.good.input == "z"\n'
-        '      error_message = "This can never be."\n    }\n  }'),
+        + _data(
+            "bad",
+            "y",
+            'lifecycle {\n    precondition {\n      condition     = terraform_data.good.input == "z"\n'
+            '      error_message = "This can never be."\n    }\n  }',
+        ),
         plan_fails=True,
     ),
     "check-fails": Root(
@@ -307,7 +313,9 @@ ROOTS: dict[str, Root] = {
     "taken-apart": Root(_CHAIN.format("1"), before=(_CHAIN.format("1"),), destroy=True),
     "hostile": Root(_HOSTILE_ROOT),
     "read-later": Root(
-        _AWS + _data("name", "x") + 'data "aws_s3_bucket" "later" {\n  bucket = terraform_data.name.output\n}\n'
+        _AWS
+        + _data("name", "x")
+        + 'data "aws_s3_bucket" "later" {\n  bucket = terraform_data.name.output\n}\n'
         'resource "aws_s3_object" "this" {\n  bucket  = data.aws_s3_bucket.later.id\n  key     = "k"\n'
         '  content = "x"\n}\n'
     ),
