@@ -1,7 +1,8 @@
 """What depends on what, from the configuration that a plan carries along.
 
 A reference leads to another resource of the module, to a variable (and so to what the module's caller gives
-for it), or to another module's output (and so to what that output is made of).
+for it), or to another module's output (and so to what that output is made of). Of locals a plan tells only
+the names: what refers to one is taken to depend on every variable of its module that nothing else there uses.
 """
 
 from __future__ import annotations
@@ -36,6 +37,15 @@ class _Module:
     @cached_property
     def resources(self) -> Mapping[str, Mapping[str, Any]]:
         return {str(one.get("address")): one for one in self.content.get("resources") or []}
+
+    @cached_property
+    def used_by_locals(self) -> tuple[str, ...]:
+        """The variables that neither a resource nor a call nor an output uses: locals are what is left."""
+        parts = [self.content.get(part) for part in ("resources", "outputs")]
+        calls = [call.get("expressions") for call in (self.content.get("module_calls") or {}).values()]
+        used = {reference for part in [*parts, *calls] for reference in _references(part)}
+        plainly = {reference.split(".")[1] for reference in used if reference.startswith("var.")}
+        return tuple(name for name in self.given or {} if name not in plainly)
 
     def full(self, address: str) -> str:
         return f"{self.address}.{address}" if self.address else address
@@ -91,7 +101,10 @@ def _targets(module: _Module, reference: str, seen: frozenset[tuple[str, str]]) 
         return
     seen |= {key}
     parts = without_index(reference).split(".")
-    if parts[0] == "var" and len(parts) > 1 and module.parent and module.given:
+    if parts[0] == "local":
+        for name in module.used_by_locals:
+            yield from _targets(module, f"var.{name}", seen)
+    elif parts[0] == "var" and len(parts) > 1 and module.parent and module.given:
         for inner in _references(module.given.get(parts[1])):
             yield from _targets(module.parent, inner, seen)
     elif parts[0] == "module" and len(parts) > 2 and parts[1] in module.calls:

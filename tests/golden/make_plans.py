@@ -13,7 +13,6 @@ import gzip
 import hashlib
 import json
 import os
-import re
 import subprocess
 import sys
 import tempfile
@@ -27,7 +26,6 @@ from engine.cli.invocation import base_folder
 from engine.errors import TerraformError
 from engine.local.server import LocalCloud
 from engine.model.settings import load_settings
-from engine.model.spec import ProjectSpec
 from engine.operations.engine import Engine, open_engine
 from engine.operations.planning import make_plan
 from engine.operations.provision import plan, provision
@@ -35,6 +33,7 @@ from engine.operations.release import release
 from engine.operations.reporting import Silent
 from engine.workspace.stack import Presence
 from tests.functional.conftest import QUICK, _make_backend
+from tests.golden.project_specs import CHANGED, CREATED, spec_of
 from tests.golden.small_plans import ROOTS, Root
 
 PLANS = Path(__file__).parent / "review" / "plans"
@@ -50,83 +49,7 @@ FORMAT_FIELDS = (
     "checks",
 )
 LONGEST_TEXT = 2000
-PROJECT = {"vlab_id": "lab-1", "project_id": "proj-1"}
 AWS = {"AWS_ACCESS_KEY_ID": "local", "AWS_SECRET_ACCESS_KEY": "local", "AWS_REGION": "us-east-1"}
-
-CREATED: Mapping[str, dict[str, Any]] = {
-    "create-lustre-125": {"storage": {"kind": "lustre", "throughput_mbps_per_tib": 125}},
-    "create-lustre-250": {"storage": {"kind": "lustre", "capacity_gib": 2400}},
-    "create-lustre-500": {
-        "tier": "prod-mpi",
-        "storage": {"kind": "lustre", "capacity_gib": 9600, "throughput_mbps_per_tib": 500},
-        "head_node": {"instance_type": "m7i.xlarge"},
-        "compute": {"max_nodes": 40},
-    },
-    "create-lustre-1000": {"storage": {"kind": "lustre", "throughput_mbps_per_tib": 1000}},
-    "create-efs": {"storage": {"kind": "efs"}},
-    "create-queues": {
-        "storage": {"kind": "efs"},
-        "head_node": {"instance_type": "m7i.xlarge", "root_volume": {"size_gib": 100}},
-        "queues": [
-            {
-                "name": "mpi",
-                "placement_group": True,
-                "compute_resources": [
-                    {"name": "c7i", "instance_types": ["c7i.48xlarge"], "max_count": 16, "efa": True}
-                ],
-            },
-            {
-                "name": "spot",
-                "spot": True,
-                "compute_resources": [
-                    {"name": "two", "instance_types": ["m7i.2xlarge", "m6i.2xlarge"], "max_count": 50}
-                ],
-            },
-            {
-                "name": "standing",
-                "root_volume": {"size_gib": 200},
-                "compute_resources": [
-                    {"name": "c7a", "instance_types": ["c7a.48xlarge"], "min_count": 2, "max_count": 4}
-                ],
-            },
-        ],
-    },
-    "create-gpu": {
-        "storage": {"kind": "efs"},
-        "queues": [
-            {
-                "name": "gpu",
-                "compute_resources": [
-                    {"name": "g5", "instance_types": ["g5.xlarge"], "max_count": 8},
-                    {"name": "unpriced", "instance_types": ["g6e.xlarge"], "max_count": 2},
-                ],
-            }
-        ],
-    },
-}
-
-CHANGED: Mapping[str, dict[str, Any]] = {
-    "unchanged": {},
-    "grow-lustre": {"storage": {"kind": "lustre", "capacity_gib": 2400}},
-    "faster-lustre": {"storage": {"kind": "lustre", "throughput_mbps_per_tib": 500}},
-    "lustre-to-efs": {"storage": {"kind": "efs"}},
-    "more-nodes": {"compute": {"max_nodes": 16}},
-    "fewer-nodes": {"compute": {"max_nodes": 1}},
-    "new-owner": {"owner": "ada@example.org"},
-    "new-tags": {"tags": {"cost-center": "4711"}},
-    "other-tier": {"tier": "prod-batch"},
-    "other-head-node": {"head_node": {"instance_type": "t3.large"}},
-    "head-node-disk": {"head_node": {"root_volume": {"size_gib": 100}}},
-    "idle-time": {"compute": {"scaledown_idle_min": 30}},
-    "own-queues": {
-        "queues": [
-            {
-                "name": "debug",
-                "compute_resources": [{"name": "t3", "instance_types": ["t3.micro"], "max_count": 4}],
-            }
-        ]
-    },
-}
 
 
 def main(arguments: list[str]) -> int:
@@ -167,33 +90,25 @@ def _engine(cloud: LocalCloud, scratch: Path) -> Engine:
     return open_engine(settings, base=scratch, environ=os.environ, reporter=Silent())
 
 
-def _spec(**more: Any) -> ProjectSpec:
-    return ProjectSpec.model_validate({**PROJECT, "tier": "debug", **_tailored(more)})
-
-
-def _tailored(more: dict[str, Any]) -> dict[str, Any]:
-    return {**more, "tier": "tailor-made"} if "queues" in more else more
-
-
 def _created(engine: Engine) -> Iterator[tuple[str, dict[str, Any]]]:
     for name, more in CREATED.items():
-        yield name, _shown(plan(engine, _spec(**more)))
+        yield name, _shown(plan(engine, spec_of(**more)))
 
 
 def _changed(engine: Engine, aws: Cloud) -> Iterator[tuple[str, dict[str, Any]]]:
-    provision(engine, _spec(), approve=lambda _: None)
+    provision(engine, spec_of(), approve=lambda _: None)
     for name, more in CHANGED.items():
-        yield name, _shown(plan(engine, _spec(**more)))
+        yield name, _shown(plan(engine, spec_of(**more)))
     of_records = engine.settings.model_copy(update={"job_record_retention_days": 30})
-    yield "shorter-records", _shown(plan(replace(engine, settings=of_records), _spec()))
-    yield "other-image", _shown(plan(_with_image(engine), _spec()))
-    yield "park", _shown(make_plan(engine, _spec(), Presence.PARKED))
-    yield "remove", _shown(make_plan(engine, _spec(), Presence.REMOVED))
+    yield "shorter-records", _shown(plan(replace(engine, settings=of_records), spec_of()))
+    yield "other-image", _shown(plan(_with_image(engine), spec_of()))
+    yield "park", _shown(make_plan(engine, spec_of(), Presence.PARKED))
+    yield "remove", _shown(make_plan(engine, spec_of(), Presence.REMOVED))
     bucket = engine.names("lab-1", "proj-1").bucket
     aws.s3.put_bucket_versioning(Bucket=bucket, VersioningConfiguration={"Status": "Suspended"})
-    yield "drifted-versioning", _shown(plan(engine, _spec()))
+    yield "drifted-versioning", _shown(plan(engine, spec_of()))
     aws.s3.delete_public_access_block(Bucket=bucket)
-    yield "drifted-away", _shown(plan(engine, _spec()))
+    yield "drifted-away", _shown(plan(engine, spec_of()))
 
 
 def _with_image(engine: Engine) -> Engine:
@@ -203,11 +118,11 @@ def _with_image(engine: Engine) -> Engine:
 
 
 def _parked(engine: Engine) -> Iterator[tuple[str, dict[str, Any]]]:
-    provision(engine, _spec(), approve=lambda _: None)
+    provision(engine, spec_of(), approve=lambda _: None)
     release(engine, "lab-1", "proj-1", approve=lambda _: None, skip_export="a test")
-    yield "return-from-park", _shown(plan(engine, _spec()))
-    yield "stay-parked", _shown(make_plan(engine, _spec(), Presence.PARKED))
-    yield "remove-parked", _shown(make_plan(engine, _spec(), Presence.REMOVED))
+    yield "return-from-park", _shown(plan(engine, spec_of()))
+    yield "stay-parked", _shown(make_plan(engine, spec_of(), Presence.PARKED))
+    yield "remove-parked", _shown(make_plan(engine, spec_of(), Presence.REMOVED))
 
 
 def _shown(planned: Any) -> dict[str, Any]:
@@ -270,6 +185,9 @@ def trimmed(shown: Mapping[str, Any]) -> dict[str, Any]:
     variables = shown.get("variables")
     root = shown.get("configuration", {}).get("root_module", {})
     configuration = {"root_module": _references(root)}
+    if "resource_changes" not in kept:
+        # The mark of a plan without resources.
+        kept["planned_values"] = {}
     return {**kept, **({"variables": variables} if variables else {}), "configuration": configuration}
 
 
@@ -331,11 +249,6 @@ def _named(value: Any) -> Iterator[str]:
     elif isinstance(value, list):
         for inner in value:
             yield from _named(inner)
-
-
-def text_of_machine(text: str) -> bool:
-    """Whether a plan's text names a folder or a key that only the machine it was made on can have."""
-    return re.search(r"/(root|home|tmp|work|opt)/|PRIVATE KEY|AKIA[A-Z0-9]{12}", text) is not None
 
 
 if __name__ == "__main__":

@@ -259,24 +259,6 @@ ROOTS: dict[str, Root] = {
         _data("this", "", 'triggers_replace = "2"\n  lifecycle {\n    create_before_destroy = true\n  }'),
         before=(_data("this", "", 'triggers_replace = "1"'),),
     ),
-    "left-over": Root(
-        _data(
-            "this",
-            "",
-            'triggers_replace = "2"\n  lifecycle {\n    create_before_destroy = true\n  }\n'
-            '  provisioner "local-exec" {\n    when    = destroy\n    command = "false"\n  }',
-        ),
-        before=tuple(
-            _data(
-                "this",
-                "",
-                f'triggers_replace = "{n}"\n  lifecycle {{\n    create_before_destroy = true\n  }}\n'
-                '  provisioner "local-exec" {\n    when    = destroy\n    command = "false"\n  }',
-            )
-            for n in (1, 2)
-        ),
-        apply_fails=True,
-    ),
     "count-shrinks": Root(
         _data("this", "${count.index}", "count = 1"), before=(_data("this", "${count.index}", "count = 3"),)
     ),
