@@ -16,7 +16,7 @@ from engine.cli.arguments import (
     spec_from,
     yes_option,
 )
-from engine.cli.console import confirm, confirm_by_name, note, print_json
+from engine.cli.console import confirm, confirm_by_name, note, print_json, write_text
 from engine.cli.invocation import Invocation
 from engine.cli.progress import Progress
 from engine.errors import AccessDenied, NotBootstrapped, Unreachable
@@ -129,7 +129,7 @@ def plan(
     with Progress(wanted.project) as progress:
         planned = operations.plan(invocation.engine(progress), wanted)
     if page is not None:
-        page.write_text(render_html(planned.review), "utf-8")
+        write_text(page, render_html(planned.review))
     if as_json:
         print_json(review_json(planned.review))
     else:

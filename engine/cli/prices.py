@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from engine.cli.arguments import pass_invocation
-from engine.cli.console import note
+from engine.cli.console import note, write_text
 from engine.cli.invocation import Invocation
 from engine.errors import NotConfirmed
 
@@ -51,7 +51,7 @@ def prices(invocation: Invocation, out: Path, regions: tuple[str, ...]) -> None:
     cloud = Cloud(region=REGION, endpoint_url=settings.endpoint_url)
     wanted = tuple(dict.fromkeys([settings.region, *regions]))
     found = refresh(cloud, load_prices(), wanted)
-    out.write_text(dump_prices(found.table, heading="Written by `provisioner prices`."), "utf-8")
+    write_text(out, dump_prices(found.table, heading="Written by `provisioner prices`."))
     click.echo(f"{len(found.table.all())} prices of {', '.join(wanted)} written to {out}.")
     if found.missing:
         note(f"AWS gave no single price for {len(found.missing)}: {', '.join(found.missing[:12])} ...")
