@@ -13,8 +13,8 @@ from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
-import jsonschema
 import pytest
+from jsonschema import Draft202012Validator
 
 from engine.review.dependencies import without_index
 from engine.review.reports import GITLAB_REPORT, HTML_REPORT, JSON_REPORT, MARKDOWN_REPORT, TEXT_REPORT
@@ -22,7 +22,9 @@ from tests.unit.review import collection
 from tests.unit.review.collection import PLANS, plan, review, written
 
 NAMES = collection.names()
-SCHEMA = json.loads((Path(__file__).parents[3] / "docs" / "review.schema.json").read_text("utf-8"))
+SCHEMA = Draft202012Validator(
+    json.loads((Path(__file__).parents[3] / "docs" / "review.schema.json").read_text("utf-8"))
+)
 CANARY = "canary-7f3b9a41e2"
 
 
@@ -133,15 +135,14 @@ def _escaped(address: str) -> str:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_the_json_report_keeps_to_its_schema(name: str) -> None:
-    jsonschema.validate(json.loads(written(name)[JSON_REPORT]), SCHEMA)
+    SCHEMA.validate(json.loads(written(name)[JSON_REPORT]))
 
 
 def test_the_schema_refuses_what_is_no_review() -> None:
     document = json.loads(written("public")[JSON_REPORT])
-    jsonschema.Draft202012Validator.check_schema(SCHEMA)
+    Draft202012Validator.check_schema(SCHEMA.schema)
     for broken in ({**document, "risk": "enormous"}, {**document, "extra": 1}, {**document, "changes": None}):
-        with pytest.raises(jsonschema.ValidationError):
-            jsonschema.validate(broken, SCHEMA)
+        assert not SCHEMA.is_valid(broken)
 
 
 @pytest.mark.parametrize("name", NAMES)
