@@ -12,7 +12,7 @@ CHECKOV_VENV_READY := $(CHECKOV_VENV)/.ready-$(firstword $(shell cksum < require
 MODULES := $(sort $(notdir $(wildcard modules/*)))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-pcluster setup-checkov setup-services setup-slurm demo test test-unit test-slurm-older test-slurm-newer lint scan format lock docs package schemas update-policies instance-types clean
+.PHONY: help setup setup-pcluster setup-checkov setup-services setup-slurm demo test test-unit test-slurm-older test-slurm-newer lint scan format lock docs package schemas update-policies instance-types plans setup-browser test-browser clean
 
 help: ## Show the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
@@ -88,6 +88,19 @@ test-slurm-newer: SLURM_SUITE := forky
 test-slurm-newer: setup setup-slurm ## Run them on that of Debian's next release: 26.05 (as root)
 	$(SLURM_TESTS)
 
+test-browser: setup setup-browser ## Open HTML reviews in Chromium: errors, accessibility, phone, keyboard
+	@pages=$$(mktemp -d) && trap 'rm -rf "$$pages"' EXIT && \
+	  $(BIN)/python -m tests.browser.pages "$$pages" && \
+	  cd tests/browser && PAGES="$$pages" node --test review.test.js
+
+# Needs Node 20 or newer beside Chromium.
+setup-browser: ## Install Chromium (Debian, Ubuntu; as root) and what drives it, for test-browser
+	@command -v chromium >/dev/null || { \
+	  apt-get update -qq && \
+	  DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends chromium fonts-dejavu-core; \
+	} >/dev/null || { echo "Chromium could not be installed: apt-get and root are needed."; exit 1; }
+	@test -d tests/browser/node_modules/axe-core || npm --prefix tests/browser ci --silent --no-audit --no-fund
+
 lint: setup ## Check style and types of Python, Terraform and the scripts of the nodes
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -130,6 +143,9 @@ update-policies: setup-pcluster ## Write the table of ParallelCluster's update p
 instance-types: $(VENV_READY) ## Write what is known of EC2's instance types anew from moto's list
 	@$(BIN)/python -m tests.instance_types > engine/model/data/instance_types.csv.new
 	@mv engine/model/data/instance_types.csv.new engine/model/data/instance_types.csv
+
+plans: setup ## Make the collection of plans anew with Terraform and the local cloud (takes minutes)
+	@$(BIN)/python -m tests.golden.make_plans
 
 lock: $(VENV_READY) ## Resolve the dependencies anew
 	$(PYTHON) -m pip install --quiet uv

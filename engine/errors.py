@@ -7,6 +7,7 @@
     |  |- UnknownProject           no such project in the registry
     |  |- NotConfirmed             a destructive command without its confirmation
     |  |- DataAtRisk               the change would lose data and nobody waived it
+    |  |- RuleBroken               the plan breaks a rule of the installation, and no waiver covers it
     |  |- ClusterUpdateRefused     AWS would not make that change in the cluster as it runs
     |  |- AccountingRefused        the accounting function is asked for what it never does
     |  |- UnknownOperation         no such operation of the project
@@ -129,6 +130,10 @@ class NotConfirmed(RequestError):
 
 class DataAtRisk(RequestError):
     code = "DATA_AT_RISK"
+
+
+class RuleBroken(RequestError):
+    code = "RULE_BROKEN"
 
 
 class ClusterUpdateRefused(RequestError):

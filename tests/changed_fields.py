@@ -25,6 +25,7 @@ OF_A_TIER: Document = {
     "tier": "debug",
     "storage": {"kind": "lustre"},
     "head_node": {"root_volume": {"size_gib": 100, "type": "gp3"}},
+    "waivers": [{"rule": "data-loss", "reason": "a test", "until": "2026-12-31"}],
 }
 WITH_QUEUES: Document = {
     "vlab_id": "lab-1",
@@ -70,6 +71,10 @@ CHANGED_SPEC: dict[str, tuple[Any, ...]] = {
     "head_node.root_volume.type": ("gp2",),
     "owner": ("ada",),
     "tags": ({"cost-center": "4711"},),
+    "waivers.rule": ("public-access",),
+    "waivers.reason": ("another",),
+    "waivers.until": ("2027-12-31",),
+    "waivers.resource": ("module.bucket.aws_s3_bucket.this",),
 }
 """Field -> what it becomes; in lists, of the first member."""
 

@@ -82,6 +82,12 @@ class EcrClient(Protocol):
     def get_lifecycle_policy(self, *, repositoryName: str) -> Any: ...
 
 
+class PricingClient(Protocol):
+    """As much of boto3's Price List client as the engine uses."""
+
+    def get_paginator(self, operation_name: str) -> Any: ...
+
+
 class Cloud:
     """Typed boto3 clients of one region, made when first used and then kept; safe to share by threads.
 
@@ -172,6 +178,11 @@ class Cloud:
     @property
     def logs(self) -> LogsClient:
         return self._client("logs")  # type: ignore[no-any-return]
+
+    @property
+    def pricing(self) -> PricingClient:
+        """Answers in us-east-1 and two other regions alone, for all regions."""
+        return self._client("pricing")  # type: ignore[no-any-return]
 
     @property
     def rds(self) -> RDSClient:

@@ -17,7 +17,7 @@ from engine.cli.arguments import (
     within_option,
     yes_option,
 )
-from engine.cli.console import confirm, confirm_by_name, note, print_json
+from engine.cli.console import confirm, confirm_by_name, note, print_json, write_text
 from engine.cli.invocation import Invocation
 from engine.cli.progress import Progress
 from engine.errors import AccessDenied, NotBootstrapped, Unreachable
@@ -103,21 +103,34 @@ def _known_to_aws(invocation: Invocation, names: Names, settings: Settings) -> t
 @spec_argument
 @json_option
 @click.option("--detailed-exitcode", is_flag=True, help="Exit with 2 when there are changes.")
+@click.option(
+    "--html",
+    "page",
+    metavar="FILE",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Write the review as one HTML page there, too.",
+)
 @pass_invocation
-def plan(invocation: Invocation, spec: Path, as_json: bool, detailed_exitcode: bool) -> int:
+def plan(
+    invocation: Invocation, spec: Path, as_json: bool, detailed_exitcode: bool, page: Path | None
+) -> int:
     """Plan SPEC and show the plan as a person reviews it. Changes nothing at AWS but a reservation.
 
     \b
     Examples:
       provisioner plan examples/lustre.yaml
       provisioner plan examples/lustre.yaml --json | jq .counts
+      provisioner plan examples/lustre.yaml --html review.html
     """
     from engine.operations import provision as operations
     from engine.review.document import review_json
+    from engine.review.html import render_html
 
     wanted = spec_from(spec, invocation)
     with Progress(wanted.project) as progress:
         planned = operations.plan(invocation.engine(progress), wanted)
+    if page is not None:
+        write_text(page, render_html(planned.review))
     if as_json:
         print_json(review_json(planned.review))
     else:

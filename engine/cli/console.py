@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 from typing import Any
 
 import click
@@ -52,6 +53,17 @@ def print_error(error: EngineError, *, as_json: bool) -> None:
 def note(text: str) -> None:
     """One line for the person, on stderr."""
     click.echo(text, err=True)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a file that the person named.
+
+    Raises   click's FileError, which ends the command as a wrong request
+    """
+    try:
+        path.write_text(text, "utf-8")
+    except OSError as error:
+        raise click.FileError(str(path), (error.strerror or str(error)).lower()) from error
 
 
 def confirm(question: str, *, assume_yes: bool) -> None:

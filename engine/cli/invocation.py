@@ -13,6 +13,7 @@ from engine.errors import FieldProblem, InvalidSettings, InvalidSpec, Unreachabl
 from engine.model.settings import EffectiveSettings, Settings, load_settings, parse_settings
 
 if TYPE_CHECKING:
+    from engine.model.prices import PriceTable
     from engine.model.spec import ProjectSpec
     from engine.model.tiers import Tier
     from engine.operations.engine import Engine
@@ -83,6 +84,27 @@ class Invocation:
             ) from error
         return merge_catalogues(built_in, parse_catalogue(text, source=str(path)))
 
+    @cached_property
+    def prices(self) -> PriceTable:
+        """The prices of this installation: of the file that the settings name, then the built-in ones.
+
+        Raises   InvalidSettings
+        """
+        from engine.model.prices import load_prices, parse_prices
+
+        if self.settings.prices is None:
+            return load_prices()
+        path = base_folder() / self.settings.prices
+        try:
+            text = _read_text(path)
+        except (OSError, UnicodeDecodeError) as error:
+            raise InvalidSettings(
+                f"The price table {path} cannot be read.",
+                [FieldProblem("prices", _why(error) + f" (from {self.effective.sources['prices']})")],
+                hint="Name an existing YAML file, or leave the setting out.",
+            ) from error
+        return parse_prices(text, source=str(path)).over(load_prices())
+
     def engine(self, reporter: Reporter) -> Engine:
         """The engine that the settings describe, connected.
 
@@ -96,6 +118,7 @@ class Invocation:
             environ=self.environ,
             reporter=reporter,
             catalogue=self.catalogue,
+            prices=self.prices,
         )
 
     def reachable_settings(self) -> Settings:

@@ -38,6 +38,7 @@ _COMMANDS = {
     "outputs": "engine.cli.read",
     "package": "engine.cli.package",
     "plan": "engine.cli.change",
+    "prices": "engine.cli.prices",
     "refresh-jwks": "engine.cli.ground",
     "release": "engine.cli.change",
     "render": "engine.cli.change",

@@ -132,6 +132,12 @@ def _folder(path: str) -> str:
     return path
 
 
+def _word(text: str) -> str:
+    if not text or text != text.strip() or not text.isprintable():
+        raise refused(f"{shown(text)} is empty, or has white space at an end")
+    return text
+
+
 def _one_of_days(days: int) -> int:
     if days not in RETENTION_DAYS:
         raise refused(f"{shown(days)} is not a period that CloudWatch offers")
@@ -201,6 +207,12 @@ UserName = Annotated[
 # Below 1001 are the system's users and the images' own; 65534 and above are nobody's.
 PosixId = Annotated[int, Field(ge=1001, le=59999), Allowed("a whole number from 1001 to 59999")]
 Folder = Annotated[str, AfterValidator(_folder), Allowed("a path")]
+Limit = Annotated[int, Field(ge=0, le=10_000_000), Allowed("a whole number from 0 (no limit) to 10000000")]
+Words = Annotated[
+    tuple[Annotated[StrictStr, AfterValidator(_word)], ...],
+    Field(strict=False),
+    Allowed("a list of texts without white space at their ends"),
+]
 # Lists come as lists from YAML, as tuples from the command line; text and numbers are not lists.
 AddressRanges = Annotated[
     tuple[Annotated[StrictStr, AfterValidator(_range)], ...],

@@ -203,6 +203,35 @@ class Settings(Strict):
         description="YAML file of tiers: added to the built-in ones, or in place of those of the same name.",
         examples=["tiers.yaml"],
     )
+    prices: Annotated[rules.Folder | None, Allowed("a path")] = Field(
+        default=None,
+        description="YAML file of prices, as `provisioner prices` writes it: it goes before the built-in "
+        "table in cost estimates.",
+        examples=["prices.yaml"],
+    )
+    lab_max_clusters: rules.Limit = Field(
+        default=0, description="Most clusters of one virtual lab at a time; 0 is no limit."
+    )
+    lab_max_vcpus: rules.Limit = Field(
+        default=0,
+        description="Most vCPUs of all clusters of one virtual lab, with every node running; 0 is no limit.",
+    )
+    lab_max_usd_per_hour: rules.Limit = Field(
+        default=0,
+        description="Most that all clusters of one virtual lab may cost, in USD per hour by the price table, "
+        "with every node running; 0 is no limit.",
+    )
+    required_tags: rules.Words = Field(
+        default=(),
+        description="Keys of tags that everything must have, beside the project's own; a spec gives them in "
+        "`tags`.",
+        examples=[["cost-center"]],
+    )
+    allowed_instance_types: rules.Words = Field(
+        default=(),
+        description="Instance types that nodes may have, with `*` for any characters; all where left out.",
+        examples=[["t3.*", "c7i.*"]],
+    )
     log_retention_days: rules.RetentionDays = Field(
         default=90, description="How long CloudWatch keeps the clusters' logs; 0 is for ever."
     )

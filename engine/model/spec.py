@@ -33,6 +33,7 @@ from engine.model.queues import (
     head_node_refusals,
     some,
 )
+from engine.model.rules import Waiver
 from engine.model.wording import counted, shown
 
 SMALLEST = "{vlab_id: lab-1, project_id: proj-1}"
@@ -303,6 +304,19 @@ class ProjectSpec(Strict):
             },
             "additionalProperties": {"type": "string", "pattern": _TAG_ASCII_PATTERN, "maxLength": 256},
         },
+    )
+
+    waivers: Annotated[
+        Annotated[tuple[Waiver, ...], Field(strict=False)] | None,
+        Allowed("a list of waivers"),
+    ] = Field(
+        default=None,
+        title="Waivers",
+        description="Rules of the review that do not hold for this project for a while, with reasons.",
+        examples=[
+            [{"rule": "data-loss", "reason": "scratch data, given up by its owner", "until": "2026-12-31"}]
+        ],
+        exclude_if=_left_out,
     )
 
     @model_validator(mode="before")

@@ -19,6 +19,7 @@ from engine.aws.session import Cloud
 from engine.aws.state_lock import StateLock
 from engine.model.names import Names, names_for
 from engine.model.operation import Owner
+from engine.model.prices import PriceTable, load_prices
 from engine.model.settings import Settings
 from engine.model.tiers import Tier, load_catalogue
 from engine.operations.duty import TTL, Duty
@@ -36,6 +37,7 @@ class Engine:
     catalogue   the tiers that a spec may name
     owner       who works with it, for leases and locks
     duty        the operation that is being carried out with it; None between operations
+    prices      what cost estimates go by
     """
 
     settings: Settings
@@ -49,6 +51,7 @@ class Engine:
     owner: Owner = field(default_factory=this_process)
     lease_ttl: timedelta = TTL
     duty: Duty | None = None
+    prices: PriceTable = field(default_factory=load_prices)
     runners: WeakSet[Runner] = field(default_factory=WeakSet, compare=False)
 
     @cached_property
@@ -207,12 +210,14 @@ def open_engine(
     environ: Mapping[str, str],
     reporter: Reporter,
     catalogue: tuple[Tier, ...] | None = None,
+    prices: PriceTable | None = None,
 ) -> Engine:
     """Connect.
 
     base        where relative folders of the settings start
     environ     the caller's environment, of which Terraform gets what it needs
     catalogue   the tiers that a spec may name; None: the built-in ones
+    prices      what cost estimates go by; None: the built-in table
     Raises      what `connect` raises
     """
     cloud, settings = connect(settings)
@@ -225,6 +230,7 @@ def open_engine(
         reporter=reporter,
         now=lambda: datetime.now(UTC),
         catalogue=load_catalogue() if catalogue is None else catalogue,
+        prices=load_prices() if prices is None else prices,
     )
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -17,20 +16,17 @@ from engine.model.tiers import chosen_tier, last_tier
 from engine.operations import repair
 from engine.operations.engine import Engine
 from engine.operations.folders import check_folder, write_workspace
-from engine.review.document import review_json
-from engine.review.markdown import render_markdown
+from engine.operations.policy import review_context
+from engine.review.context import Context
 from engine.review.model import Review
 from engine.review.plan import build_review
-from engine.review.text import render_text
+from engine.review.reports import REPORTS, reports
 from engine.terraform.runner import Runner
 from engine.workspace.cluster_config import check_nodes
 from engine.workspace.render import module_names, render_workspace
 from engine.workspace.stack import Presence
 
 PLAN_FILE = "project.tfplan"
-TEXT_REPORT = "plan.txt"
-MARKDOWN_REPORT = "plan.md"
-JSON_REPORT = "plan.json"
 
 
 @dataclass(frozen=True)
@@ -46,7 +42,7 @@ class Planned:
     has_changes: bool
 
     def reports(self) -> tuple[Path, ...]:
-        return tuple(self.folder / name for name in (TEXT_REPORT, MARKDOWN_REPORT, JSON_REPORT))
+        return tuple(self.folder / name for name in REPORTS)
 
 
 def check_backend(engine: Engine) -> None:
@@ -162,16 +158,21 @@ def make_plan(engine: Engine, spec: ProjectSpec, presence: Presence) -> Planned:
     repair.untaint_healthy(engine, names, runner)
     engine.check()
     engine.reporter.step("Planning", "PLANNING")
-    return plan_again(spec, names, folder, runner)
+    return plan_again(spec, names, folder, runner, context=review_context(engine, spec, names))
 
 
-def plan_again(spec: ProjectSpec, names: Names, folder: Path, runner: Runner) -> Planned:
-    """Plan a workspace that is generated and initialised."""
+def plan_again(
+    spec: ProjectSpec, names: Names, folder: Path, runner: Runner, *, context: Context | None = None
+) -> Planned:
+    """Plan a workspace that is generated and initialised.
+
+    context   what the review goes by beside the plan; None: neither costs nor the installation's rules
+    """
     plan_file = folder / PLAN_FILE
     result = runner.plan(plan_file)
     shown = runner.show_plan(plan_file)
-    review = build_review(shown, project=names.project, own_queues=spec.queues is not None)
-    (folder / TEXT_REPORT).write_text(render_text(review), "utf-8")
-    (folder / MARKDOWN_REPORT).write_text(render_markdown(review), "utf-8")
-    (folder / JSON_REPORT).write_text(json.dumps(review_json(review), indent=2) + "\n", "utf-8")
+    own_queues = spec.queues is not None
+    review = build_review(shown, project=names.project, own_queues=own_queues, context=context)
+    for name, text in reports(review).items():
+        (folder / name).write_text(text, "utf-8")
     return Planned(spec, names, folder, runner, plan_file, review, result.has_changes)

@@ -14,7 +14,7 @@ from engine.operations import access, records, repair, token_keys
 from engine.operations.carry import carrying_out
 from engine.operations.engine import Engine
 from engine.operations.planning import Planned, check_ground, check_spec, make_plan
-from engine.review.findings import refuse_cluster_update, refuse_data_loss
+from engine.review.findings import refuse_broken_rules, refuse_cluster_update, refuse_data_loss
 from engine.review.model import Review
 from engine.workspace.stack import Presence
 
@@ -47,8 +47,8 @@ def provision(
     """Make the project what its spec says. Doing it again changes nothing.
 
     within_s   the apply is put down after so many seconds; the same call goes on with it
-    Raises   OutOfTime, NotConfirmed, DataAtRisk, ClusterUpdateRefused (nothing changed); TerraformError,
-             ClusterError (the record says what happened, and the same call again goes on from there)
+    Raises   NotConfirmed, DataAtRisk, RuleBroken, ClusterUpdateRefused (nothing changed); OutOfTime,
+             TerraformError, ClusterError (the record says what happened, and the same call again goes on from there)
     """
     return carry_out(engine, plan(engine, spec), approve=approve, within_s=within_s)
 
@@ -58,6 +58,7 @@ def carry_out(
 ) -> Provisioned:
     """Apply exactly this plan and wait for AWS's word. Raises as `provision` does."""
     refuse_data_loss(planned.review, allowed=())
+    refuse_broken_rules(planned.review)
     _refuse_cluster_update(engine, planned)
     if planned.has_changes:
         approve(planned.review)

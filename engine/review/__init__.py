@@ -1,7 +1,9 @@
 """Plan review: what a saved plan would do, what follows from it, and what stands against it."""
 
-from engine.review.document import review_json
-from engine.review.findings import refuse_cluster_update, refuse_data_loss
+from engine.review.context import Context
+from engine.review.document import gitlab_report, review_json
+from engine.review.findings import refuse_broken_rules, refuse_cluster_update, refuse_data_loss
+from engine.review.html import render_html
 from engine.review.markdown import render_markdown
 from engine.review.model import Action, Change, Finding, Review, Risk
 from engine.review.plan import build_review
@@ -10,12 +12,16 @@ from engine.review.text import render_text
 __all__ = [
     "Action",
     "Change",
+    "Context",
     "Finding",
     "Review",
     "Risk",
     "build_review",
+    "gitlab_report",
+    "refuse_broken_rules",
     "refuse_cluster_update",
     "refuse_data_loss",
+    "render_html",
     "render_markdown",
     "render_text",
     "review_json",

@@ -1,16 +1,7 @@
 """The rules that look at every plan. Each is one small function with a name that stays.
 
-data-loss            something that holds data is deleted or replaced
-data-forgotten       something that holds data leaves the engine's care
-cluster-replaced     the cluster is deleted and made anew
-cluster-deleted      the cluster is deleted
-cluster-update       ParallelCluster refuses the change, or takes it only under a condition
-protection-removed   a setting that protects data is taken back
-foreign-resource     tagged for another project
-missing-tags         taggable, but without the project's tags
-hidden-change        the cluster changes, and what changes is known only during apply
-plan-errored         planning failed part way
-plan-incomplete      Terraform put something off to a later plan
+The names, what each wants and what it does are data, engine/model/data/rules.yaml; those of the installation
+have their functions in engine/review/rules.py.
 """
 
 from __future__ import annotations
@@ -19,14 +10,18 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from engine.errors import ClusterUpdateRefused, DataAtRisk
+from engine.errors import ClusterUpdateRefused, DataAtRisk, RuleBroken
 from engine.model import tags
 from engine.model.cluster_updates import Need
+from engine.model.rules import RULE_BROKEN, load_rules
 from engine.review.changes import before_and_after, value_at
+from engine.review.context import Context
+from engine.review.cost import Cost
 from engine.review.knowledge import Knowledge
 from engine.review.model import Action, Change, ClusterUpdate, Finding, Review, Risk
 from engine.review.notation import shown_value
 from engine.review.redaction import Redaction
+from engine.review.rules import policy_findings
 from engine.review.values import UNKNOWN, shown
 
 NEW_CLUSTER_HINT = (
@@ -63,11 +58,15 @@ def findings_of(
     errored: bool,
     complete: bool,
     redaction: Redaction,
+    cost: Cost | None = None,
+    context: Context | None = None,
 ) -> tuple[Finding, ...]:
     """What the rules have to say, the gravest first, then by address.
 
     entries   resource_changes as Terraform gave them; changes   the same, read
     updates   what they change in running clusters
+    cost      of the plan, for the limits
+    context   what the installation demands, and what the spec waives
     project   "vlab/project"; a name without a slash is of no project, and no project's tags are expected
     """
     vlab_id, slash, project_id = project.partition("/")
@@ -80,11 +79,68 @@ def findings_of(
         subject = _Subject(change, of_this, before, after, expected, knowledge)
         for rule in _RULES:
             found += rule(subject)
+    context = context or Context()
+    found += policy_findings(entries, changes, cost, context)
+    found = [_judged(item, context) for item in found]
+    found += _expired(found, context)
     clean = [
         replace(item, message=redaction.value(item.message), hint=redaction.value(item.hint))
         for item in found
     ]
     return tuple(sorted(clean, key=lambda item: (-item.severity.rank, item.address, item.rule)))
+
+
+def _judged(finding: Finding, context: Context) -> Finding:
+    """The finding with what its rule refuses, and the waiver that covers it."""
+    rule = load_rules()[finding.rule]
+    waiver = next(
+        (
+            one
+            for one in context.waivers
+            if context.today and one.covers(finding.rule, finding.address) and one.holds_on(context.today)
+        ),
+        None,
+    )
+    waived = f"{waiver.reason} (until {waiver.until})" if waiver and rule.waivable else ""
+    return replace(finding, refuses=rule.refuses, waived=waived)
+
+
+def _expired(found: Sequence[Finding], context: Context) -> Iterator[Finding]:
+    for waiver in context.waivers:
+        if context.today is None or waiver.holds_on(context.today):
+            continue
+        matter = any(waiver.covers(one.rule, one.address) for one in found)
+        yield Finding(
+            "waiver-expired",
+            Risk.LOW,
+            waiver.resource or "",
+            f"The waiver of {waiver.rule} ended on {waiver.until}"
+            + (", and the rule is broken." if matter else "."),
+            "Take it out of the spec" + (", or agree on another day." if matter else "."),
+        )
+
+
+def refuse_broken_rules(review: Review) -> None:
+    """Stop a plan that breaks a rule of the installation and is not waived.
+
+    Raises   RuleBroken naming each rule and address; details["rules"] has rule, address, message and hint
+             of each. Loss of data and refused cluster updates have errors of their own.
+    """
+    broken = [one for one in review.findings if one.refuses == RULE_BROKEN and not one.waived]
+    if not broken:
+        return
+    listed = "".join(f"\n  - {one.rule}: {one.address}: {one.message}" for one in broken)
+    raise RuleBroken(
+        f"The plan for {review.project} breaks rules of this installation:{listed}",
+        hint="Nothing was changed. Change the spec, or waive the rule there (`waivers`) with a reason and a "
+        "last day; docs/review.md says what each rule wants.",
+        details={
+            "rules": [
+                {"rule": one.rule, "address": one.address, "message": one.message, "hint": one.hint}
+                for one in broken
+            ]
+        },
+    )
 
 
 def refuse_data_loss(review: Review, *, allowed: Collection[str] = ()) -> None:
@@ -94,11 +150,13 @@ def refuse_data_loss(review: Review, *, allowed: Collection[str] = ()) -> None:
     Raises    DataAtRisk naming each address, what is lost, and what to do; details["resources"] has
               address, type, action and consequence of each
     """
+    waived = {one.address for one in review.findings if one.rule == "data-loss" and one.waived}
     lost = [
         change
         for change in review.changes
         if change.data_bearing
         and change.action in _LOSING
+        and change.address not in waived
         and change.type not in allowed
         and change.address not in allowed
     ]

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 
+from engine.review.cost import Cost
+from engine.review.cost_table import by_use, cost_rows, headline_of_cost, missing, remarks_of_cost
 from engine.review.model import Action, AttributeChange, Change, Finding, OutputChange, Review, Risk
 from engine.review.notation import printable, shown_value, sign, transition
 from engine.review.outline import (
@@ -32,9 +34,11 @@ def render_markdown(review: Review) -> str:
     """
     parts = [f"### {_plain(headline(review))}"]
     if review.risk is not Risk.NONE:
-        parts.append(f"**Risk: {review.risk.value}**")
+        because = f": {_plain('; '.join(review.risk_reasons))}" if review.risk_reasons else ""
+        parts.append(f"**Risk: {review.risk.value}**{because}")
     parts += ["\n".join(_findings(review.findings))]
     parts += ["\n".join(_section(section)) for section in sections(review)]
+    parts.append("\n".join(_cost(review.cost)))
     parts += ["\n".join(_outputs(review.outputs)), "\n".join(_drift(drifted(review)))]
     parts.append("\n".join(_tail(review)))
     return "\n\n".join(part for part in parts if part) + "\n"
@@ -45,9 +49,11 @@ def _findings(findings: Sequence[Finding]) -> Iterator[str]:
         finding = remark.finding
         named = ", ".join(_code(address) for address in remark.addresses if address)
         where = f" {named}:" if named else ""
+        against = " · refuses the apply" if finding.stands_against else ""
+        waived = f"**Waived**: {_plain(finding.waived)} " if finding.waived else ""
         yield (
-            f"- **{finding.severity.value}** · {finding.rule} ·{where} {_plain(finding.message)} "
-            f"_{_plain(finding.hint)}_"
+            f"- **{finding.severity.value}** · {finding.rule}{against} ·{where} {_plain(finding.message)} "
+            f"{waived}_{_plain(finding.hint)}_"
         )
 
 
@@ -103,6 +109,24 @@ def _table(changes: Sequence[Change]) -> Iterator[str]:
         told = "<br>".join(note for note in notes if note)
         cells = (_code(_symbol(change)), _code(change.address) + _marks(change), told)
         yield f"| {' | '.join(map(_cell, cells))} |"
+
+
+def _cost(cost: Cost | None) -> Iterator[str]:
+    if cost is None or not cost.lines:
+        return
+    yield f"**Cost**: {_plain(headline_of_cost(cost))}"
+    yield ""
+    lines = ["| | USD per hour | |", "|---|---|---|"]
+    for row in cost_rows(cost):
+        cells = (_plain(f"{row.group}: {row.named}"), _plain(row.figures), _plain(row.basis))
+        lines.append(f"| {' | '.join(map(_cell, cells))} |")
+    if lacking := missing(cost):
+        lines += ["", f"Not known, and in no sum: {'; '.join(map(_plain, lacking))}."]
+    if used := by_use(cost):
+        listed = "; ".join(_plain(f"{row.named} ({row.basis})") for row in used)
+        lines += ["", f"Billed by use, and in no sum: {listed}."]
+    lines += ["", _plain(" ".join(remarks_of_cost(cost)))]
+    yield from _folded("What it is made of", lines)
 
 
 def _outputs(outputs: Sequence[OutputChange]) -> Iterator[str]:

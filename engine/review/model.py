@@ -8,9 +8,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from engine.model.cluster_updates import Need
+
+if TYPE_CHECKING:
+    from engine.review.cost import Cost
+    from engine.review.shape import ClusterShape
 
 SENSITIVE = "(sensitive)"
 KNOWN_AFTER_APPLY = "(known after apply)"
@@ -128,6 +132,8 @@ class Finding:
     rule      the rule's name, stable: people and waivers refer to it
     address   the resource, "" when it is about the whole plan
     hint      what to do about it
+    refuses   the error code with which an apply is refused for it, "" where it is only told
+    waived    the reason why the spec waives it, and until when; "" where it does not
     """
 
     rule: str
@@ -135,6 +141,13 @@ class Finding:
     address: str
     message: str
     hint: str = ""
+    refuses: str = ""
+    waived: str = ""
+
+    @property
+    def stands_against(self) -> bool:
+        """Whether an apply is refused for it."""
+        return bool(self.refuses) and not self.waived
 
 
 @dataclass(frozen=True)
@@ -198,6 +211,15 @@ class Counts:
 
 
 @dataclass(frozen=True)
+class ClusterSides:
+    """The cluster before and after; `known_from` is "plan", or "spec" where the plan can't know it yet."""
+
+    before: ClusterShape | None = None
+    after: ClusterShape | None = None
+    known_from: str = ""
+
+
+@dataclass(frozen=True)
 class Review:
     """One plan, reviewed.
 
@@ -208,7 +230,12 @@ class Review:
     errored      planning failed part way: the plan shows only a part
     applyable    Terraform would apply it
     complete     False when Terraform put something off to a later plan
-    risk         the highest severity among the findings; at least LOW when anything changes
+    risk         the highest severity among the findings, a waived one counting as MEDIUM at most; at least
+                 LOW when anything changes
+    risk_reasons why it is that, in words
+    cost         None where no region was given
+    cluster      the cluster before and after, as its configuration describes it; None where there is none
+    edges        address of what depends, and of what it depends on; without indices of count and for_each
     """
 
     project: str
@@ -223,6 +250,10 @@ class Review:
     risk: Risk
     findings: tuple[Finding, ...]
     cluster_updates: tuple[ClusterUpdate, ...] = ()
+    risk_reasons: tuple[str, ...] = ()
+    cost: Cost | None = None
+    cluster: ClusterSides = ClusterSides()
+    edges: tuple[tuple[str, str], ...] = ()
 
     def with_action(self, *actions: Action) -> tuple[Change, ...]:
         """The changes with one of these actions, in the review's order."""

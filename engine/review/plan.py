@@ -4,15 +4,20 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from engine.errors import TerraformError
 from engine.review.changes import before_and_after, read_change
 from engine.review.cluster import cluster_updates
+from engine.review.context import Context
+from engine.review.cost import Cost, cluster_shapes, cost_of
+from engine.review.dependencies import dependencies
 from engine.review.findings import findings_of
 from engine.review.knowledge import Knowledge, load_knowledge
-from engine.review.model import Action, Change, ClusterUpdate, Counts, OutputChange, Review, Risk
+from engine.review.model import Action, Change, ClusterSides, ClusterUpdate, Counts, OutputChange, Review
 from engine.review.redaction import Redaction
+from engine.review.risk import risk_of
 from engine.review.values import UNKNOWN, Hidden, hidden_strings, holds, joined_masks, overlay, shown
 
 _IDLE_OUTPUT = ["no-op"]
@@ -25,12 +30,14 @@ def build_review(
     project: str,
     own_queues: bool = False,
     knowledge: Knowledge | None = None,
+    context: Context | None = None,
 ) -> Review:
     """Everything one saved plan would do, and what follows from it.
 
     plan        `terraform show -json PLANFILE`, parsed
     project     "vlab/project" the plan should be for; resources tagged for another one are a finding
     own_queues  whether its spec has queues in place of a tier: other fields are to blame then
+    context     the day, the prices, the installation's rules and the spec's waivers; None: none of them
     Returns     a Review; every entry of resource_changes is in `changes`, none is dropped
     Raises      TerraformError when this is no plan, or one in a format or with an action that is not
                 known here: a review that skips what it can't read would be worse than none
@@ -38,6 +45,7 @@ def build_review(
     """
     _check_format(plan, project)
     known = knowledge or load_knowledge()
+    context = context or Context()
     redaction = Redaction(_secrets(plan))
 
     entries = plan.get("resource_changes") or []
@@ -59,6 +67,7 @@ def build_review(
     errored = bool(plan.get("errored", False))
     complete = bool(plan.get("complete", True))
     updates = tuple(_cluster_updates(entries, changes, own_queues))
+    cost = _cost(entries, changes, context, redaction)
     findings = findings_of(
         entries,
         changes,
@@ -68,7 +77,10 @@ def build_review(
         errored=errored,
         complete=complete,
         redaction=redaction,
+        cost=cost,
+        context=context,
     )
+    risk, reasons = risk_of(findings, touches=_touches(changes, outputs))
     return Review(
         project=project,
         terraform_version=str(plan.get("terraform_version", "")),
@@ -79,10 +91,45 @@ def build_review(
         errored=errored,
         applyable=bool(plan.get("applyable", not errored)),
         complete=complete,
-        risk=_risk(changes, outputs, [finding.severity for finding in findings]),
+        risk=risk,
         findings=findings,
         cluster_updates=tuple(redaction.cluster_update(one) for one in updates),
+        risk_reasons=reasons,
+        cost=cost,
+        cluster=_cluster(entries, changes, context),
+        edges=dependencies(plan.get("configuration") or {}),
     )
+
+
+def _cost(
+    entries: Sequence[Mapping[str, Any]],
+    changes: tuple[Change, ...],
+    context: Context,
+    redaction: Redaction,
+) -> Cost | None:
+    if not context.region:
+        return None
+    cost = cost_of(
+        entries, changes, region=context.region, table=context.prices, wanted=context.configuration
+    )
+    lines = (
+        replace(line, what=redaction.value(line.what), basis=redaction.value(line.basis))
+        for line in cost.lines
+    )
+    return replace(cost, lines=tuple(lines))
+
+
+def _cluster(
+    entries: Sequence[Mapping[str, Any]], changes: tuple[Change, ...], context: Context
+) -> ClusterSides:
+    of_clusters = {c.address: c.action for c in changes if c.kind == "cluster" and not c.deposed}
+    for entry in entries:
+        action = of_clusters.get(str(entry.get("address")))
+        if action is not None and not entry.get("deposed"):
+            before, after = before_and_after(entry["change"])
+            shapes, known_from = cluster_shapes(before, after, context.configuration)
+            return ClusterSides(*shapes, known_from)
+    return ClusterSides()
 
 
 def _cluster_updates(
@@ -162,7 +209,6 @@ def _counts(changes: tuple[Change, ...]) -> Counts:
     )
 
 
-def _risk(changes: tuple[Change, ...], outputs: tuple[OutputChange, ...], severities: list[Risk]) -> Risk:
+def _touches(changes: tuple[Change, ...], outputs: tuple[OutputChange, ...]) -> bool:
     idle = (Action.NO_CHANGE, Action.READ)
-    base = Risk.LOW if outputs or any(change.action not in idle for change in changes) else Risk.NONE
-    return max([base, *severities], key=lambda risk: risk.rank)
+    return bool(outputs) or any(change.action not in idle for change in changes)

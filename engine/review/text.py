@@ -6,6 +6,8 @@ import textwrap
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import groupby
 
+from engine.review.cost import Cost
+from engine.review.cost_table import by_use, cost_rows, headline_of_cost, missing, remarks_of_cost
 from engine.review.model import Action, AttributeChange, Change, Finding, OutputChange, Review, Risk
 from engine.review.notation import printable, shown_value, sign, transition
 from engine.review.outline import (
@@ -58,6 +60,7 @@ class _Writer:
         parts = [list(self._head(review)), list(self._findings(review.findings))]
         said = {finding.address: finding.message for finding in review.findings}
         parts += [list(self._section(section, said)) for section in sections(review)]
+        parts.append(list(self._cost(review.cost)))
         parts += [list(self._outputs(review.outputs)), list(self._drift(drifted(review)))]
         parts.append(list(self._tail(review)))
         return "\n\n".join("\n".join(part) for part in parts if part) + "\n"
@@ -96,8 +99,11 @@ class _Writer:
             finding, addresses = remark.finding, remark.addresses
             where = addresses[0] if len(addresses) == 1 else f"{len(addresses)} resources"
             severity = self._paint(f"{finding.severity.value.upper():<6}", _RISK_STYLES[finding.severity])
-            yield f"  {severity}  {finding.rule}  {printable(where)}".rstrip()
+            against = "  (refuses the apply)" if finding.stands_against else ""
+            yield f"  {severity}  {finding.rule}{against}  {printable(where)}".rstrip()
             yield from self._wrap(printable(finding.message), indent=10)
+            if finding.waived:
+                yield from self._wrap(f"Waived: {printable(finding.waived)}", indent=10)
             yield from self._wrap(printable(finding.hint), indent=10, style="dim")
             if len(addresses) > 1:
                 yield from (f"          {printable(address)}" for address in addresses)
@@ -216,6 +222,22 @@ class _Writer:
         glued = [fact.replace(" ", _GLUE) if len(fact) < width else fact for fact in facts]
         for line in textwrap.wrap(", ".join(glued), width, break_on_hyphens=False):
             yield line.replace(_GLUE, " ")
+
+    def _cost(self, cost: Cost | None) -> Iterator[str]:
+        if cost is None or not cost.lines:
+            return
+        yield from self._wrap(f"Cost: {headline_of_cost(cost)}", indent=2, first="", style="bold")
+        yield from self._wrap(" ".join(remarks_of_cost(cost)), indent=2, style="dim")
+        rows = cost_rows(cost)
+        column = max((len(row.named) for row in rows), default=0)
+        for row in rows:
+            yield f"  {row.group:<8} {printable(row.named):<{column}}  {row.figures}"
+        if lacking := missing(cost):
+            listed = "; ".join(map(printable, lacking))
+            yield from self._wrap(f"Not known, and in no sum: {listed}.", indent=4, first="  ")
+        if used := by_use(cost):
+            listed = "; ".join(printable(f"{row.named} ({row.basis})") for row in used)
+            yield from self._wrap(f"Billed by use, and in no sum: {listed}.", indent=4, first="  ")
 
     def _outputs(self, outputs: Sequence[OutputChange]) -> Iterator[str]:
         if not outputs:

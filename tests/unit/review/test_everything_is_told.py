@@ -2,16 +2,30 @@
 
 from __future__ import annotations
 
+import html
 import json
 from collections import Counter
+from pathlib import Path
 from typing import Any
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from jsonschema import Draft202012Validator
 
-from engine.review import Action, Review, build_review, render_markdown, render_text, review_json
+from engine.review import (
+    Action,
+    Review,
+    build_review,
+    render_html,
+    render_markdown,
+    render_text,
+    review_json,
+)
 from tests.unit.review.plans import PROJECT, entry, plan_of
 
+SCHEMA = Draft202012Validator(
+    json.loads((Path(__file__).parents[3] / "docs" / "review.schema.json").read_text("utf-8"))
+)
 ACTIONS = st.sampled_from(
     [actions.split() for actions in ("no-op", "create", "read", "update", "delete", "forget")]
     + [actions.split() for actions in ("delete create", "create delete")]
@@ -82,10 +96,11 @@ def test_the_counts_add_up_to_the_plan(planned: list[dict[str, Any]]) -> None:
 
 
 @given(PLANS, st.sampled_from([80, 100, 120]))
-@settings(max_examples=60)
+@settings(max_examples=40)
 def test_every_change_is_in_every_report(planned: list[dict[str, Any]], width: int) -> None:
     review = review_of(planned)
     text, markdown = render_text(review, width=width), render_markdown(review)
+    page = html.unescape(render_html(review))
     listed = {item["address"] for item in review_json(review)["changes"]}
     for change in review.changes:
         assert change.address in listed
@@ -94,9 +109,12 @@ def test_every_change_is_in_every_report(planned: list[dict[str, Any]], width: i
         local = change.address.removeprefix(f"{change.module}.") if change.module else change.address
         assert local in text and change.module in text
         assert change.address in markdown
+        assert change.address in page
 
 
 @given(PLANS)
+@settings(max_examples=25)
 def test_the_json_report_is_json(planned: list[dict[str, Any]]) -> None:
     document = review_json(review_of(planned))
     assert json.loads(json.dumps(document)) == document
+    SCHEMA.validate(document)

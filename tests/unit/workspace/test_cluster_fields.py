@@ -53,6 +53,12 @@ REACH_NO_CLUSTER: dict[str, Any] = {
     "home": "elsewhere",
     "s3_use_path_style": False,
     "job_record_retention_days": 30,
+    "prices": "prices.yaml",
+    "lab_max_clusters": 4,
+    "lab_max_vcpus": 100,
+    "lab_max_usd_per_hour": 50,
+    "required_tags": ["cost-center"],
+    "allowed_instance_types": ["t3.*"],
 }
 
 
