@@ -34,6 +34,7 @@ _COMMANDS = {
     "doctor": "engine.cli.doctor",
     "list": "engine.cli.read",
     "local": "engine.cli.local",
+    "orphans": "engine.cli.orphans",
     "outputs": "engine.cli.read",
     "package": "engine.cli.package",
     "plan": "engine.cli.change",

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from engine.aws import buckets, logs
 from engine.aws.registry import Phase, ProjectRecord
 from engine.model.spec import ProjectSpec
-from engine.operations import records
+from engine.operations import records, recovery
 from engine.operations.engine import Engine
 from engine.operations.folders import remove_workspace
 from engine.operations.planning import check_ground, make_plan
@@ -68,6 +68,7 @@ def destroy(
 
 def _purge(engine: Engine, spec: ProjectSpec, approve: Approve, skip_export: str) -> Destroyed:
     names = engine.names(spec.vlab_id, spec.project_id)
+    recovery.take_in(engine, spec)
     planned = make_plan(engine, spec, Presence.REMOVED)
     if not all(one.address.startswith(_PARKED) for one in instances(read_state(engine, names))):
         release(engine, spec.vlab_id, spec.project_id, approve=approve, skip_export=skip_export)

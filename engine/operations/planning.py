@@ -14,7 +14,7 @@ from engine.model.names import Names
 from engine.model.settings import Settings
 from engine.model.spec import ProjectSpec
 from engine.model.tiers import chosen_tier, last_tier
-from engine.operations import repair
+from engine.operations import adopt, repair
 from engine.operations.engine import Engine
 from engine.operations.folders import check_folder, write_workspace
 from engine.review.document import review_json
@@ -160,14 +160,22 @@ def make_plan(engine: Engine, spec: ProjectSpec, presence: Presence) -> Planned:
     runner.init()
     repair.untaint_healthy(engine, names, runner)
     engine.reporter.step("Planning")
-    return plan_again(spec, names, folder, runner)
+    return plan_again(spec, names, folder, runner, sweep=adopt.Sweep(engine, names, runner))
 
 
-def plan_again(spec: ProjectSpec, names: Names, folder: Path, runner: Runner) -> Planned:
-    """Plan a workspace that is generated and initialised."""
+def plan_again(
+    spec: ProjectSpec, names: Names, folder: Path, runner: Runner, *, sweep: adopt.Sweep | None = None
+) -> Planned:
+    """Plan a workspace that is generated and initialised.
+
+    sweep   what it finds to be there already is imported in place of being made
+    """
     plan_file = folder / PLAN_FILE
     result = runner.plan(plan_file)
     shown = runner.show_plan(plan_file)
+    while sweep is not None and sweep.finds(shown):
+        result = runner.plan(plan_file, replace=sweep.replace)
+        shown = runner.show_plan(plan_file)
     review = build_review(shown, project=names.project, own_queues=spec.queues is not None)
     (folder / TEXT_REPORT).write_text(render_text(review), "utf-8")
     (folder / MARKDOWN_REPORT).write_text(render_markdown(review), "utf-8")

@@ -218,12 +218,17 @@ class Runner:
         refresh: bool = True,
         variables: Mapping[str, Any] | None = None,
         targets: Sequence[str] = (),
+        replace: Sequence[str] = (),
     ) -> PlanResult:
-        """Plan into a file (0600). When this raises, there is no such file."""
+        """Plan into a file (0600). When this raises, there is no such file.
+
+        targets   addresses: nothing but these and what they need is planned
+        replace   addresses that are made anew, whatever their configuration says
+        """
         out = out.absolute()
         out.unlink(missing_ok=True)
         line = self._commands.plan_line(
-            out, destroy=destroy, refresh=refresh, variables=variables, targets=targets
+            out, destroy=destroy, refresh=refresh, variables=variables, targets=targets, replace=replace
         )
         try:
             ended = self._run("plan", line, check=False)
