@@ -45,6 +45,7 @@ _COMMANDS = {
     "settings": "engine.cli.ground",
     "setup": "engine.cli.ground",
     "ssh-key": "engine.cli.read",
+    "state": "engine.cli.state",
     "status": "engine.cli.read",
 }
 

@@ -14,7 +14,7 @@ from engine.model.names import Names
 from engine.model.settings import Settings
 from engine.model.spec import ProjectSpec
 from engine.model.tiers import chosen_tier, last_tier
-from engine.operations import adopt, repair
+from engine.operations import adopt, repair, states
 from engine.operations.engine import Engine
 from engine.operations.folders import check_folder, write_workspace
 from engine.review.document import review_json
@@ -157,7 +157,9 @@ def make_plan(engine: Engine, spec: ProjectSpec, presence: Presence) -> Planned:
     folder = write_project(engine, spec, presence)
     runner = engine.runner(names)
     engine.reporter.step("Initialising Terraform")
+    states.require_sound(engine, names)
     runner.init()
+    states.push_errored(engine, names, runner)
     repair.untaint_healthy(engine, names, runner)
     engine.reporter.step("Planning")
     return plan_again(spec, names, folder, runner, sweep=adopt.Sweep(engine, names, runner))

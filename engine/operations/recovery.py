@@ -13,7 +13,7 @@ from engine.aws.existing.search import OrphanConflict
 from engine.errors import ClusterError
 from engine.model.names import Names
 from engine.model.spec import ProjectSpec
-from engine.operations import adopt, repair
+from engine.operations import adopt, repair, states
 from engine.operations.engine import Engine
 from engine.operations.planning import PLAN_FILE, write_project
 from engine.operations.states import read_state
@@ -43,6 +43,7 @@ def take_in(engine: Engine, spec: ProjectSpec, *, always: bool = False) -> tuple
     folder = write_project(engine, spec, Presence.RUNNING)
     runner = engine.runner(names)
     runner.init()
+    states.push_errored(engine, names, runner)
     repair.untaint_healthy(engine, names, runner)
     plan_file = folder / PLAN_FILE
     runner.plan(plan_file)

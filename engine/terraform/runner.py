@@ -278,6 +278,11 @@ class Runner:
         text = self._run("state pull", self._commands.cmd("state pull"), document=True).stdout
         return self._read(text) if text.strip() else {}
 
+    def push_state(self, path: Path) -> None:
+        """Make a state file the stored state. Terraform refuses another lineage, and a serial that is not
+        newer."""
+        self._run("state push", self._commands.cmd("state push", str(path.absolute())), document=True)
+
     def force_unlock(self, lock_id: str) -> None:
         """Take the state's lock away from its holder. Only for a lock whose holder is surely dead."""
         self._run("force-unlock", self._commands.cmd("force-unlock -force", lock_id))

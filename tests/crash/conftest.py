@@ -23,6 +23,10 @@ def cloud() -> Iterator[LocalCloud]:
 
 @pytest.fixture
 def engine(cloud: LocalCloud, backend: Cloud, terraform: str, tmp_path: Path) -> Operator:
+    """The installation's operator."""
+    # The backend's own bucket and tables are not counted.
+    with cloud.world.lock:
+        cloud.world.calls.clear()
     return operator(cloud, terraform, tmp_path)
 
 

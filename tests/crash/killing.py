@@ -52,8 +52,7 @@ class Operator:
     def run(self, *arguments: str) -> Run:
         """Run to the end."""
         process = self._start(arguments)
-        output, _ = process.communicate(timeout=WITHIN_S)
-        return Run(process.returncode, output)
+        return _ended(process)
 
     def run_until(self, point: Point, *arguments: str) -> Run:
         """Run until a request is the one, and kill engine, Terraform and provider there.
@@ -70,8 +69,7 @@ class Operator:
                 kill_tree(process.pid)
 
         with self.cloud.heard(hear):
-            output, _ = process.communicate(timeout=WITHIN_S)
-        return Run(process.returncode, output)
+            return _ended(process)
 
     def _start(self, arguments: tuple[str, ...]) -> subprocess.Popen[str]:
         return subprocess.Popen(
@@ -84,6 +82,16 @@ class Operator:
             text=True,
             start_new_session=True,
         )
+
+
+def _ended(process: subprocess.Popen[str]) -> Run:
+    """Wait for its end; what it said is shown where a test fails."""
+    try:
+        output, _ = process.communicate(timeout=WITHIN_S)
+    finally:
+        kill_tree(process.pid)
+    print(output)
+    return Run(process.returncode, output)
 
 
 def arrives(service: str, operation: str, *, times: int = 1) -> Point:

@@ -18,7 +18,9 @@ pytestmark = [pytest.mark.terraform, pytest.mark.timeout(900)]
 SEED = int(os.environ.get("CRASH_SEED") or random.SystemRandom().randrange(10**6))
 POINTS = int(os.environ.get("CRASH_POINTS") or 40)
 # Changing calls of a whole apply, those on locks and records among them.
-CALLS = {"efs": 60, "lustre": 90}
+CALLS = {"efs": 55, "lustre": 85}
+# In the middle of the cluster's creation: engine and provider ask for its stack before and after CreateStack.
+WHILE_THE_CLUSTER_COMES_UP = ("cloudformation", "DescribeStacks", 6)
 
 
 def check(engine: Operator, cloud: LocalCloud, wanted: Path, storage: str) -> None:
@@ -28,25 +30,53 @@ def check(engine: Operator, cloud: LocalCloud, wanted: Path, storage: str) -> No
     engine.run("plan", str(wanted), "--detailed-exitcode").ok()
 
 
+def _points(storage: str, share: int) -> list[int]:
+    # Text, since a tuple's hash differs from process to process.
+    return random.Random(f"{SEED} {storage}").sample(range(1, CALLS[storage]), share)
+
+
 def test_one_project_is_killed_three_times(
     engine: Operator, cloud: LocalCloud, spec: Callable[..., Path], unlock: Callable[[], None]
 ) -> None:
-    # GIVEN runs that die with a call on the wire: the file system, a mount target's and the cluster's
+    """The short random part of the suite, in one project: killed somewhere, while its cluster comes up, and
+    somewhere again."""
+    first, last = _points("efs", 2)
+    print(f"CRASH_SEED={SEED}: killed at changing calls {first} and {last}")
     wanted = spec("efs")
-    for point in (
-        arrives("efs", "CreateFileSystem"),
-        arrives("ec2", "AuthorizeSecurityGroupEgress"),
-        arrives("cloudformation", "DescribeStacks", times=6),
-    ):
-        assert engine.run_until(point, "apply", str(wanted), "--yes").killed
+    service, operation, times = WHILE_THE_CLUSTER_COMES_UP
+    for point in (changing_call(first), arrives(service, operation, times=times), changing_call(last)):
+        engine.run_until(point, "apply", str(wanted), "--yes")
         unlock()
-
-    # THEN the fourth ends what they began
     check(engine, cloud, wanted, "efs")
 
 
-def _points(storage: str, share: int) -> list[int]:
-    return random.Random(f"{SEED} {storage}").sample(range(1, CALLS[storage]), share)
+@pytest.mark.crash
+@pytest.mark.parametrize(
+    ("storage", "service", "operation", "times"),
+    [
+        ("efs", "s3", "CreateBucket", 1),
+        ("efs", "efs", "CreateFileSystem", 1),
+        ("efs", "ec2", "RevokeSecurityGroupEgress", 1),
+        ("efs", *WHILE_THE_CLUSTER_COMES_UP),
+        ("lustre", "fsx", "CreateFileSystem", 1),
+        ("lustre", "fsx", "CreateDataRepositoryAssociation", 1),
+        ("lustre", "fsx", "CreateDataRepositoryAssociation", 2),
+    ],
+)
+def test_a_killed_creation_is_found_again(
+    storage: str,
+    service: str,
+    operation: str,
+    times: int,
+    engine: Operator,
+    cloud: LocalCloud,
+    spec: Callable[..., Path],
+    unlock: Callable[[], None],
+) -> None:
+    wanted = spec(storage)
+    assert engine.run_until(arrives(service, operation, times=times), "apply", str(wanted), "--yes").killed
+    unlock()
+    check(engine, cloud, wanted, storage)
 
 
 @pytest.mark.crash
@@ -66,8 +96,29 @@ def test_a_killed_apply_goes_on(
     spec: Callable[..., Path],
     unlock: Callable[[], None],
 ) -> None:
-    print(f"CRASH_SEED={SEED}, at changing call {number}")
+    print(f"CRASH_SEED={SEED}: killed at changing call {number}")
     wanted = spec(storage)
     engine.run_until(changing_call(number), "apply", str(wanted), "--yes")
     unlock()
     check(engine, cloud, wanted, storage)
+
+
+@pytest.mark.crash
+@pytest.mark.parametrize("cluster_fails", [False, True])
+def test_a_killed_apply_is_destroyed_whole(
+    cluster_fails: bool,
+    engine: Operator,
+    cloud: LocalCloud,
+    spec: Callable[..., Path],
+    unlock: Callable[[], None],
+) -> None:
+    """A workspace without the cluster says nothing of one that no state knows; it goes all the same."""
+    if cluster_fails:
+        cloud.fail("create")
+    before = cloud.left_over()
+    service, operation, times = WHILE_THE_CLUSTER_COMES_UP
+    wanted = spec("efs")
+    assert engine.run_until(arrives(service, operation, times=times), "apply", str(wanted), "--yes").killed
+    unlock()
+    engine.run("destroy", "lab-1/proj-1", "--purge-data", "--confirm", "lab-1/proj-1").ok()
+    assert cloud.left_over() == before

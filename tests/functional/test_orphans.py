@@ -11,74 +11,13 @@ import pytest
 from engine.aws.registry import Phase, Registry
 from engine.aws.session import Cloud
 from engine.local.server import LocalCloud
-from engine.model import tags
 from engine.model.names import Names, names_for
 from engine.model.spec import dump_spec, load_spec, spec_digest
 from tests.functional.conftest import Provisioner
+from tests.functional.leftovers import make_things
 
 ACCOUNT = "123456789012"
 STATES = f"provisioner-state-{ACCOUNT}-us-east-1"
-
-
-def marks(names: Names, address: str = "", **more: str) -> dict[str, str]:
-    return {
-        tags.VLAB: names.vlab_id,
-        tags.PROJECT: names.project_id,
-        tags.MANAGED_BY: tags.ENGINE,
-        **({tags.ADDRESS: address} if address else {}),
-        **more,
-    }
-
-
-def pairs(found: dict[str, str]) -> list[Any]:
-    return [{"Key": key, "Value": value} for key, value in found.items()]
-
-
-def make_things(aws: Cloud, names: Names) -> dict[str, str]:
-    """One of most kinds, as an apply that died leaves them; kind -> id."""
-    ec2: Any = aws.ec2
-    vpc = ec2.describe_vpcs(Filters=[{"Name": f"tag:{tags.SHARED}", "Values": ["vpc"]}])["Vpcs"][0]["VpcId"]
-
-    def tagged(kind: str, address: str) -> list[Any]:
-        return [{"ResourceType": kind, "Tags": pairs(marks(names, address, Name=names.cluster))}]
-
-    subnet = ec2.create_subnet(
-        VpcId=vpc,
-        CidrBlock="10.42.200.0/24",
-        TagSpecifications=tagged("subnet", "module.subnet.0.aws_subnet.this"),
-    )["Subnet"]["SubnetId"]
-    group = ec2.create_security_group(
-        GroupName=f"{names.cluster}-nodes",
-        Description="nodes",
-        VpcId=vpc,
-        TagSpecifications=tagged("security-group", "module.parallelcluster.0.aws_security_group.this"),
-    )["GroupId"]
-    rule = ec2.authorize_security_group_ingress(
-        GroupId=group,
-        IpPermissions=[
-            {"IpProtocol": "tcp", "FromPort": 988, "ToPort": 988, "UserIdGroupPairs": [{"GroupId": group}]}
-        ],
-        TagSpecifications=tagged("security-group-rule", "module.fsx.0.aws_vpc_security_group_ingress_rule.x"),
-    )["SecurityGroupRules"][0]["SecurityGroupRuleId"]
-    home = aws.efs.create_file_system(CreationToken=names.efs, Tags=pairs(marks(names, "module.efs.x")))
-    aws.efs.create_mount_target(FileSystemId=home["FileSystemId"], SubnetId=subnet)
-    aws.s3.create_bucket(Bucket=names.bucket)
-    aws.s3.put_bucket_tagging(Bucket=names.bucket, Tagging={"TagSet": pairs(marks(names))})
-    aws.s3.put_object(Bucket=names.bucket, Key="result.txt", Body=b"42")
-    secret = aws.secretsmanager.create_secret(
-        Name=names.accounting_secret, SecretString="x", Tags=pairs(marks(names))
-    )
-    logs: Any = aws.logs
-    logs.create_log_group(logGroupName=names.job_log_group, tags=marks(names))
-    return {
-        "aws_subnet": subnet,
-        "aws_security_group": group,
-        "aws_vpc_security_group_ingress_rule": rule,
-        "aws_efs_file_system": home["FileSystemId"],
-        "aws_s3_bucket": names.bucket,
-        "aws_secretsmanager_secret": secret["ARN"],
-        "aws_cloudwatch_log_group": names.job_log_group,
-    }
 
 
 def register(aws: Cloud, names: Names, phase: Phase) -> None:
@@ -100,7 +39,8 @@ def write_state(aws: Cloud, names: Names, things: dict[str, str]) -> None:
         {"mode": "managed", "type": kind, "name": "this", "instances": [{"attributes": {"id": id_}}]}
         for kind, id_ in things.items()
     ]
-    aws.s3.put_object(Bucket=STATES, Key=names.state_key, Body=json.dumps({"resources": resources}).encode())
+    state = {"version": 4, "serial": 1, "lineage": "x", "resources": resources}
+    aws.s3.put_object(Bucket=STATES, Key=names.state_key, Body=json.dumps(state).encode())
 
 
 @pytest.fixture
@@ -115,14 +55,16 @@ def found(provisioner: Provisioner, code: int, *options: str) -> dict[str, dict[
     return {one["kind"]: one for one in ended.json["orphans"]}
 
 
-def test_an_account_without_projects_has_no_orphans(backend: Cloud, provisioner: Provisioner) -> None:
-    assert found(provisioner, 0) == {}
-    assert "Nothing" in provisioner("orphans").ok().out
-
-
 def test_what_no_registered_project_has_is_shown(
     backend: Cloud, provisioner: Provisioner, names: Names, cloud: LocalCloud
 ) -> None:
+    # GIVEN nothing, THEN nothing is found
+    assert found(provisioner, 0) == {}
+    assert "Nothing" in provisioner("orphans").ok().out
+    provisioner("orphans", "--adopt", "--delete").refused(3)
+    provisioner("orphans", "--purge-data").refused(3)
+
+    # GIVEN what an apply left, THEN all of it is found and nothing is changed
     things = make_things(backend, names)
     before = cloud.inventory()
     orphans = found(provisioner, 2)
@@ -139,7 +81,7 @@ def test_what_no_registered_project_has_is_shown(
 
 
 def test_what_a_state_knows_is_nobody_s_only_without_a_record(
-    backend: Cloud, provisioner: Provisioner, names: Names
+    backend: Cloud, provisioner: Provisioner, names: Names, cloud: LocalCloud
 ) -> None:
     # GIVEN everything but the subnet in the state
     things = make_things(backend, names)
@@ -150,6 +92,19 @@ def test_what_a_state_knows_is_nobody_s_only_without_a_record(
     register(backend, names, Phase.READY)
     (subnet,) = found(provisioner, 2).values()
     assert (subnet["kind"], subnet["why"], subnet["under_way"]) == ("aws_subnet", "no-state", False)
+
+    # WHEN an operation is at work on it, or it is unregistered and in a state, THEN nothing is deleted
+    registry = Registry(backend, "provisioner-registry")
+    record = registry.get("lab-1", "proj-1")
+    assert record is not None
+    record = registry.replace(record, now=datetime.now(UTC), phase=Phase.APPLYING)
+    before = cloud.inventory()
+    delete = ("orphans", "--delete", "--purge-data", "--confirm", ACCOUNT)
+    assert "an operation is at work on its project" in provisioner(*delete).err
+    registry.remove(record)
+    write_state(backend, names, things)
+    assert "a state knows it" in provisioner(*delete).err
+    assert cloud.inventory() == before
 
 
 def test_deleting_needs_the_account_typed_and_keeps_data(
@@ -175,25 +130,3 @@ def test_deleting_needs_the_account_typed_and_keeps_data(
 
     provisioner("orphans", "--delete", "--purge-data", "--confirm", ACCOUNT).ok()
     assert [line for line in cloud.left_over() if names.cluster in line or names.bucket in line] == []
-
-
-def test_nothing_is_deleted_of_a_project_that_is_at_work_or_in_a_state(
-    backend: Cloud, provisioner: Provisioner, names: Names, cloud: LocalCloud
-) -> None:
-    other = names_for("lab-1", "proj-2", account_id=ACCOUNT)
-    register(backend, names, Phase.APPLYING)
-    make_things(backend, names)
-    backend.s3.create_bucket(Bucket=other.bucket)
-    backend.s3.put_bucket_tagging(Bucket=other.bucket, Tagging={"TagSet": pairs(marks(other))})
-    write_state(backend, other, {"aws_s3_bucket": other.bucket})
-    before = cloud.inventory()
-    ended = provisioner("orphans", "--delete", "--purge-data", "--confirm", ACCOUNT)
-    assert ended.code == 2
-    assert "an operation is at work on its project" in ended.err
-    assert "a state knows it" in ended.err
-    assert cloud.inventory() == before
-
-
-@pytest.mark.parametrize("options", [("--adopt", "--delete"), ("--purge-data",)])
-def test_options_that_do_not_go_together(provisioner: Provisioner, options: tuple[str, ...]) -> None:
-    provisioner("orphans", *options).refused(3)
