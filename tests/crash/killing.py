@@ -88,8 +88,9 @@ def _ended(process: subprocess.Popen[str]) -> Run:
     """Wait for its end; what it said is shown where a test fails."""
     try:
         output, _ = process.communicate(timeout=WITHIN_S)
-    finally:
+    except BaseException:
         kill_tree(process.pid)
+        raise
     print(output)
     return Run(process.returncode, output)
 
