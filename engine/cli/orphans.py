@@ -56,8 +56,9 @@ def orphans(
         engine = invocation.engine(progress)
         progress.step("Looking at everything that carries a project's tags")
         found = operations.find_orphans(engine)
-        with progress.paused():
-            _show(found, as_json=as_json and not (adopting or deleting))
+        if not (as_json and (adopting or deleting)):  # one document on stdout: what is left in the end
+            with progress.paused():
+                _show(found, as_json=as_json)
         if found and adopting:
             with progress.paused():
                 confirm("Import them into the states of their projects?", assume_yes=yes)
@@ -68,7 +69,10 @@ def orphans(
             data = " with all the data they hold" if purge_data else ""
             with progress.paused():
                 confirm_by_name(
-                    account, f"Deleting them for good{data}, in account {account},", given=confirmed
+                    account,
+                    f"Deleting them for good{data}, in account {account},",
+                    given=confirmed,
+                    called="the account's number",
                 )
             done = operations.delete(engine, found, purge_data=purge_data)
             for orphan in done.gone:

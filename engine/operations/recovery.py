@@ -10,7 +10,7 @@ import time
 
 from engine.aws import stacks
 from engine.aws.existing.search import OrphanConflict
-from engine.errors import ClusterError
+from engine.errors import ClusterError, InvalidSpec
 from engine.model.names import Names
 from engine.model.spec import ProjectSpec
 from engine.operations import adopt, repair, states
@@ -40,7 +40,12 @@ def take_in(engine: Engine, spec: ProjectSpec, *, always: bool = False) -> tuple
     if not always and not adopt.sweep_is_due(engine, names, read_state(engine, names)):
         return ()
     engine.reporter.step("Looking for what an earlier run made and could not write down")
-    folder = write_project(engine, spec, Presence.RUNNING)
+    try:
+        folder = write_project(engine, spec, Presence.RUNNING)
+    except InvalidSpec as error:
+        # A cluster that its tier has outgrown can still be given back; only what no state knows stays.
+        engine.reporter.note(f"Not looked for, since the spec can't be planned any more: {error.message}")
+        return ()
     runner = engine.runner(names)
     runner.init()
     states.push_errored(engine, names, runner)

@@ -112,7 +112,7 @@ def test_deleting_needs_the_account_typed_and_keeps_data(
 ) -> None:
     make_things(backend, names)
     before = cloud.inventory()
-    provisioner("orphans", "--delete").refused(3, "needs the project's name typed")
+    provisioner("orphans", "--delete").refused(3, "needs the account's number typed")
     provisioner("orphans", "--delete", "--confirm", "123").refused(3, "is not '123456789012'")
     assert cloud.inventory() == before
 
