@@ -71,16 +71,28 @@ class Sweep:
                 self.replace.append(one.address)
             said = f" ({thing.says}: made anew)" if thing.life is Life.FAILED else ""
             self.engine.reporter.note(f"{one.address} exists already: {thing.import_id} is taken over{said}")
+        self._forget_predecessors(found, state)
         if found:
             (self.runner.workdir / IMPORTS_FILE).write_text(imports_file(self.imports), "utf-8")
         return bool(found)
+
+    def _forget_predecessors(self, found: list[tuple[Wanted, Found]], state: Mapping[str, Any]) -> None:
+        """Take out of the state what is gone, where its successor was found.
+
+        A replacement that died leaves the old object in the state and the new one at AWS. Terraform passes
+        over an import block whose address the state has, and would create the thing once more.
+        """
+        in_state = {one.address for one in instances(state)}
+        for one, _ in found:
+            if one.address in in_state:
+                self.runner.forget(one.address)
 
     def _settled(self, wanted: list[Wanted], state: Mapping[str, Any]) -> list[tuple[Wanted, Found]]:
         """What there is, once AWS is at work on none of it."""
         deadline = time.monotonic() + _PATIENCE_S
         told: set[str] = set()
         while True:
-            found = list(find_existing(_search(self.engine, self.names, state), wanted))
+            found = list(find_existing(self._search(wanted, state), wanted))
             moving = [(one, thing) for one, thing in found if thing.life in _MOVING]
             if not moving:
                 return found
@@ -90,7 +102,7 @@ class Sweep:
                     doing = "being deleted" if thing.life is Life.GOING else "being made"
                     self.engine.reporter.step(f"Waiting for {one.address}, which is still {doing}")
             # Only these are asked about again and again; then everything once more, to see what became of it.
-            while self._any_moves([one for one, _ in moving], state):
+            while self._any_moves(found, state):
                 if time.monotonic() > deadline:
                     raise ClusterError(
                         f"{moving[0][0].address} of {self.names.project} is still {moving[0][1].life} after "
@@ -99,9 +111,27 @@ class Sweep:
                     )
                 time.sleep(_POLL_S if self.engine.settings.cloud == "aws" else 0.5)
 
-    def _any_moves(self, wanted: list[Wanted], state: Mapping[str, Any]) -> bool:
-        search = _search(self.engine, self.names, state)
-        return any(thing.life in _MOVING for _, thing in find_existing(search, wanted))
+    def _any_moves(self, found: list[tuple[Wanted, Found]], state: Mapping[str, Any]) -> bool:
+        moving = [one for one, thing in found if thing.life in _MOVING]
+        search = self._search([one for one, _ in found], state)
+        # What they hang on stays known without being asked about.
+        search.known += [
+            Known(one.address, one.type, thing.id) for one, thing in found if thing.life not in _MOVING
+        ]
+        return any(thing.life in _MOVING for _, thing in find_existing(search, moving))
+
+    def _search(self, wanted: list[Wanted], state: Mapping[str, Any]) -> Search:
+        # What the state has and the plan creates all the same is gone.
+        gone = {one.address for one in wanted}
+        return Search(
+            cloud=self.engine.cloud,
+            account_id=self.engine.settings.require_account(),
+            vlab_id=self.names.vlab_id,
+            project_id=self.names.project_id,
+            known=[
+                Known(one.address, one.type, one.id) for one in instances(state) if one.address not in gone
+            ],
+        )
 
 
 def sweep_is_due(engine: Engine, names: Names, state: Mapping[str, Any]) -> bool:
@@ -124,13 +154,3 @@ def _wanted(plan: Mapping[str, Any]) -> Iterator[Wanted]:
             module=entry.get("module_address", ""),
             values=planned_values(entry),
         )
-
-
-def _search(engine: Engine, names: Names, state: Mapping[str, Any]) -> Search:
-    return Search(
-        cloud=engine.cloud,
-        account_id=engine.settings.require_account(),
-        vlab_id=names.vlab_id,
-        project_id=names.project_id,
-        known=[Known(one.address, one.type, one.id) for one in instances(state)],
-    )

@@ -287,6 +287,10 @@ class Runner:
         """Take the state's lock away from its holder. Only for a lock whose holder is surely dead."""
         self._run("force-unlock", self._commands.cmd("force-unlock -force", lock_id))
 
+    def forget(self, address: str) -> None:
+        """Take a resource out of the state; what exists of it stays as it is."""
+        self._run("state rm", self._commands.cmd("state rm", address), document=True)
+
     def untaint(self, address: str) -> None:
         """Keep a resource that an interruption tainted. Ask AWS first whether it is complete."""
         self._run("untaint", self._commands.cmd("untaint -no-color", address))

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from engine.local.calls import Request
 from engine.local.server import LocalCloud
 from tests.crash.killing import Operator, arrives, changing_call
 from tests.crash.once import problems
@@ -122,3 +123,33 @@ def test_a_killed_apply_is_destroyed_whole(
     unlock()
     engine.run("destroy", "lab-1/proj-1", "--purge-data", "--confirm", "lab-1/proj-1").ok()
     assert cloud.left_over() == before
+
+
+@pytest.mark.crash
+def test_a_killed_replacement_goes_on(
+    engine: Operator, cloud: LocalCloud, spec: Callable[..., Path], unlock: Callable[[], None]
+) -> None:
+    """The old object is still in the state, tainted; the new one is at AWS alone."""
+    # GIVEN a cluster that failed
+    cloud.fail("create")
+    wanted = spec("efs")
+    assert engine.run("apply", str(wanted), "--yes").code != 0
+
+    # WHEN the run that makes it anew dies while the new one comes up
+    looks = -1
+
+    def point(request: Request) -> bool:
+        nonlocal looks
+        looks = 0 if request.operation == "CreateStack" else looks
+        looks += looks >= 0 and request.operation == "DescribeStacks"
+        return looks == 2
+
+    assert engine.run_until(point, "apply", str(wanted), "--yes").killed
+    unlock()
+
+    # THEN the next one goes on with it: one stack failed, one stands
+    engine.run("apply", str(wanted), "--yes").ok()
+    calls = cloud.calls()
+    assert calls["cloudformation:CreateStack"] - calls.get("cloudformation:DeleteStack", 0) == 1
+    assert calls["cloudformation:CreateStack"] == 2
+    engine.run("plan", str(wanted), "--detailed-exitcode").ok()

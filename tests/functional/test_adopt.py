@@ -50,7 +50,8 @@ def engine(cloud: LocalCloud, tmp_path: Path) -> Engine:
 
 
 def sweep(engine: Engine, tmp_path: Path) -> Sweep:
-    runner: Any = SimpleNamespace(workdir=tmp_path)
+    runner: Any = SimpleNamespace(workdir=tmp_path, forgotten=[])
+    runner.forget = runner.forgotten.append
     return Sweep(engine, NAMES, runner)
 
 
@@ -154,14 +155,20 @@ def test_what_failed_is_made_anew_and_what_is_in_progress_is_waited_for(
         naps.append(seconds)
         if len(naps) == 3:
             system.lifecycle = "AVAILABLE"
+        if len(naps) == 5:
+            target.life_cycle_state = "available"
 
     mocker.patch("engine.operations.adopt.time.sleep", side_effect=nap)
+    # AND a mount target that is on its way as well, which is found through home and subnet
+    (target,) = cloud.world.backends.efs("us-east-1").mount_targets_by_id.values()
+    target.life_cycle_state = "creating"
 
     # WHEN it is looked for, THEN Lustre was waited for, and what is of no use will be replaced
     looking = sweep(engine, tmp_path)
     assert looking.finds(PLAN)
-    assert len(naps) == 3
+    assert len(naps) == 5
     assert looking.imports[LUSTRE] == system.id
+    assert looking.imports["module.efs.aws_efs_mount_target.this[0]"] == target.mount_target_id
     assert sorted(looking.replace) == [STACK, NODES]
 
 
@@ -226,3 +233,29 @@ def test_only_a_run_that_did_not_come_to_its_end_is_looked_after(
     # A state that is lost is looked after, whatever the record says.
     engine.cloud.s3.delete_object(Bucket=STATES, Key=NAMES.state_key)
     assert finds(Phase.READY)
+
+
+def test_what_a_replacement_left_in_the_state_gives_way_to_its_successor(
+    engine: Engine, tmp_path: Path
+) -> None:
+    """Terraform passes over an import block for an address that its state has."""
+    # GIVEN a state with a subnet that is gone, and another one of that address at AWS
+    things = make_things(engine.cloud, NAMES)
+    old = {
+        "mode": "managed",
+        "module": "module.subnet[0]",
+        "type": "aws_subnet",
+        "name": "this",
+        "instances": [{"attributes": {"id": "subnet-gone"}}],
+    }
+    state = {"version": 4, "serial": 1, "lineage": "x", "resources": [old]}
+    engine.cloud.s3.put_object(Bucket=STATES, Key=NAMES.state_key, Body=json.dumps(state).encode())
+    register(engine, Phase.APPLYING)
+
+    # WHEN it is looked for, THEN the old one leaves the state, and nothing is found through it
+    looking = sweep(engine, tmp_path)
+    runner: Any = looking.runner
+    assert looking.finds(PLAN)
+    assert runner.forgotten == ["module.subnet[0].aws_subnet.this"]
+    assert looking.imports["module.subnet[0].aws_subnet.this"] == things["aws_subnet"]
+    assert looking.imports["module.efs.aws_efs_mount_target.this[0]"].startswith("fsmt-")
