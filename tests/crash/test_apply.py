@@ -41,7 +41,7 @@ def test_one_project_is_killed_twice(
 ) -> None:
     """The short random part of the suite, in one project: killed anywhere, and once more while its cluster
     comes up, or shortly before that."""
-    chance = random.Random(SEED)  # noqa: S311
+    chance = random.Random(SEED)
     number, looks = chance.randrange(1, CALLS["efs"]), chance.randrange(3, 9)
     print(f"CRASH_SEED={SEED}: killed at changing call {number} and at look {looks} at a stack")
     wanted = spec("efs")

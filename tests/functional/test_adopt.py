@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import os
 from collections.abc import Iterator
@@ -76,16 +77,16 @@ def make_more(aws: Cloud, subnet: str, group: str) -> dict[str, str]:
             {"IpProtocol": "tcp", "FromPort": 988, "ToPort": 988, "UserIdGroupPairs": [{"GroupId": group}]}
         ],
     )
-    system = fsx.create_file_system(
-        FileSystemType="LUSTRE",
-        StorageCapacity=1200,
-        SubnetIds=[subnet],
-        SecurityGroupIds=[group],
-        FileSystemTypeVersion="2.15",
-        LustreConfiguration={"DeploymentType": "PERSISTENT_2", "PerUnitStorageThroughput": 250},
-        Tags=pairs(marks(NAMES, "module.fsx.0.aws_fsx_lustre_file_system.this")),
-    )["FileSystem"]["FileSystemId"]
-    aws.fsx.describe_file_systems()
+    request = {
+        "FileSystemType": "LUSTRE",
+        "StorageCapacity": 1200,
+        "SubnetIds": [subnet],
+        "SecurityGroupIds": [group],
+        "FileSystemTypeVersion": "2.15",
+        "LustreConfiguration": {"DeploymentType": "PERSISTENT_2", "PerUnitStorageThroughput": 250},
+        "Tags": pairs(marks(NAMES, "module.fsx.0.aws_fsx_lustre_file_system.this")),
+    }
+    system = fsx.create_file_system(**request)["FileSystem"]["FileSystemId"]
     link = fsx.create_data_repository_association(
         FileSystemId=system,
         FileSystemPath="/project/private",
@@ -112,6 +113,11 @@ def test_everything_that_is_there_is_imported(engine: Engine, cloud: LocalCloud,
     group = things["aws_security_group"]
     take_away_ec2s_own_rule(aws, group)
     more = make_more(aws, things["aws_subnet"], group)
+    # AND an earlier Lustre file system that is on its way out
+    store = cloud._inventory._fsx.store("us-east-1")
+    earlier = copy.copy(store.file_systems[more["system"]])
+    earlier.id, earlier.lifecycle = "fs-00000000000000000", "DELETING"
+    store.file_systems[earlier.id] = earlier
 
     # WHEN a plan for all of it is looked at
     looking = sweep(engine, tmp_path)

@@ -72,7 +72,12 @@ def find_mount_target(search: Search, wanted: Wanted) -> Found | None:
 
 
 def find_lustre(search: Search, wanted: Wanted) -> Found | None:
-    systems = {one["FileSystemId"]: one for one in search.once("file systems", lambda: _systems(search))}
+    """One that is being deleted is in nobody's way: a file system has no name to be unique."""
+    systems = {
+        one["FileSystemId"]: one
+        for one in search.once("file systems", lambda: _systems(search))
+        if one.get("Lifecycle") != "DELETING"
+    }
     found = search.by_address(
         wanted, "Lustre file systems", [(id_, tag_map(one.get("Tags"))) for id_, one in systems.items()]
     )
