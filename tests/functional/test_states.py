@@ -25,7 +25,7 @@ from engine.operations.engine import Engine, open_engine
 from engine.operations.reporting import Silent
 from engine.operations.state_versions import NoSuchVersion, StateDoesNotFit
 from engine.operations.states import StateMissing
-from tests.functional.conftest import _make_backend
+from tests.functional.conftest import Provisioner, _make_backend
 
 NAMES = names_for("lab-1", "proj-1", account_id="123456789012")
 BUCKET = "provisioner-state-123456789012-us-east-1"
@@ -234,3 +234,20 @@ def test_another_lineage_or_a_held_lock_stops_it(engine: Engine, mocker: Any) ->
     ):
         restore(engine, first, force=True)
     assert restore(engine, first, force=True) == 3
+
+
+def test_the_command_line_shows_no_value(engine: Engine, provisioner: Provisioner) -> None:
+    first = put(engine, state(1, "a", "b").replace(b'"id": "a"', b'"id": "a", "password": "hush"'))
+    second = put(engine, state(2, "b", "c"))
+    listed = provisioner("state", "list", "lab-1/proj-1", "--json").ok().json["versions"]
+    assert [one["version_id"] for one in listed] == [second, first]
+    assert "latest" in provisioner("state", "list", "lab-1/proj-1").ok().out
+    for options in ([], ["--json"]):
+        shown = provisioner("state", "show", "lab-1/proj-1", first, *options).ok().out
+        assert "aws_subnet.a" in shown
+        assert "hush" not in shown
+    text = provisioner("state", "diff", "lab-1/proj-1", first).ok().out
+    assert text.splitlines() == ["+ aws_subnet.c  c", "- aws_subnet.a  a"]
+    provisioner("state", "show", "lab-1/proj-1", "nonsense").refused(3, "NO_SUCH_STATE_VERSION")
+    provisioner("state", "restore", "lab-1/proj-1", first).refused(3, "needs the project's name typed")
+    assert state_versions.list_versions(engine, NAMES)[0].version_id == second
