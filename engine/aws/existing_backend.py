@@ -12,6 +12,7 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
+from engine.aws.bucket_settings import SETTINGS, is_set
 from engine.aws.buckets import find_state_bucket
 from engine.aws.failures import PassingFailure, aws_errors, error_code
 from engine.aws.session import Cloud
@@ -24,22 +25,6 @@ BACKEND_NAME = "provisioner"
 KEY_ALIAS = f"alias/{BACKEND_NAME}"
 MODULE = "module.state_backend"
 """Where workspaces/bootstrap calls the module."""
-
-# Settings of the state bucket: the call that reads one, and S3's answer when there is none.
-_BUCKET_SETTINGS = {
-    "aws_s3_bucket_ownership_controls": ("get_bucket_ownership_controls", "OwnershipControlsNotFoundError"),
-    "aws_s3_bucket_public_access_block": ("get_public_access_block", "NoSuchPublicAccessBlockConfiguration"),
-    "aws_s3_bucket_versioning": ("get_bucket_versioning", "(it answers with nothing)"),
-    "aws_s3_bucket_server_side_encryption_configuration": (
-        "get_bucket_encryption",
-        "ServerSideEncryptionConfigurationNotFoundError",
-    ),
-    "aws_s3_bucket_policy": ("get_bucket_policy", "NoSuchBucketPolicy"),
-    "aws_s3_bucket_lifecycle_configuration": (
-        "get_bucket_lifecycle_configuration",
-        "NoSuchLifecycleConfiguration",
-    ),
-}
 
 Existing = dict[str, str]
 """Address in modules/state-backend -> import id; only what there is."""
@@ -72,20 +57,10 @@ def find_existing_backend(
 def _bucket(cloud: Cloud, name: str, account_id: str) -> Existing:
     if find_state_bucket(cloud, name, account_id=account_id) is None:
         return {}
-    with aws_errors(f"looking at the settings of the state bucket {name}"):
-        settings = {
-            f"{setting}.this": name
-            for setting, (operation, absent) in _BUCKET_SETTINGS.items()
-            if _is_set(getattr(cloud.s3, operation), absent, name, account_id)
-        }
+    settings = {
+        f"{setting}.this": name for setting in SETTINGS if is_set(cloud, setting, name, account_id=account_id)
+    }
     return {"aws_s3_bucket.this": name, **settings}
-
-
-def _is_set(read: Any, absent: str, bucket: str, account_id: str) -> bool:
-    found: dict[str, Any] = {}
-    with _unless(absent):
-        found = read(Bucket=bucket, ExpectedBucketOwner=account_id)
-    return bool(found.keys() - {"ResponseMetadata"})
 
 
 def _table(cloud: Cloud, address: str, label: str, name: str, key: TableKey) -> Existing:

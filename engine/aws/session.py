@@ -63,6 +63,8 @@ class LogsClient(Protocol):
 
     def delete_log_group(self, *, logGroupName: str) -> Any: ...
 
+    def list_tags_for_resource(self, *, resourceArn: str) -> Any: ...
+
 
 class KmsClient(Protocol):
     """As much of boto3's KMS client as the engine uses."""

@@ -53,6 +53,12 @@ def find_stack(cloud: Cloud, name: str) -> StackTypeDef | None:
             raise
 
 
+def delete_stack(cloud: Cloud, name: str) -> None:
+    """Begin to delete a stack with all that it holds. One that is gone is fine."""
+    with aws_errors(f"deleting the stack {name}"):
+        cloud.cloudformation.delete_stack(StackName=name)
+
+
 def find_deleted_stack(cloud: Cloud, name: str, *, since: datetime) -> str | None:
     """ARN of the newest deleted stack of that name made at or after `since`, or None."""
     newest: tuple[datetime, str] | None = None

@@ -79,15 +79,18 @@ def confirm(question: str, *, assume_yes: bool) -> None:
         raise NotConfirmed("Nothing was changed: not confirmed.")
 
 
-def confirm_by_name(project: str, consequence: str, *, given: str | None) -> None:
+def confirm_by_name(
+    project: str, consequence: str, *, given: str | None, called: str = "the project's name"
+) -> None:
     """Ask for the project's name, letter by letter; `given` answers without a terminal.
 
+    called   what it is, where something else than a project's name is to be typed
     Raises   NotConfirmed
     """
     if given is None:
         if not sys.stdin.isatty():
             raise NotConfirmed(
-                f"Nothing was changed: {consequence} needs the project's name typed.",
+                f"Nothing was changed: {consequence} needs {called} typed.",
                 hint=f"Add --confirm {project}.",
             )
         note(consequence)
@@ -95,5 +98,5 @@ def confirm_by_name(project: str, consequence: str, *, given: str | None) -> Non
     if given != project:
         raise NotConfirmed(
             f"Nothing was changed: '{given}' is not '{project}'.",
-            hint=f"Type the project as {project}.",
+            hint=f"Type {called}: {project}.",
         )

@@ -35,6 +35,7 @@ _COMMANDS = {
     "list": "engine.cli.read",
     "local": "engine.cli.local",
     "operations": "engine.cli.operations",
+    "orphans": "engine.cli.orphans",
     "outputs": "engine.cli.read",
     "package": "engine.cli.package",
     "plan": "engine.cli.change",
@@ -46,6 +47,7 @@ _COMMANDS = {
     "settings": "engine.cli.ground",
     "setup": "engine.cli.ground",
     "ssh-key": "engine.cli.read",
+    "state": "engine.cli.state",
     "status": "engine.cli.read",
     "unlock": "engine.cli.operations",
 }

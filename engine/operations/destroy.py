@@ -8,7 +8,7 @@ from engine.aws import buckets, logs
 from engine.aws.registry import Phase, ProjectRecord
 from engine.model.operation import Kind, Wish
 from engine.model.spec import ProjectSpec
-from engine.operations import records
+from engine.operations import records, recovery
 from engine.operations.carry import carrying_out
 from engine.operations.engine import Engine
 from engine.operations.folders import remove_workspace
@@ -80,6 +80,7 @@ def _destroy(engine: Engine, record: ProjectRecord, wish: Wish, approve: Approve
 
 def _purge(engine: Engine, spec: ProjectSpec, approve: Approve, skip_export: str) -> Destroyed:
     names = engine.names(spec.vlab_id, spec.project_id)
+    recovery.take_in(engine, spec)
     planned = make_plan(engine, spec, Presence.REMOVED)
     if not all(one.address.startswith(_PARKED) for one in instances(read_state(engine, names))):
         release(engine, spec.vlab_id, spec.project_id, approve=approve, skip_export=skip_export)

@@ -13,7 +13,7 @@ from engine.model.names import Names
 from engine.model.settings import Settings
 from engine.model.spec import ProjectSpec
 from engine.model.tiers import chosen_tier, last_tier
-from engine.operations import repair
+from engine.operations import adopt, repair, states
 from engine.operations.engine import Engine
 from engine.operations.folders import check_folder, write_workspace
 from engine.operations.policy import review_context
@@ -154,23 +154,42 @@ def make_plan(engine: Engine, spec: ProjectSpec, presence: Presence) -> Planned:
     folder = write_project(engine, spec, presence)
     runner = engine.runner(names)
     engine.reporter.step("Initialising Terraform")
+    states.require_sound(engine, names)
     runner.init()
+    states.push_errored(engine, names, runner)
     repair.untaint_healthy(engine, names, runner)
     engine.check()
     engine.reporter.step("Planning", "PLANNING")
-    return plan_again(spec, names, folder, runner, context=review_context(engine, spec, names))
+    return plan_again(
+        spec,
+        names,
+        folder,
+        runner,
+        sweep=adopt.Sweep(engine, names, runner),
+        context=review_context(engine, spec, names),
+    )
 
 
 def plan_again(
-    spec: ProjectSpec, names: Names, folder: Path, runner: Runner, *, context: Context | None = None
+    spec: ProjectSpec,
+    names: Names,
+    folder: Path,
+    runner: Runner,
+    *,
+    sweep: adopt.Sweep | None = None,
+    context: Context | None = None,
 ) -> Planned:
     """Plan a workspace that is generated and initialised.
 
+    sweep     what it finds to be there already is imported in place of being made
     context   what the review goes by beside the plan; None: neither costs nor the installation's rules
     """
     plan_file = folder / PLAN_FILE
     result = runner.plan(plan_file)
     shown = runner.show_plan(plan_file)
+    while sweep is not None and sweep.finds(shown):
+        result = runner.plan(plan_file, replace=sweep.replace)
+        shown = runner.show_plan(plan_file)
     own_queues = spec.queues is not None
     review = build_review(shown, project=names.project, own_queues=own_queues, context=context)
     for name, text in reports(review).items():

@@ -13,7 +13,7 @@ from engine.aws.registry import Phase, ProjectRecord
 from engine.errors import DataAtRisk, RequestError
 from engine.model.names import Names
 from engine.model.operation import Kind, Wish
-from engine.operations import access, lustre, records
+from engine.operations import access, lustre, records, recovery
 from engine.operations.carry import carrying_out
 from engine.operations.engine import Engine
 from engine.operations.planning import Planned, check_ground, make_plan, plan_again
@@ -63,6 +63,7 @@ def release(
             hint=f"`provisioner destroy {record.project}` forgets it.",
         )
     spec = records.spec_of(record)
+    recovery.take_in(engine, spec)
     planned = make_plan(engine, spec, Presence.PARKED)
     refuse_data_loss(planned.review, allowed=(_LUSTRE,))
     if planned.has_changes:

@@ -1,25 +1,125 @@
-"""The Terraform state of a project, read from its bucket without starting Terraform."""
+"""The Terraform state of a project: read from its bucket without starting Terraform, and kept sound."""
 
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
-from engine.aws.buckets import find_object
+from engine.aws.registry import Phase
+from engine.aws.state_store import StateStore, digest_of, parse_state
+from engine.errors import BackendError, TerraformError
 from engine.model.names import Names
 from engine.operations.engine import Engine
+from engine.terraform.runner import Runner
 from engine.terraform.state import instances
+
+_ERRORED = "errored.tfstate"
+_DONE = (Phase.READY, Phase.PARKED)
+
+
+class StateMissing(BackendError):
+    """The last run of the project came to its end, and its state is not there any more."""
+
+    code = "STATE_MISSING"
+
+
+def state_store(engine: Engine) -> StateStore:
+    settings = engine.settings
+    return StateStore(engine.cloud, bucket=settings.state_bucket, lock_table=settings.lock_table)
 
 
 def read_state(engine: Engine, names: Names) -> dict[str, Any]:
     """The state as it is stored (format version 4); {} when there is none. It holds sensitive values.
 
-    Raises   AccessDenied, Unreachable, BackendError
+    Raises   StateCorrupt, AccessDenied, Unreachable, BackendError
     """
-    stored = find_object(engine.cloud, engine.settings.state_bucket, names.state_key)
-    return json.loads(stored) if stored else {}
+    stored = state_store(engine).read(names.state_key)
+    return parse_state(stored, project=names.project) if stored else {}
 
 
 def made_nothing(engine: Engine, names: Names) -> bool:
     """Whether no resource of the project is in its state; raises as `read_state` does."""
     return not list(instances(read_state(engine, names)))
+
+
+def require_sound(engine: Engine, names: Names) -> None:
+    """Look before Terraform does: a state that was lost or spoilt is told, never written over.
+
+    A digest that does not fit the state is mended where the last run died, since it may have died between
+    writing the one and the other; where it came to its end somebody has replaced the state, and Terraform
+    says so.
+    Raises   StateCorrupt, StateMissing
+    """
+    store = state_store(engine)
+    content = store.read(names.state_key)
+    record = engine.registry.get(names.vlab_id, names.project_id)
+    came_to_its_end = record is not None and record.phase in _DONE
+    if content is None:
+        if came_to_its_end:
+            raise StateMissing(
+                f"{names.project} was made, and its state is not there any more. Nothing was changed.",
+                hint=f"`provisioner state list {names.project}` shows earlier versions, `state restore` puts "
+                "one back. Where none is left, `provisioner orphans --adopt` makes a state of what exists.",
+                details={"project": names.project, "state_key": names.state_key},
+            )
+        return
+    parse_state(content, project=names.project)
+    if came_to_its_end:
+        return
+    kept, right = store.digest(names.state_key), digest_of(content)
+    if kept and kept != right and store.mend_digest(names.state_key, wrong=kept, right=right):
+        engine.reporter.note("The last run died while it wrote the state; its checksum is right again")
+
+
+def push_errored(engine: Engine, names: Names, runner: Runner) -> bool:
+    """Hand in the state that an apply could only write to its own disk; True when it was newer.
+
+    runner   in the project's workspace, initialised
+    The file stays under another name. It belongs to the stored state when the lineage is the same, and is
+    newer when its serial is higher; a first state has nothing to compare with.
+    Raises   StateCorrupt, and what pushing raises
+    """
+    errored = runner.workdir / _ERRORED
+    if not errored.is_file():
+        return False
+    saved = parse_state(errored.read_bytes(), project=names.project)
+    stored = read_state(engine, names)
+    same = not stored or stored["lineage"] == saved["lineage"]
+    newer = not stored or saved["serial"] > stored["serial"]
+    if same and newer:
+        runner.push_state(errored)
+        engine.reporter.note("The last run could not save its state, and had left it here: it is saved now")
+    elif not same:
+        raise TerraformError(
+            f"{errored} is not from the state of {names.project} that is stored now (another lineage).",
+            hint="Somebody replaced the state. Compare the two, and take the file away when it is of no use.",
+            details={"file": str(errored)},
+        )
+    errored.rename(_free_name(errored))
+    return same and newer
+
+
+def _free_name(path: Path) -> Path:
+    count = 1
+    while (free := path.with_name(f"{path.name}.{count}.done")).exists():
+        count += 1
+    return free
+
+
+def summary(state: dict[str, Any]) -> dict[str, Any]:
+    """What may be shown of a state: no value of any attribute, but the ids."""
+    return {
+        "serial": state["serial"],
+        "lineage": state["lineage"],
+        "terraform_version": state.get("terraform_version", ""),
+        "resources": {
+            one.address: {"id": one.id, "tainted": one.tainted}
+            for one in sorted(instances(state), key=lambda one: one.address)
+        },
+    }
+
+
+def with_serial(state: dict[str, Any], serial: int) -> bytes:
+    """A state's text, under another serial."""
+    return (json.dumps({**state, "serial": serial}, indent=2) + "\n").encode()

@@ -61,6 +61,7 @@ class Commands(Terraform):
         refresh: bool,
         variables: Mapping[str, Any] | None,
         targets: Sequence[str],
+        replace: Sequence[str] = (),
     ) -> list[str]:
         return self._list(
             self.plan(
@@ -71,6 +72,7 @@ class Commands(Terraform):
                 # An empty dict would become an empty file on the command line.
                 var=dict(variables) if variables else None,
                 target=list(targets),
+                replace=list(replace),
             )
         )
 

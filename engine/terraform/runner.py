@@ -54,7 +54,7 @@ _POLL_S = 0.03
 _STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _NO_STATE = "No state file was found!"
 # The commands that lock the state.
-_LOCKING = ("plan", "apply", "untaint", "state push")
+_LOCKING = ("plan", "apply", "untaint", "state push", "state rm")
 # Takes the engine's process id and a command line. SIGINT gets its plain meaning first, so that one
 # that comes early ends the program instead of raising inside it. Should the engine be gone before the
 # wish is known to the kernel, nothing is started.
@@ -232,12 +232,17 @@ class Runner:
         refresh: bool = True,
         variables: Mapping[str, Any] | None = None,
         targets: Sequence[str] = (),
+        replace: Sequence[str] = (),
     ) -> PlanResult:
-        """Plan into a file (0600). When this raises, there is no such file."""
+        """Plan into a file (0600). When this raises, there is no such file.
+
+        targets   addresses: nothing but these and what they need is planned
+        replace   addresses that are made anew, whatever their configuration says
+        """
         out = out.absolute()
         out.unlink(missing_ok=True)
         line = self._commands.plan_line(
-            out, destroy=destroy, refresh=refresh, variables=variables, targets=targets
+            out, destroy=destroy, refresh=refresh, variables=variables, targets=targets, replace=replace
         )
         try:
             ended = self._run("plan", line, check=False)
@@ -287,9 +292,18 @@ class Runner:
         text = self._run("state pull", self._commands.cmd("state pull"), document=True).stdout
         return self._read(text) if text.strip() else {}
 
+    def push_state(self, path: Path) -> None:
+        """Make a state file the stored state. Terraform refuses another lineage, and a serial that is not
+        newer."""
+        self._run("state push", self._commands.cmd("state push", str(path.absolute())), document=True)
+
     def force_unlock(self, lock_id: str) -> None:
         """Take the state's lock away from its holder. Only for a lock whose holder is surely dead."""
         self._run("force-unlock", self._commands.cmd("force-unlock -force", lock_id))
+
+    def forget(self, address: str) -> None:
+        """Take a resource out of the state; what exists of it stays as it is."""
+        self._run("state rm", self._commands.cmd("state rm", address), document=True)
 
     def untaint(self, address: str) -> None:
         """Keep a resource that an interruption tainted. Ask AWS first whether it is complete."""

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from engine.model.settings import Settings
+from engine.workspace.imports import imports_file
 
 STATE_KEY = "bootstrap/terraform.tfstate"
 """Where workspaces/bootstrap keeps its own state, in the bucket that it made."""
@@ -43,8 +44,7 @@ def render_backend_root(
         ),
     }
     if imports:
-        blocks = [{"to": address, "id": found} for address, found in sorted(imports.items())]
-        files[IMPORTS_FILE] = _json({"import": blocks})
+        files[IMPORTS_FILE] = imports_file(imports)
     if local_state:
         files[LOCAL_STATE_FILE] = _json({"terraform": {"backend": {"local": {}}}})
     return files

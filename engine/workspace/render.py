@@ -17,6 +17,7 @@ from engine.model.settings import Settings
 from engine.model.spec import LustreStorage, ProjectSpec, dump_spec
 from engine.model.tiers import Tier
 from engine.workspace import cluster_config
+from engine.workspace.imports import IMPORTS_FILE
 from engine.workspace.stack import Presence, references, synthesize
 
 ROOT_FILE = "main.tf.json"
@@ -25,7 +26,16 @@ CLUSTER_FILE = "cluster-config.yaml"
 SPEC_FILE = "spec.json"
 LOCK_FILE = ".terraform.lock.hcl"
 README_FILE = "README.md"
-GENERATED_FILES = (ROOT_FILE, VARIABLES_FILE, CLUSTER_FILE, SPEC_FILE, LOCK_FILE, README_FILE)
+# The last one is written after a crash only, by operations/adopt.py; the next rendering takes it away.
+GENERATED_FILES = (
+    ROOT_FILE,
+    VARIABLES_FILE,
+    CLUSTER_FILE,
+    SPEC_FILE,
+    LOCK_FILE,
+    README_FILE,
+    IMPORTS_FILE,
+)
 
 MODULES = ("accounting", "bucket", "efs", "fsx", "job-records", "node-scripts", "parallelcluster", "subnet")
 

@@ -122,7 +122,7 @@ def test_settings_that_may_not_be_seen_are_not_taken_for_missing(cloud: Cloud, m
     with Stubber(cloud.s3) as stub:
         stub.add_response("head_bucket", {"BucketRegion": cloud.region})
         stub.add_client_error("get_bucket_ownership_controls", "AccessDenied", http_status_code=403)
-        with pytest.raises(AccessDenied, match="settings of the state bucket"):
+        with pytest.raises(AccessDenied, match="settings of the bucket"):
             find(cloud)
 
 

@@ -1,0 +1,203 @@
+"""Terraform's state objects in their bucket, all versions of them, and the digest that is kept beside one.
+
+Source   Terraform's S3 backend: the digest is the MD5 of the object, in the lock table under
+         "<bucket>/<key>-md5"; a state that does not fit it is refused
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from botocore.exceptions import ClientError
+
+from engine.aws.failures import aws_errors, error_code
+from engine.aws.session import Cloud
+from engine.aws.tables import table_errors
+from engine.errors import BackendError, StateLocked
+
+_FORMAT = 4
+"""Of the states that Terraform 0.12 and later writes."""
+
+
+class StateCorrupt(BackendError):
+    """What lies in the state's place is no state of Terraform's."""
+
+    code = "STATE_CORRUPT"
+
+
+@dataclass(frozen=True)
+class StateVersion:
+    """One version of a state object, newest first in lists.
+
+    is_latest   what Terraform reads
+    is_deleted  a delete marker: from here on there was no state
+    written_at  UTC, aware
+    """
+
+    version_id: str
+    is_latest: bool
+    is_deleted: bool
+    written_at: datetime
+    size_bytes: int
+
+
+class StateStore:
+    """The states of one installation.
+
+    Every method may raise AccessDenied, Unreachable, BackendError; those on the digest NotBootstrapped.
+    """
+
+    def __init__(self, cloud: Cloud, *, bucket: str, lock_table: str) -> None:
+        self._cloud = cloud
+        self._bucket = bucket
+        self._table = lock_table
+
+    def read(self, key: str, version_id: str | None = None) -> bytes | None:
+        """A state as it is stored, the latest or that version; None when there is none."""
+        version = {"VersionId": version_id} if version_id else {}
+        with aws_errors(f"reading the state {key}"):
+            try:
+                s3: Any = self._cloud.s3
+                content: bytes = s3.get_object(Bucket=self._bucket, Key=key, **version)["Body"].read()
+            except ClientError as error:
+                if error_code(error) in {"NoSuchKey", "NoSuchBucket", "NoSuchVersion", "MethodNotAllowed"}:
+                    return None
+                raise
+        return content
+
+    def versions(self, key: str) -> list[StateVersion]:
+        """Every version there is, newest first."""
+        found: list[tuple[Any, bool]] = []
+        with aws_errors(f"listing the versions of the state {key}"):
+            pages = self._cloud.s3.get_paginator("list_object_versions").paginate(
+                Bucket=self._bucket, Prefix=key
+            )
+            for page in pages:
+                found += [(one, False) for one in page.get("Versions", []) if one["Key"] == key]
+                found += [(one, True) for one in page.get("DeleteMarkers", []) if one["Key"] == key]
+        versions = [
+            StateVersion(
+                version_id=str(one["VersionId"]),
+                is_latest=bool(one["IsLatest"]),
+                is_deleted=deleted,
+                written_at=one["LastModified"].astimezone(UTC),
+                size_bytes=int(one.get("Size", 0)),
+            )
+            for one, deleted in found
+        ]
+        # S3 gives them newest first, and times to the second: sorting by these alone would mix them up.
+        return sorted(versions, key=lambda one: (one.is_latest, one.written_at), reverse=True)
+
+    def write(self, key: str, content: bytes) -> None:
+        """Make this the latest version, digest included. The caller holds the state's lock."""
+        with aws_errors(f"writing the state {key}"):
+            self._cloud.s3.put_object(
+                Bucket=self._bucket, Key=key, Body=content, ContentType="application/json"
+            )
+        with table_errors(f"writing the digest of the state {key}", table=self._table):
+            self._cloud.dynamodb.put_item(
+                TableName=self._table,
+                Item={"LockID": {"S": self._digest_id(key)}, "Digest": {"S": digest_of(content)}},
+            )
+
+    def digest(self, key: str) -> str | None:
+        """The digest kept beside the state, in hex; None when there is none."""
+        with table_errors(f"reading the digest of the state {key}", table=self._table):
+            found = self._cloud.dynamodb.get_item(
+                TableName=self._table, Key={"LockID": {"S": self._digest_id(key)}}, ConsistentRead=True
+            )
+        return found.get("Item", {}).get("Digest", {}).get("S")
+
+    def mend_digest(self, key: str, *, wrong: str, right: str) -> bool:
+        """Replace a digest that a cut-off write left behind; False when somebody else wrote it meanwhile."""
+        with table_errors(f"mending the digest of the state {key}", table=self._table):
+            try:
+                self._cloud.dynamodb.put_item(
+                    TableName=self._table,
+                    Item={"LockID": {"S": self._digest_id(key)}, "Digest": {"S": right}},
+                    ConditionExpression="Digest = :wrong",
+                    ExpressionAttributeValues={":wrong": {"S": wrong}},
+                )
+            except ClientError as error:
+                if error_code(error) != "ConditionalCheckFailedException":
+                    raise
+                return False
+        return True
+
+    @contextmanager
+    def locked(self, key: str, *, who: str, now: datetime) -> Iterator[None]:
+        """Hold the state's lock as Terraform would, so that no Terraform works on it meanwhile.
+
+        who      as it is shown to others that come
+        Raises   StateLocked
+        """
+        item = {"LockID": {"S": f"{self._bucket}/{key}"}}
+        info = {
+            "ID": str(uuid.uuid4()),
+            "Operation": "state restore",
+            "Info": "",
+            "Who": who,
+            "Version": "",
+            "Created": now.isoformat(),
+            "Path": f"{self._bucket}/{key}",
+        }
+        with table_errors(f"locking the state {key}", table=self._table):
+            try:
+                self._cloud.dynamodb.put_item(
+                    TableName=self._table,
+                    Item={**item, "Info": {"S": json.dumps(info)}},
+                    ConditionExpression="attribute_not_exists(LockID)",
+                )
+            except ClientError as error:
+                if error_code(error) != "ConditionalCheckFailedException":
+                    raise
+                raise StateLocked(
+                    f"Somebody else is at work on the state {key}.",
+                    hint="Wait until that command has ended, then run this again.",
+                ) from error
+        try:
+            yield
+        finally:
+            with table_errors(f"unlocking the state {key}", table=self._table):
+                self._cloud.dynamodb.delete_item(TableName=self._table, Key=item)
+
+    def _digest_id(self, key: str) -> str:
+        return f"{self._bucket}/{key}-md5"
+
+
+def digest_of(content: bytes) -> str:
+    """The digest as Terraform keeps it: MD5 in hex."""
+    return hashlib.md5(content, usedforsecurity=False).hexdigest()
+
+
+def parse_state(content: bytes, *, project: str) -> dict[str, Any]:
+    """A stored state as a dictionary; it holds sensitive values.
+
+    Raises   StateCorrupt when this is no state, or one in a format that is not known here
+    """
+    try:
+        state = json.loads(content)
+        sound = (
+            state["version"] == _FORMAT
+            and isinstance(state["serial"], int)
+            and isinstance(state["lineage"], str)
+            and isinstance(state.get("resources", []), list)
+        )
+    except (ValueError, KeyError, TypeError):
+        sound = False
+    if not sound:
+        raise StateCorrupt(
+            f"The state of {project} cannot be read: what is stored in its place is no Terraform state. "
+            "Nothing was changed.",
+            hint=f"`provisioner state list {project}` shows its versions, and `state restore` puts an "
+            "earlier one back.",
+            details={"project": project, "size_bytes": len(content)},
+        )
+    return dict(state)

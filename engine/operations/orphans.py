@@ -1,0 +1,162 @@
+"""What carries a project's tags and belongs to nobody: found, adopted or deleted."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from engine.aws import belongings
+from engine.aws.belongings import CLUSTER, KEY_PAIR, Belonging
+from engine.aws.registry import Phase, ProjectRecord
+from engine.errors import EngineError
+from engine.model.names import Names
+from engine.operations import records, recovery
+from engine.operations.engine import Engine
+from engine.operations.states import read_state
+from engine.terraform.state import instances
+
+_AT_WORK = (Phase.APPLYING, Phase.PARKING, Phase.DESTROYING)
+
+
+class Why(StrEnum):
+    """Why something belongs to nobody."""
+
+    NO_PROJECT = "no-project"
+    """Its project is not in the registry, and no state of that name knows the thing."""
+    NO_STATE = "no-state"
+    """Its project is in the registry, and the project's state does not know it."""
+    UNREGISTERED = "unregistered"
+    """A state knows it, but its project is not in the registry: nothing may be deleted by that alone."""
+
+
+@dataclass(frozen=True)
+class Orphan:
+    """One thing that belongs to nobody.
+
+    under_way            an operation is at work on its project, or died at it: nobody's for now, perhaps
+    cost_usd_per_hour    None where it is not known
+    """
+
+    thing: Belonging
+    why: Why
+    under_way: bool
+    cost_usd_per_hour: float | None = None
+
+    @property
+    def deletable(self) -> bool:
+        return self.why is not Why.UNREGISTERED and not self.under_way
+
+    def age_s(self, now: datetime) -> float | None:
+        made_at = self.thing.made_at
+        return (now - made_at).total_seconds() if made_at else None
+
+    def to_dict(self, now: datetime) -> dict[str, Any]:
+        """JSON-ready; times in ISO 8601, age in seconds."""
+        thing, age = self.thing, self.age_s(now)
+        return {
+            "project": thing.project,
+            "kind": thing.kind,
+            "id": thing.id,
+            "name": thing.name,
+            "address": thing.address,
+            "why": str(self.why),
+            "under_way": self.under_way,
+            "holds_data": thing.holds_data,
+            "made_at": thing.made_at.isoformat() if thing.made_at else None,
+            "age_s": None if age is None else int(age),
+            "cost_usd_per_hour": self.cost_usd_per_hour,
+        }
+
+
+@dataclass(frozen=True)
+class Deleted:
+    """gone: what was deleted; kept: what was not, and why, each as one line."""
+
+    gone: tuple[Orphan, ...]
+    kept: tuple[tuple[Orphan, str], ...]
+
+
+def find_orphans(engine: Engine) -> list[Orphan]:
+    """Compare what is tagged in the account with the registry and the states; changes nothing.
+
+    Raises   NotBootstrapped, AccessDenied, Unreachable, BackendError
+    """
+    by_project: dict[tuple[str, str], list[Belonging]] = {}
+    for one in belongings.list_belongings(engine.cloud, account_id=engine.settings.require_account()):
+        by_project.setdefault((one.vlab_id, one.project_id), []).append(one)
+    registered = {(record.vlab_id, record.project_id): record for record in engine.registry.list()}
+    return [
+        orphan
+        for ids, things in sorted(by_project.items())
+        for orphan in _of_project(engine, engine.names(*ids), things, registered.get(ids))
+    ]
+
+
+def _of_project(
+    engine: Engine, names: Names, things: list[Belonging], record: ProjectRecord | None
+) -> Iterable[Orphan]:
+    known = {one.id for one in instances(read_state(engine, names))}
+    has_parent = any(one.kind == "aws_cloudformation_stack" and one.name == names.stack for one in things)
+    for one in things:
+        if one.kind == CLUSTER and has_parent:
+            continue  # it comes and goes with the stack around it
+        in_state = one.id in known
+        # Keys are the engine's own, and in no state; whoever has a project has its keys.
+        of_engine = one.kind == KEY_PAIR or one.name in (names.key_secret, names.user_key_secret)
+        if record is not None and (in_state or of_engine):
+            continue
+        why = Why.UNREGISTERED if in_state else Why.NO_PROJECT if record is None else Why.NO_STATE
+        yield Orphan(one, why, under_way=record is not None and record.phase in _AT_WORK)
+
+
+def adopt(engine: Engine, orphans: Iterable[Orphan]) -> tuple[str, ...]:
+    """Import into the states of their projects what fits these; gives the addresses that were taken in.
+
+    Nothing else of the projects is changed. Projects that are not in the registry are passed over.
+    """
+    projects = sorted(
+        {(one.thing.vlab_id, one.thing.project_id) for one in orphans if one.why is Why.NO_STATE}
+    )
+    taken: list[str] = []
+    for ids in projects:
+        record = records.record_of(engine, *ids)
+        found = recovery.take_in(engine, records.spec_of(record), always=True)
+        taken += [f"{record.project}: {address}" for address in found]
+    return tuple(taken)
+
+
+def delete(engine: Engine, orphans: Iterable[Orphan], *, purge_data: bool) -> Deleted:
+    """Delete orphans, with all they hold; the caller has had that confirmed.
+
+    What holds data stays unless purge_data. What AWS refuses stays, and the rest goes on.
+    """
+    by_thing = {orphan.thing.id: orphan for orphan in orphans}
+    gone: list[Orphan] = []
+    kept: list[tuple[Orphan, str]] = []
+    for thing in belongings.deletion_order(orphan.thing for orphan in by_thing.values()):
+        orphan = by_thing[thing.id]
+        reason = _reason_to_keep(orphan, purge_data=purge_data)
+        if reason:
+            kept.append((orphan, reason))
+            continue
+        engine.reporter.step(f"Deleting {thing.kind} {thing.name or thing.id} of {thing.project}")
+        try:
+            belongings.delete(engine.cloud, thing, account_id=engine.settings.require_account())
+        except EngineError as error:
+            kept.append((orphan, f"{error.code}: {error.message}"))
+            continue
+        gone.append(orphan)
+    return Deleted(tuple(gone), tuple(kept))
+
+
+def _reason_to_keep(orphan: Orphan, *, purge_data: bool) -> str:
+    if orphan.why is Why.UNREGISTERED:
+        return "a state knows it: apply its project's spec to register it, then destroy the project"
+    if orphan.under_way:
+        return "an operation is at work on its project, or died at it: run that again first"
+    if orphan.thing.holds_data and not purge_data:
+        return "it holds data; --purge-data deletes it"
+    return ""

@@ -1,0 +1,102 @@
+"""Before a project is parked or destroyed: what a run that died made of it is taken into the state first.
+
+A parked workspace asks for no cluster, so its plan says nothing of one that exists and stands in no state:
+it would be left running. So the whole workspace is planned once more, and what is found of it is imported.
+"""
+
+from __future__ import annotations
+
+import time
+
+from engine.aws import stacks
+from engine.aws.existing.search import OrphanConflict
+from engine.errors import ClusterError, InvalidSpec
+from engine.model.names import Names
+from engine.model.spec import ProjectSpec
+from engine.operations import adopt, repair, states
+from engine.operations.engine import Engine
+from engine.operations.planning import PLAN_FILE, write_project
+from engine.operations.states import read_state
+from engine.review.model import Action
+from engine.review.plan import build_review
+from engine.terraform.runner import Runner
+from engine.workspace.imports import IMPORTS_FILE, imports_file
+from engine.workspace.stack import Presence
+
+_STACK_TYPE = "aws_cloudformation_stack"
+_POLL_S = 5.0
+_PATIENCE_S = 4500.0
+_HARMLESS = (Action.IMPORT, Action.NO_CHANGE, Action.READ, Action.UPDATE, Action.CREATE)
+
+
+def take_in(engine: Engine, spec: ProjectSpec, *, always: bool = False) -> tuple[str, ...]:
+    """Import what stands at AWS and in no state; gives its addresses. A clean project costs nothing.
+
+    always   look even though the last run came to its end
+    A cluster's stack that failed is deleted: it is of no use, and importing it would not pass.
+    Raises   OrphanConflict when taking something in would delete or replace anything; what planning raises
+    """
+    names = engine.names(spec.vlab_id, spec.project_id)
+    if not always and not adopt.sweep_is_due(engine, names, read_state(engine, names)):
+        return ()
+    engine.reporter.step("Looking for what an earlier run made and could not write down")
+    try:
+        folder = write_project(engine, spec, Presence.RUNNING)
+    except InvalidSpec as error:
+        # A cluster that its tier has outgrown can still be given back; only what no state knows stays.
+        engine.reporter.note(f"Not looked for, since the spec can't be planned any more: {error.message}")
+        return ()
+    runner = engine.runner(names)
+    runner.init()
+    states.push_errored(engine, names, runner)
+    repair.untaint_healthy(engine, names, runner)
+    plan_file = folder / PLAN_FILE
+    runner.plan(plan_file)
+    sweep = adopt.Sweep(engine, names, runner, always=always)
+    if not sweep.finds(runner.show_plan(plan_file)):
+        return ()
+    imports = _without_failed_stacks(engine, names, sweep)
+    if imports:
+        _import(engine, names, runner, imports)
+    (folder / IMPORTS_FILE).unlink(missing_ok=True)
+    return tuple(sorted(imports))
+
+
+def _import(engine: Engine, names: Names, runner: Runner, imports: dict[str, str]) -> None:
+    (runner.workdir / IMPORTS_FILE).write_text(imports_file(imports), "utf-8")
+    plan_file = runner.workdir / PLAN_FILE
+    runner.plan(plan_file, targets=sorted(imports))
+    review = build_review(runner.show_plan(plan_file), project=names.project)
+    harmful = [change for change in review.changes if change.action not in _HARMLESS]
+    if harmful:
+        raise OrphanConflict(
+            f"What an earlier run made of {names.project} does not fit its spec any more; taking it in would "
+            + ", ".join(f"{change.action} {change.address}" for change in harmful)
+            + ".",
+            hint="Apply the project first and review that plan.",
+            details={"addresses": [change.address for change in harmful]},
+        )
+    engine.reporter.step("Taking it in")
+    runner.apply(plan_file)
+
+
+def _without_failed_stacks(engine: Engine, names: Names, sweep: adopt.Sweep) -> dict[str, str]:
+    """The imports that are left once stacks that AWS calls failed are deleted."""
+    imports = dict(sweep.imports)
+    for address in sweep.replace:
+        if f".{_STACK_TYPE}." in address:
+            _delete_stack(engine, names, imports.pop(address))
+    return imports
+
+
+def _delete_stack(engine: Engine, names: Names, stack: str) -> None:
+    engine.reporter.step(f"Deleting the stack {stack}, which failed")
+    stacks.delete_stack(engine.cloud, stack)
+    deadline = time.monotonic() + _PATIENCE_S
+    while (found := stacks.find_stack(engine.cloud, stack)) is not None:
+        if found["StackStatus"] == "DELETE_FAILED" or time.monotonic() > deadline:
+            raise ClusterError(
+                f"The stack {stack} of {names.project} could not be deleted ({found['StackStatus']}).",
+                hint="Look at its events in the AWS console, then run the command again.",
+            )
+        time.sleep(_POLL_S if engine.settings.cloud == "aws" else 0.5)

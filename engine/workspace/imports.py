@@ -1,0 +1,40 @@
+"""From Terraform's plan to what it would create, and from what exists to import blocks."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+IMPORTS_FILE = "imports.tf.json"
+
+
+def creations(plan: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
+    """The entries of `resource_changes` that make something that the state does not know.
+
+    plan   `terraform show -json PLANFILE`, parsed
+    What takes the place of another object (a replacement) is in the state, and no such entry.
+    """
+    for entry in plan.get("resource_changes") or ():
+        if entry.get("mode") == "managed" and entry.get("change", {}).get("actions") == ["create"]:
+            yield entry
+
+
+def planned_values(entry: Mapping[str, Any]) -> dict[str, Any]:
+    """What is known before the apply of a resource that will be created."""
+    change = entry["change"]
+    unknown = change.get("after_unknown") or {}
+    return {
+        name: value
+        for name, value in (change.get("after") or {}).items()
+        if value is not None and unknown.get(name) is not True
+    }
+
+
+def imports_file(imports: Mapping[str, str]) -> str:
+    """The text of IMPORTS_FILE. Terraform passes over what its state has already.
+
+    imports   full address -> import id
+    """
+    blocks = [{"to": address, "id": found} for address, found in sorted(imports.items())]
+    return json.dumps({"import": blocks}, indent=2) + "\n"

@@ -1,0 +1,132 @@
+"""What belongs to nobody is shown, and deleted only when that is asked for and confirmed."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from engine.aws.registry import Phase, Registry
+from engine.aws.session import Cloud
+from engine.local.server import LocalCloud
+from engine.model.names import Names, names_for
+from engine.model.spec import dump_spec, load_spec, spec_digest
+from tests.functional.conftest import Provisioner
+from tests.functional.leftovers import make_things
+
+ACCOUNT = "123456789012"
+STATES = f"provisioner-state-{ACCOUNT}-us-east-1"
+
+
+def register(aws: Cloud, names: Names, phase: Phase) -> None:
+    document = {"vlab_id": names.vlab_id, "project_id": names.project_id, "storage": {"kind": "efs"}}
+    spec = load_spec(json.dumps(document), source="test")
+    Registry(aws, "provisioner-registry").put_new(
+        vlab_id=names.vlab_id,
+        project_id=names.project_id,
+        spec_json=dump_spec(spec),
+        spec_digest=spec_digest(spec),
+        phase=phase,
+        cluster=names.cluster,
+        now=datetime.now(UTC),
+    )
+
+
+def write_state(aws: Cloud, names: Names, things: dict[str, str]) -> None:
+    resources = [
+        {"mode": "managed", "type": kind, "name": "this", "instances": [{"attributes": {"id": id_}}]}
+        for kind, id_ in things.items()
+    ]
+    state = {"version": 4, "serial": 1, "lineage": "x", "resources": resources}
+    aws.s3.put_object(Bucket=STATES, Key=names.state_key, Body=json.dumps(state).encode())
+
+
+@pytest.fixture
+def names() -> Names:
+    return names_for("lab-1", "proj-1", account_id=ACCOUNT)
+
+
+def found(provisioner: Provisioner, code: int, *options: str) -> dict[str, dict[str, Any]]:
+    """kind -> orphan"""
+    ended = provisioner("orphans", "--json", *options)
+    assert ended.code == code, ended.err
+    return {one["kind"]: one for one in ended.json["orphans"]}
+
+
+def test_what_no_registered_project_has_is_shown(
+    backend: Cloud, provisioner: Provisioner, names: Names, cloud: LocalCloud
+) -> None:
+    # GIVEN nothing, THEN nothing is found
+    assert found(provisioner, 0) == {}
+    assert "Nothing" in provisioner("orphans").ok().out
+    provisioner("orphans", "--adopt", "--delete").refused(3)
+    provisioner("orphans", "--purge-data").refused(3)
+
+    # GIVEN what an apply left, THEN all of it is found and nothing is changed
+    things = make_things(backend, names)
+    before = cloud.inventory()
+    orphans = found(provisioner, 2)
+    assert {kind: one["id"] for kind, one in orphans.items()} == things
+    assert {one["why"] for one in orphans.values()} == {"no-project"}
+    assert orphans["aws_efs_file_system"]["age_s"] >= 0
+    assert orphans["aws_subnet"]["age_s"] is None
+    assert {kind for kind, one in orphans.items() if one["holds_data"]} == {
+        "aws_efs_file_system",
+        "aws_s3_bucket",
+        "aws_cloudwatch_log_group",
+    }
+    assert cloud.inventory() == before
+
+
+def test_what_a_state_knows_is_nobody_s_only_without_a_record(
+    backend: Cloud, provisioner: Provisioner, names: Names, cloud: LocalCloud
+) -> None:
+    # GIVEN everything but the subnet in the state
+    things = make_things(backend, names)
+    write_state(backend, names, {kind: id_ for kind, id_ in things.items() if kind != "aws_subnet"})
+    assert found(provisioner, 2)["aws_s3_bucket"]["why"] == "unregistered"
+
+    # WHEN the project is registered, THEN only the subnet is left, and why depends on the project's phase
+    register(backend, names, Phase.READY)
+    (subnet,) = found(provisioner, 2).values()
+    assert (subnet["kind"], subnet["why"], subnet["under_way"]) == ("aws_subnet", "no-state", False)
+
+    # WHEN an operation is at work on it, or it is unregistered and in a state, THEN nothing is deleted
+    registry = Registry(backend, "provisioner-registry")
+    record = registry.get("lab-1", "proj-1")
+    assert record is not None
+    record = registry.replace(record, now=datetime.now(UTC), phase=Phase.APPLYING)
+    before = cloud.inventory()
+    delete = ("orphans", "--delete", "--purge-data", "--confirm", ACCOUNT)
+    assert "an operation is at work on its project" in provisioner(*delete).err
+    registry.remove(record)
+    write_state(backend, names, things)
+    assert "a state knows it" in provisioner(*delete).err
+    assert cloud.inventory() == before
+
+
+def test_deleting_needs_the_account_typed_and_keeps_data(
+    backend: Cloud, provisioner: Provisioner, names: Names, cloud: LocalCloud
+) -> None:
+    make_things(backend, names)
+    before = cloud.inventory()
+    provisioner("orphans", "--delete").refused(3, "needs the account's number typed")
+    provisioner("orphans", "--delete", "--confirm", "123").refused(3, "is not '123456789012'")
+    assert cloud.inventory() == before
+
+    ended = provisioner("orphans", "--delete", "--confirm", ACCOUNT)
+    assert ended.code == 2, ended.err
+    assert "it holds data; --purge-data deletes it" in ended.err
+    # The subnet stays as long as the home has its mount target in it.
+    left = found(provisioner, 2)
+    assert set(left) == {
+        "aws_efs_file_system",
+        "aws_s3_bucket",
+        "aws_cloudwatch_log_group",
+        "aws_subnet",
+    }
+
+    provisioner("orphans", "--delete", "--purge-data", "--confirm", ACCOUNT).ok()
+    assert [line for line in cloud.left_over() if names.cluster in line or names.bucket in line] == []

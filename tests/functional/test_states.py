@@ -1,0 +1,253 @@
+"""A state that is lost, spoilt or half written is told or mended before Terraform sees it."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from engine.aws.registry import Phase
+from engine.aws.session import Cloud
+from engine.aws.state_store import StateCorrupt, digest_of
+from engine.errors import StateLocked, TerraformError
+from engine.local.durations import INSTANT
+from engine.local.server import LocalCloud
+from engine.model.names import names_for
+from engine.model.settings import load_settings
+from engine.model.spec import dump_spec, load_spec
+from engine.operations import state_versions, states
+from engine.operations.engine import Engine, open_engine
+from engine.operations.reporting import Silent
+from engine.operations.state_versions import NoSuchVersion, StateDoesNotFit
+from engine.operations.states import StateMissing
+from tests.functional.conftest import Provisioner, _make_backend
+
+NAMES = names_for("lab-1", "proj-1", account_id="123456789012")
+BUCKET = "provisioner-state-123456789012-us-east-1"
+LOCKS = "provisioner-terraform-locks"
+DIGEST = {"LockID": {"S": f"{BUCKET}/{NAMES.state_key}-md5"}}
+SPEC = load_spec(
+    json.dumps({"vlab_id": "lab-1", "project_id": "proj-1", "storage": {"kind": "efs"}}), source="test"
+)
+
+
+@pytest.fixture(scope="module")
+def cloud() -> Iterator[LocalCloud]:
+    with LocalCloud(durations=INSTANT) as cloud:
+        _make_backend(Cloud(region=cloud.region, endpoint_url=cloud.endpoint, local=True))
+        yield cloud
+
+
+@pytest.fixture
+def engine(cloud: LocalCloud, tmp_path: Path) -> Iterator[Engine]:
+    """One project that came to its end; what is written of it goes with the test."""
+    settings = load_settings(environ={}, flags={"endpoint_url": cloud.endpoint}).settings
+    engine = open_engine(settings, base=tmp_path, environ=os.environ, reporter=Silent())
+    engine.registry.put_new(
+        vlab_id="lab-1",
+        project_id="proj-1",
+        spec_json=dump_spec(SPEC),
+        spec_digest="x",
+        phase=Phase.READY,
+        cluster=NAMES.cluster,
+        now=engine.now(),
+    )
+    yield engine
+    s3 = engine.cloud.s3
+    for one in states.state_store(engine).versions(NAMES.state_key):
+        s3.delete_object(Bucket=BUCKET, Key=NAMES.state_key, VersionId=one.version_id)
+    engine.cloud.dynamodb.delete_item(TableName=LOCKS, Key=DIGEST)
+    record = engine.registry.get("lab-1", "proj-1")
+    assert record is not None
+    engine.registry.remove(record)
+
+
+def state(serial: int, *ids: str, lineage: str = "one") -> bytes:
+    resources = [
+        {"mode": "managed", "type": "aws_subnet", "name": id_, "instances": [{"attributes": {"id": id_}}]}
+        for id_ in ids
+    ]
+    return json.dumps({"version": 4, "serial": serial, "lineage": lineage, "resources": resources}).encode()
+
+
+def put(engine: Engine, content: bytes, *, digest: str | None = None) -> str:
+    """Write a state as Terraform does; gives its version."""
+    made = engine.cloud.s3.put_object(Bucket=BUCKET, Key=NAMES.state_key, Body=content)
+    item = {**DIGEST, "Digest": {"S": digest or digest_of(content)}}
+    engine.cloud.dynamodb.put_item(TableName=LOCKS, Item=item)
+    return str(made["VersionId"])
+
+
+def end_in(engine: Engine, phase: Phase) -> None:
+    record = engine.registry.get("lab-1", "proj-1")
+    assert record is not None
+    engine.registry.replace(record, now=engine.now(), phase=phase)
+
+
+def test_a_sound_state_passes(engine: Engine) -> None:
+    put(engine, state(3, "a"))
+    states.require_sound(engine, NAMES)
+    assert [one["name"] for one in states.read_state(engine, NAMES)["resources"]] == ["a"]
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b"[]", b'{"version": 3}', state(1).replace(b"4", b"5")])
+def test_what_is_no_state_is_told(engine: Engine, content: bytes) -> None:
+    put(engine, content)
+    with pytest.raises(StateCorrupt, match="The state of lab-1/proj-1 cannot be read"):
+        states.require_sound(engine, NAMES)
+    assert states.state_store(engine).read(NAMES.state_key) == content
+
+
+def test_a_state_that_is_lost_is_told_only_where_there_was_one(engine: Engine) -> None:
+    with pytest.raises(StateMissing, match="its state is not there any more"):
+        states.require_sound(engine, NAMES)
+    for phase in (Phase.PLANNED, Phase.APPLYING, Phase.FAILED):
+        end_in(engine, phase)
+        states.require_sound(engine, NAMES)
+
+
+def test_a_digest_is_mended_only_where_a_run_died(engine: Engine) -> None:
+    # GIVEN a state whose digest is that of the one before
+    content = state(4, "a")
+    put(engine, content, digest="0" * 32)
+    store = states.state_store(engine)
+
+    # WHEN the last run came to its end, THEN somebody has replaced the state: Terraform is to say so
+    states.require_sound(engine, NAMES)
+    assert store.digest(NAMES.state_key) == "0" * 32
+
+    # WHEN it died, THEN the digest is made to fit, unless somebody writes it at this moment
+    end_in(engine, Phase.APPLYING)
+    assert not store.mend_digest(NAMES.state_key, wrong="1" * 32, right="2" * 32)
+    states.require_sound(engine, NAMES)
+    assert store.digest(NAMES.state_key) == digest_of(content)
+
+
+class _Runner:
+    def __init__(self, workdir: Path) -> None:
+        self.workdir = workdir
+        self.pushed: list[bytes] = []
+
+    def push_state(self, path: Path) -> None:
+        self.pushed.append(path.read_bytes())
+
+
+@pytest.mark.parametrize(
+    ("stored", "left", "handed_in"),
+    [
+        (None, state(1, "a"), True),
+        (state(3, "a"), state(4, "a", "b"), True),
+        (state(4, "a"), state(4, "a", "b"), False),
+        (state(5, "a"), state(4, "a", "b"), False),
+    ],
+)
+def test_a_state_left_on_the_disk_is_handed_in_when_it_is_newer(
+    engine: Engine, tmp_path: Path, stored: bytes | None, left: bytes, handed_in: bool
+) -> None:
+    if stored:
+        put(engine, stored)
+    (tmp_path / "errored.tfstate").write_bytes(left)
+    runner: Any = _Runner(tmp_path)
+    assert states.push_errored(engine, NAMES, runner) is handed_in
+    assert runner.pushed == ([left] if handed_in else [])
+    assert not (tmp_path / "errored.tfstate").exists()
+    assert (tmp_path / "errored.tfstate.1.done").read_bytes() == left
+    assert not states.push_errored(engine, NAMES, runner)
+
+
+def test_a_state_of_another_lineage_on_the_disk_is_told(engine: Engine, tmp_path: Path) -> None:
+    put(engine, state(1, "a"))
+    (tmp_path / "errored.tfstate").write_bytes(state(9, "a", lineage="other"))
+    runner: Any = _Runner(tmp_path)
+    with pytest.raises(TerraformError, match="another lineage"):
+        states.push_errored(engine, NAMES, runner)
+    assert runner.pushed == []
+    assert (tmp_path / "errored.tfstate").exists()
+
+
+def test_versions_are_listed_shown_and_compared(engine: Engine) -> None:
+    first = put(engine, state(1, "a", "b"))
+    second = put(engine, state(2, "b", "c"))
+    found = state_versions.list_versions(engine, NAMES)
+    assert [(one.version_id, one.is_latest) for one in found] == [(second, True), (first, False)]
+    shown = state_versions.show_version(engine, NAMES, first)
+    assert (shown["serial"], list(shown["resources"])) == (1, ["aws_subnet.a", "aws_subnet.b"])
+    difference = state_versions.compare_versions(engine, NAMES, first, None)
+    assert (difference.added, difference.removed) == ({"aws_subnet.c": "c"}, {"aws_subnet.a": "a"})
+    with pytest.raises(NoSuchVersion):
+        state_versions.show_version(engine, NAMES, "nonsense")
+
+
+def fits(mocker: Any, *actions: str) -> None:
+    """A plan with the restored state does this."""
+    changes = [SimpleNamespace(address=f"aws_subnet.{action}", action=action) for action in actions]
+    review = SimpleNamespace(nothing_to_do=not actions, changes=changes)
+    mocker.patch("engine.operations.state_versions._planned_with", return_value=review)
+
+
+def restore(engine: Engine, version: str, *, force: bool = False) -> int:
+    return state_versions.restore(engine, "lab-1", "proj-1", version, force=force).serial
+
+
+def test_a_version_that_is_what_exists_is_restored(engine: Engine, mocker: Any) -> None:
+    first = put(engine, state(1, "a"))
+    put(engine, state(7))
+    fits(mocker)
+    assert restore(engine, first) == 8
+    latest = states.read_state(engine, NAMES)
+    assert (latest["serial"], latest["resources"][0]["name"]) == (8, "a")
+    store = states.state_store(engine)
+    content = store.read(NAMES.state_key)
+    assert content is not None
+    assert store.digest(NAMES.state_key) == digest_of(content)
+    assert len(store.versions(NAMES.state_key)) == 3
+    # A spoilt latest version is what restoring is for.
+    put(engine, b"spoilt")
+    assert restore(engine, first) == 2
+
+
+def test_a_version_that_is_not_what_exists_needs_force(engine: Engine, mocker: Any) -> None:
+    first = put(engine, state(1, "a"))
+    latest = put(engine, state(2, "b"))
+    fits(mocker, "delete")
+    with pytest.raises(StateDoesNotFit, match=r"delete aws_subnet\.delete"):
+        restore(engine, first)
+    assert state_versions.list_versions(engine, NAMES)[0].version_id == latest
+    assert restore(engine, first, force=True) == 3
+
+
+def test_another_lineage_or_a_held_lock_stops_it(engine: Engine, mocker: Any) -> None:
+    first = put(engine, state(1, "a", lineage="other"))
+    put(engine, state(2, "a"))
+    fits(mocker)
+    with pytest.raises(StateDoesNotFit, match="another lineage"):
+        restore(engine, first)
+    store = states.state_store(engine)
+    with (
+        store.locked(NAMES.state_key, who="somebody", now=engine.now()),
+        pytest.raises(StateLocked),
+    ):
+        restore(engine, first, force=True)
+    assert restore(engine, first, force=True) == 3
+
+
+def test_the_command_line_shows_no_value(engine: Engine, provisioner: Provisioner) -> None:
+    first = put(engine, state(1, "a", "b").replace(b'"id": "a"', b'"id": "a", "password": "hush"'))
+    second = put(engine, state(2, "b", "c"))
+    listed = provisioner("state", "list", "lab-1/proj-1", "--json").ok().json["versions"]
+    assert [one["version_id"] for one in listed] == [second, first]
+    assert "latest" in provisioner("state", "list", "lab-1/proj-1").ok().out
+    for options in ([], ["--json"]):
+        shown = provisioner("state", "show", "lab-1/proj-1", first, *options).ok().out
+        assert "aws_subnet.a" in shown
+        assert "hush" not in shown
+    text = provisioner("state", "diff", "lab-1/proj-1", first).ok().out
+    assert text.splitlines() == ["+ aws_subnet.c  c", "- aws_subnet.a  a"]
+    provisioner("state", "show", "lab-1/proj-1", "nonsense").refused(3, "NO_SUCH_STATE_VERSION")
+    provisioner("state", "restore", "lab-1/proj-1", first).refused(3, "needs the project's name typed")
+    assert state_versions.list_versions(engine, NAMES)[0].version_id == second
