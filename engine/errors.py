@@ -4,7 +4,9 @@
     |- RequestError                the caller can fix it; nothing was changed             exit 3
     |  |- InvalidSpec              the spec breaks a rule; carries the fields
     |  |- InvalidSettings          the settings break a rule, or one is missing
+    |  |- InvalidRequest           a parameter or header of a request breaks a rule; carries the fields
     |  |- UnknownProject           no such project in the registry
+    |  |- UnknownOperation         no such operation of the project
     |  |- NotConfirmed             a destructive command without its confirmation
     |  |- DataAtRisk               the change would lose data and nobody waived it
     |  |- ClusterUpdateRefused     AWS would not make that change in the cluster as it runs
@@ -115,8 +117,16 @@ class InvalidSettings(_FieldsError):
     code = "INVALID_SETTINGS"
 
 
+class InvalidRequest(_FieldsError):
+    code = "INVALID_REQUEST"
+
+
 class UnknownProject(RequestError):
     code = "UNKNOWN_PROJECT"
+
+
+class UnknownOperation(RequestError):
+    code = "UNKNOWN_OPERATION"
 
 
 class NotConfirmed(RequestError):
