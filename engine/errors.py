@@ -129,10 +129,6 @@ class UnknownProject(RequestError):
     code = "UNKNOWN_PROJECT"
 
 
-class UnknownOperation(RequestError):
-    code = "UNKNOWN_OPERATION"
-
-
 class NotConfirmed(RequestError):
     code = "NOT_CONFIRMED"
 
