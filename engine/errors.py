@@ -6,7 +6,6 @@
     |  |- InvalidSettings          the settings break a rule, or one is missing
     |  |- InvalidRequest           a parameter or header of a request breaks a rule; carries the fields
     |  |- UnknownProject           no such project in the registry
-    |  |- UnknownOperation         no such operation of the project
     |  |- NotConfirmed             a destructive command without its confirmation
     |  |- DataAtRisk               the change would lose data and nobody waived it
     |  |- ClusterUpdateRefused     AWS would not make that change in the cluster as it runs

@@ -121,10 +121,20 @@ def list_projects(place: Place) -> Iterator[Listed]:
     """Every project of the registry with its cluster's status; AWS is asked once for all of them."""
     summaries = clusters.cluster_summaries(place.cloud)
     for record in place.registry.list():
-        found = summaries.get(record.cluster)
-        yield Listed(
-            record,
-            records.spec_of(record),
-            found.status if found else None,
-            found.version if found else None,
-        )
+        yield _listed(record, summaries.get(record.cluster))
+
+
+def list_page(place: Place, *, limit: int, after: str | None) -> tuple[list[Listed], str | None]:
+    """Some projects of the registry, and where the next ones begin; see Registry.page."""
+    found, last = place.registry.page(limit=limit, after=after)
+    summaries = clusters.cluster_summaries(place.cloud) if found else {}
+    return [_listed(record, summaries.get(record.cluster)) for record in found], last
+
+
+def _listed(record: ProjectRecord, found: clusters.ClusterSummary | None) -> Listed:
+    return Listed(
+        record,
+        records.spec_of(record),
+        found.status if found else None,
+        found.version if found else None,
+    )
