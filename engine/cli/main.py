@@ -42,6 +42,7 @@ _COMMANDS = {
     "render": "engine.cli.change",
     "rotate-password": "engine.cli.change",
     "settings": "engine.cli.ground",
+    "serve": "engine.cli.serve",
     "setup": "engine.cli.ground",
     "ssh-key": "engine.cli.read",
     "status": "engine.cli.read",
