@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from types import FrameType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -16,10 +17,12 @@ from engine.cli.arguments import pass_invocation
 from engine.cli.console import note
 from engine.cli.invocation import Invocation
 from engine.errors import FieldProblem, InvalidSettings, NotBootstrapped
+from engine.model.setting_sources import DEFAULT
 
 if TYPE_CHECKING:
     from engine.aws.session import Credentials
     from engine.model.settings import Settings
+    from engine.model.tiers import Tier
     from engine.service.local_server import LocalServer
     from engine.terraform.runner import Companion
 
@@ -66,9 +69,11 @@ def serve(invocation: Invocation, port: int, workers: int, slice_s: float | None
     credentials = _callers_keys(invocation.environ)
     settings = _local_cloud(invocation)
     _bootstrapped(invocation)
-    with _ending_on_signals() as ending, _serving(settings, port, credentials) as server:
+    catalogue = invocation.catalogue
+    with _ending_on_signals() as ending, _serving(settings, catalogue, port, credentials) as server:
         note(f"The service answers at {server.url}; the local cloud is {settings.endpoint_url}.")
-        with _working(invocation.environ, settings, workers, slice_s, ending):
+        environment = _workers_environment(invocation, settings)
+        with _working(environment, workers, slice_s, ending):
             # On stdout, for whoever waits for it.
             click.echo(server.url)
             sys.stdout.flush()
@@ -121,7 +126,9 @@ def _bootstrapped(invocation: Invocation) -> None:
 
 
 @contextmanager
-def _serving(settings: Settings, port: int, credentials: Credentials) -> Iterator[LocalServer]:
+def _serving(
+    settings: Settings, catalogue: tuple[Tier, ...], port: int, credentials: Credentials
+) -> Iterator[LocalServer]:
     from datetime import UTC, datetime
 
     from engine.aws.signatures import Gatekeeper
@@ -131,7 +138,8 @@ def _serving(settings: Settings, port: int, credentials: Credentials) -> Iterato
     from engine.service.local_server import Caller, LocalServer
 
     cloud, settings = connect(settings)
-    desk = open_desk(Place(settings=settings, cloud=cloud, now=lambda: datetime.now(UTC)))
+    place = Place(settings=settings, cloud=cloud, now=lambda: datetime.now(UTC), catalogue=catalogue)
+    desk = open_desk(place)
     desk.queue.make()
     account = settings.require_account()
     server = LocalServer(
@@ -149,8 +157,7 @@ def _serving(settings: Settings, port: int, credentials: Credentials) -> Iterato
 
 @contextmanager
 def _working(
-    environ: Mapping[str, str],
-    settings: Settings,
+    env: Mapping[str, str],
     count: int,
     slice_s: float | None,
     ending: threading.Event,
@@ -159,7 +166,6 @@ def _working(
     from engine.terraform.runner import start_companion
 
     argv = [sys.executable, "-m", "engine.service.local_worker", *([str(slice_s)] if slice_s else [])]
-    env = _workers_environment(environ, settings)
     workers = [start_companion(argv, env=env) for _ in range(count)]
 
     def keep_up() -> None:
@@ -188,15 +194,27 @@ def _end(workers: list[Companion]) -> None:
             note(f"Worker {one.pid} still stops its Terraform; it ends by itself.")
 
 
-def _workers_environment(environ: Mapping[str, str], settings: Settings) -> dict[str, str]:
-    """The callers' keys are not the workers' business."""
-    kept = {name: value for name, value in environ.items() if not name.startswith("AWS_")}
-    account = settings.require_account()
-    return kept | {
-        "PROVISIONER_CLOUD": "local",
-        "PROVISIONER_ENDPOINT_URL": str(settings.endpoint_url),
-        "PROVISIONER_ACCOUNT_ID": account,
+def _workers_environment(invocation: Invocation, settings: Settings) -> dict[str, str]:
+    """Our environment and every setting that somebody has given, wherever. The callers' keys stay here."""
+    from engine.operations.installation import FILE_VARIABLE, base_folder
+    from engine.service.worker import FOLDER_VARIABLE
+
+    mine = ("AWS_", "PROVISIONER_")
+    kept = {name: value for name, value in invocation.environ.items() if not name.startswith(mine)}
+    sources = invocation.effective.sources
+    given = {
+        name: value for name, value in settings.values().items() if sources.get(name, DEFAULT) != DEFAULT
     }
+    told = {"cloud": "local", "endpoint_url": settings.endpoint_url, "account_id": settings.account_id}
+    named = {f"PROVISIONER_{name.upper()}": _text(value) for name, value in (given | told).items()}
+    return kept | named | {FOLDER_VARIABLE: str(base_folder()), FILE_VARIABLE: os.devnull}
+
+
+def _text(value: Any) -> str:
+    """A setting's value as the environment holds it."""
+    if isinstance(value, tuple):
+        return ",".join(map(str, value))
+    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 @contextmanager
