@@ -97,7 +97,15 @@ class _Handler(BaseHTTPRequestHandler):
         headers = {name: values[-1] for name, values in answer.get("multiValueHeaders", {}).items()}
         self._send(HTTPStatus(answer["statusCode"]), headers, str(answer["body"]).encode())
 
-    do_GET = do_HEAD = do_POST = do_PUT = do_PATCH = do_DELETE = do_OPTIONS = _serve
+    do_GET = do_HEAD = do_POST = do_PUT = do_PATCH = do_DELETE = do_OPTIONS = do_TRACE = _serve
+
+    def send_error(self, code: int, message: str | None = None, explain: str | None = None) -> None:  # noqa: ARG002
+        """What the standard library refuses by itself, ill-formed requests and the like, as JSON too."""
+        self.close_connection = True
+        self.command = getattr(self, "command", None) or "GET"
+        # It answers 501 to a method that it does not know; API Gateway knows no such thing.
+        status = HTTPStatus.FORBIDDEN if code == HTTPStatus.NOT_IMPLEMENTED else HTTPStatus(code)
+        self._send(status, {"Connection": "close"}, _message(message or status.phrase))
 
     def _body(self) -> bytes:
         """The body to its end, so that the next request on the connection begins where it stops."""
