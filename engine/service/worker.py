@@ -87,7 +87,7 @@ class Worker:
     """Works through messages. carry_out is `engine.operations.work.work`, but for tests."""
 
     def __init__(self, engine: Engine, *, carry_out: _Work = work) -> None:
-        self._engine = engine
+        self.engine = engine
         self._carry_out = carry_out
         self.queue = Queue(engine.cloud, engine.settings.operations_queue)
 
@@ -118,9 +118,9 @@ class Worker:
             task = read_task(body)
             note(project=task.project, operation_id=task.operation_id)
             logger.info("takes up")
-            with span("operation", enabled=self._engine.settings.tracing, operation=task.operation_id):
+            with span("operation", enabled=self.engine.settings.tracing, operation=task.operation_id):
                 operation = self._carry_out(
-                    self._engine,
+                    self.engine,
                     task.project,
                     task.operation_id,
                     owner=run.owner,
@@ -150,11 +150,11 @@ class Worker:
     def _publish(self, operation: Operation, event: Event) -> None:
         """Tell the log, and the bus if there is one; whether anybody listens decides nothing."""
         logger.info(event.text, phase=operation.phase, percent=operation.progress.percent)
-        bus = self._engine.settings.event_bus
+        bus = self.engine.settings.event_bus
         if bus is None:
             return
         try:
-            publish(self._engine.cloud, bus, operation, event)
+            publish(self.engine.cloud, bus, operation, event)
         except EngineError as error:
             logger.warning("nobody was told", code=error.code, detail=error.message)
 

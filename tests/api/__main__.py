@@ -64,7 +64,7 @@ def main(arguments: list[str]) -> int:
 
 
 def _throw(arguments: list[str], url: str) -> int:
-    command = [arguments[0], "--config-file", str(HERE / "schemathesis.toml"), "run"]
+    command = [str(Path(arguments[0]).absolute()), "--config-file", str(HERE / "schemathesis.toml"), "run"]
     environment = os.environ | {
         "SCHEMATHESIS_HOOKS": "tests.api.hooks",
         "AWS_ACCESS_KEY_ID": KEY,
@@ -73,7 +73,12 @@ def _throw(arguments: list[str], url: str) -> int:
         "NO_PROXY": "*",
     }
     document = str(HERE.parents[1] / "docs" / "openapi.json")
-    done = subprocess.run([*command, document, "--url", url, *arguments[1:]], env=environment, check=False)
+    # It keeps what it finds in the folder that it runs in.
+    folder = HERE.parents[1] / ".provisioner" / "schemathesis"
+    folder.mkdir(parents=True, exist_ok=True)
+    done = subprocess.run(
+        [*command, document, "--url", url, *arguments[1:]], env=environment, cwd=folder, check=False
+    )
     return done.returncode
 
 
