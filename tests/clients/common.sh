@@ -1,3 +1,4 @@
+# shellcheck shell=sh disable=SC2034
 # What every client does: signed requests, parameters in alphabetical order, errors by the key "message".
 set -eu
 : "${API:?the address of the stage, without a slash at its end}"
