@@ -36,6 +36,7 @@ def test_defaults_of_the_local_cloud() -> None:
         "availability_zone": "us-east-1a",
         "state_bucket": "provisioner-state-123456789012-us-east-1",
         "lock_table": "provisioner-terraform-locks",
+        "lock_wait_s": 30,
         "registry_table": "provisioner-registry",
         "operations_queue": "provisioner-operations.fifo",
         "event_bus": None,
