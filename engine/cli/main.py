@@ -45,6 +45,7 @@ _COMMANDS = {
     "render": "engine.cli.change",
     "rotate-password": "engine.cli.change",
     "settings": "engine.cli.ground",
+    "serve": "engine.cli.serve",
     "setup": "engine.cli.ground",
     "ssh-key": "engine.cli.read",
     "state": "engine.cli.state",

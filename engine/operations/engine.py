@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
@@ -13,16 +13,14 @@ from weakref import WeakSet
 
 import engine
 from engine.aws.operation_store import OperationStore
-from engine.aws.preflight import account_of
-from engine.aws.registry import Registry
-from engine.aws.session import Cloud
 from engine.aws.state_lock import StateLock
-from engine.model.names import Names, names_for
+from engine.model.names import Names
 from engine.model.operation import Owner
 from engine.model.prices import PriceTable, load_prices
 from engine.model.settings import Settings
 from engine.model.tiers import Tier, load_catalogue
 from engine.operations.duty import TTL, Duty
+from engine.operations.place import Place, connect
 from engine.operations.reporting import Reporter
 from engine.terraform.environment import terraform_environment
 from engine.terraform.processes import proof_of_death, this_process
@@ -30,24 +28,19 @@ from engine.terraform.runner import Runner
 from engine.terraform.toolchain import Toolchain, prepare
 
 
-@dataclass(frozen=True)
-class Engine:
-    """settings have their account; folders are absolute; environ is the caller's environment.
+@dataclass(frozen=True, kw_only=True)
+class Engine(Place):
+    """A place, and the means to change it. Folders are absolute; environ is the caller's environment.
 
-    catalogue   the tiers that a spec may name
     owner       who works with it, for leases and locks
     duty        the operation that is being carried out with it; None between operations
     prices      what cost estimates go by
     """
 
-    settings: Settings
-    cloud: Cloud
     environ: Mapping[str, str]
     home: Path
     workspaces: Path
     reporter: Reporter
-    now: Callable[[], datetime]
-    catalogue: tuple[Tier, ...] = field(default_factory=load_catalogue)
     owner: Owner = field(default_factory=this_process)
     lease_ttl: timedelta = TTL
     duty: Duty | None = None
@@ -63,15 +56,8 @@ class Engine:
         return prepare(self.home, explicit=self.settings.terraform, environ=self.environ)
 
     @property
-    def registry(self) -> Registry:
-        return Registry(self.cloud, table=self.settings.registry_table)
-
-    @property
     def operations(self) -> OperationStore:
         return OperationStore(self.cloud, table=self.settings.registry_table)
-
-    def names(self, vlab_id: str, project_id: str) -> Names:
-        return names_for(vlab_id, project_id, account_id=self.settings.require_account())
 
     def folder(self, names: Names) -> Path:
         """Where the project's workspace is generated."""
@@ -185,22 +171,6 @@ class Engine:
         if "toolchain" in vars(self):
             vars(made)["toolchain"] = self.toolchain  # found once is enough
         return made
-
-
-def connect(settings: Settings) -> tuple[Cloud, Settings]:
-    """The way to AWS that the settings describe, and the settings with their account filled in.
-
-    Raises   AccessDenied or Unreachable when the account must be asked for and AWS does not answer
-    """
-    cloud = Cloud(
-        region=settings.region,
-        endpoint_url=settings.endpoint_url,
-        local=settings.cloud == "local",
-        s3_use_path_style=settings.s3_use_path_style,
-    )
-    if settings.account_id is None:
-        settings = settings.with_account(account_of(cloud))
-    return cloud, settings
 
 
 def open_engine(

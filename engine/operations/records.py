@@ -4,22 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING
 
 from engine.aws.registry import Phase, ProjectRecord
 from engine.errors import EngineError, LeaseLost, UnknownProject
 from engine.model.spec import ProjectSpec, dump_spec, load_spec, spec_digest
-from engine.operations.engine import Engine
+from engine.operations.place import Place
+
+if TYPE_CHECKING:
+    from engine.operations.engine import Engine
 
 # What failed is told in full by the command; the record keeps what fits into a table.
 _MESSAGE_CHARS = 1000
 
 
-def record_of(engine: Engine, vlab_id: str, project_id: str) -> ProjectRecord:
+def record_of(place: Place, vlab_id: str, project_id: str) -> ProjectRecord:
     """The project's record.
 
     Raises   UnknownProject
     """
-    record = engine.registry.get(vlab_id, project_id)
+    record = place.registry.get(vlab_id, project_id)
     if record is None:
         raise UnknownProject(
             f"There is no project {vlab_id}/{project_id}.",
@@ -33,17 +37,17 @@ def spec_of(record: ProjectRecord) -> ProjectSpec:
     return load_spec(record.spec_json, source=f"registry record of {record.vlab_id}/{record.project_id}")
 
 
-def note_planned(engine: Engine, spec: ProjectSpec) -> ProjectRecord:
+def note_planned(place: Place, spec: ProjectSpec) -> ProjectRecord:
     """The project's record, made with phase PLANNED when it is new; an existing one is left alone."""
-    record = engine.registry.get(spec.vlab_id, spec.project_id)
-    return record or engine.registry.put_new(
+    record = place.registry.get(spec.vlab_id, spec.project_id)
+    return record or place.registry.put_new(
         vlab_id=spec.vlab_id,
         project_id=spec.project_id,
         spec_json=dump_spec(spec),
         spec_digest=spec_digest(spec),
         phase=Phase.PLANNED,
-        cluster=engine.names(spec.vlab_id, spec.project_id).cluster,
-        now=engine.now(),
+        cluster=place.names(spec.vlab_id, spec.project_id).cluster,
+        now=place.now(),
     )
 
 

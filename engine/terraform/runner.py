@@ -27,7 +27,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -125,6 +125,42 @@ def start_detached(argv: Sequence[str], *, env: Mapping[str, str], log_path: Pat
     # Should it end before we do, it must not stay behind as a zombie, which looks alive to os.kill(pid, 0).
     threading.Thread(target=process.wait, daemon=True, name=f"reaper-{process.pid}").start()
     return process.pid
+
+
+class Companion:
+    """A program that runs beside us, in our process group, and is to end with us."""
+
+    def __init__(self, process: subprocess.Popen[bytes]) -> None:
+        self._process = process
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
+    def ended(self) -> int | None:
+        """Its exit code; None while it runs."""
+        return self._process.poll()
+
+    def ask_to_end(self) -> None:
+        """Send SIGTERM; returns at once."""
+        with suppress(ProcessLookupError):
+            self._process.terminate()
+
+    def wait(self, timeout_s: float) -> int | None:
+        """Its exit code, or None when it still runs after timeout_s."""
+        try:
+            return self._process.wait(timeout_s)
+        except subprocess.TimeoutExpired:
+            return None
+
+
+def start_companion(argv: Sequence[str], *, env: Mapping[str, str]) -> Companion:
+    """Start a program that shares our process group, standard output and error.
+
+    env      the whole environment, nothing is inherited
+    Raises   OSError when it cannot be started
+    """
+    return Companion(subprocess.Popen(list(argv), env=dict(env), stdin=subprocess.DEVNULL))
 
 
 def run_briefly(argv: Sequence[str], *, env: Mapping[str, str], timeout_s: float) -> Finished:
