@@ -4,6 +4,7 @@
     |- RequestError                the caller can fix it; nothing was changed             exit 3
     |  |- InvalidSpec              the spec breaks a rule; carries the fields
     |  |- InvalidSettings          the settings break a rule, or one is missing
+    |  |- InvalidRequest           a parameter or header of a request breaks a rule; carries the fields
     |  |- UnknownProject           no such project in the registry
     |  |- NotConfirmed             a destructive command without its confirmation
     |  |- DataAtRisk               the change would lose data and nobody waived it
@@ -117,6 +118,10 @@ class InvalidSpec(_FieldsError):
 
 class InvalidSettings(_FieldsError):
     code = "INVALID_SETTINGS"
+
+
+class InvalidRequest(_FieldsError):
+    code = "INVALID_REQUEST"
 
 
 class UnknownProject(RequestError):

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from engine.aws.failures import aws_errors
+from botocore.exceptions import ClientError
+
+from engine.aws.failures import aws_errors, error_code
 from engine.aws.session import Cloud
 from engine.aws.stacks import StackFailure, find_deleted_stack, find_stack, stack_failures
 
@@ -32,12 +35,13 @@ _COMPLETE = frozenset({"CREATE_COMPLETE", "UPDATE_COMPLETE"})
 
 @dataclass(frozen=True)
 class HeadNode:
-    """state as EC2 says it: pending, running, stopping, stopped."""
+    """state as EC2 says it: pending, running, stopping, stopped; launched_at UTC, aware."""
 
     instance_id: str
     instance_type: str
     private_ip: str | None
     state: str
+    launched_at: datetime | None = None
 
 
 @dataclass(frozen=True)
@@ -66,6 +70,8 @@ class ClusterStatus:
     failures              the cause first, ParallelCluster's own stack before the one around it;
                           empty unless something failed
     version               ParallelCluster release that made it; None when there is no cluster stack
+    updated_at            when CloudFormation last changed it; UTC, aware
+    stack_arn, tags       of ParallelCluster's own stack; None and empty when there is none
     """
 
     cluster_name: str
@@ -76,6 +82,9 @@ class ClusterStatus:
     created_at: datetime | None
     failures: tuple[ClusterFailure, ...] = ()
     version: str | None = None
+    updated_at: datetime | None = None
+    stack_arn: str | None = None
+    tags: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def failure_reasons(self) -> tuple[str, ...]:
@@ -133,6 +142,9 @@ def describe_cluster(cloud: Cloud, *, cluster_name: str, stack_name: str) -> Clu
         created_at=found["CreationTime"].astimezone(UTC) if found else None,
         failures=_find_failures(cloud, cluster_name, inner, outer),
         version=_version(inner) if inner else None,
+        updated_at=_changed_at(found) if found else None,
+        stack_arn=inner.get("StackId") if inner else None,
+        tags=_tags(inner) if inner else {},
     )
 
 
@@ -152,22 +164,33 @@ def fleet_is_stopped(cloud: Cloud, cluster_name: str) -> bool:
     """Whether the compute fleet is stopped; one without nodes that was not stopped isn't.
 
     Raises  AccessDenied, Unreachable, BackendError
-    Source  aws-parallelcluster 3.16.1, models/compute_fleet_status_manager.py
     """
     with aws_errors(f"looking at the compute fleet of {cluster_name}"):
-        answer = cloud.dynamodb.get_item(
-            TableName=f"parallelcluster-{cluster_name}", Key={"Id": {"S": "COMPUTE_FLEET"}}
-        )
-    data = answer.get("Item", {}).get("Data", {}).get("M", {})
-    return bool(data.get("status", {}).get("S") == "STOPPED")
+        return _fleet_status(cloud, cluster_name) == "STOPPED"
+
+
+def fleet_status(cloud: Cloud, cluster_name: str) -> str | None:
+    """Status of the compute fleet in ParallelCluster's terms; None while there is no cluster to have one.
+
+    Raises  AccessDenied, Unreachable, BackendError
+    """
+    with aws_errors(f"looking at the compute fleet of {cluster_name}"):
+        try:
+            return _fleet_status(cloud, cluster_name)
+        except ClientError as error:
+            if error_code(error) == "ResourceNotFoundException":
+                return None
+            raise
 
 
 @dataclass(frozen=True)
 class ClusterSummary:
-    """status in ParallelCluster's terms; version of ParallelCluster that made it."""
+    """status in ParallelCluster's terms, stack_status in CloudFormation's, version of ParallelCluster."""
 
     status: str
     version: str | None
+    stack_status: str | None = None
+    stack_arn: str | None = None
 
 
 def cluster_summaries(cloud: Cloud) -> dict[str, ClusterSummary]:
@@ -182,16 +205,36 @@ def cluster_summaries(cloud: Cloud) -> dict[str, ClusterSummary]:
         stacks = [stack for page in pages for stack in page["Stacks"]]
     return {
         stack["StackName"]: ClusterSummary(
-            _CLUSTER_STATUS.get(stack["StackStatus"], str(stack["StackStatus"])), _version(stack)
+            _CLUSTER_STATUS.get(stack["StackStatus"], str(stack["StackStatus"])),
+            _version(stack),
+            str(stack["StackStatus"]),
+            stack.get("StackId"),
         )
         for stack in stacks
         if {"Key": "parallelcluster:cluster-name", "Value": stack["StackName"]} in stack.get("Tags", [])
     }
 
 
+def _fleet_status(cloud: Cloud, cluster_name: str) -> str | None:
+    """Source   aws-parallelcluster 3.16.1, models/compute_fleet_status_manager.py"""
+    answer = cloud.dynamodb.get_item(
+        TableName=f"parallelcluster-{cluster_name}", Key={"Id": {"S": "COMPUTE_FLEET"}}
+    )
+    data = answer.get("Item", {}).get("Data", {}).get("M", {})
+    status: str | None = data.get("status", {}).get("S")
+    return status
+
+
 def _version(stack: StackTypeDef) -> str | None:
-    tags = {tag["Key"]: tag["Value"] for tag in stack.get("Tags", [])}
-    return tags.get("parallelcluster:version")
+    return _tags(stack).get("parallelcluster:version")
+
+
+def _tags(stack: StackTypeDef) -> dict[str, str]:
+    return {tag["Key"]: tag["Value"] for tag in stack.get("Tags", [])}
+
+
+def _changed_at(stack: StackTypeDef) -> datetime:
+    return stack.get("LastUpdatedTime", stack["CreationTime"]).astimezone(UTC)
 
 
 def _find_head_node(cloud: Cloud, cluster_name: str) -> HeadNode | None:
@@ -218,6 +261,7 @@ def _find_head_node(cloud: Cloud, cluster_name: str) -> HeadNode | None:
         instance_type=newest["InstanceType"],
         private_ip=newest.get("PrivateIpAddress"),
         state=newest["State"]["Name"],
+        launched_at=newest["LaunchTime"].astimezone(UTC),
     )
 
 

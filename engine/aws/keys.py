@@ -28,7 +28,7 @@ from engine.model.secret import Secret
 if TYPE_CHECKING:
     from mypy_boto3_ec2.type_defs import TagSpecificationTypeDef, TagTypeDef
 
-__all__ = ["KeyPair", "delete_key_pair", "ensure_key_pair", "read_private_key"]
+__all__ = ["KeyPair", "delete_key_pair", "ensure_key_pair", "offer_key_pair", "read_private_key"]
 
 _TRIES = 8
 _PAUSE_S = 0.25
@@ -114,6 +114,25 @@ def ensure_key_pair(
         f"The key pair {key_name} and its secret did not settle; other commands seem to work on them.",
         hint="Run this again.",
     )
+
+
+def offer_key_pair(cloud: Cloud, *, key_name: str, secret_name: str, tags: Mapping[str, str]) -> str | None:
+    """ARN of the secret with the private half; both are made where neither is there.
+
+    Any number of callers at once make one key: EC2 lets one of them have the name. Nothing is mended, and
+    no private key is read: `ensure_key_pair` does that before a cluster is made.
+    Returns  None while another caller is between the two halves, or where one is to be mended
+    Raises   AccessDenied; Unreachable; PassingFailure
+    """
+    kept = find_secret(cloud, secret_name)
+    if kept is None:
+        _create(cloud, key_name, secret_name, tags)
+    elif kept.going:
+        restore_secret(cloud, kept)
+    else:
+        return kept.arn
+    kept = find_secret(cloud, secret_name)
+    return kept.arn if kept and not kept.going else None
 
 
 def delete_key_pair(cloud: Cloud, *, key_name: str, secret_name: str) -> bool:

@@ -105,6 +105,24 @@ class Registry:
             for page in pages:
                 yield from (_decode(item) for item in page["Items"])
 
+    def page(self, *, limit: int, after: str | None = None) -> tuple[tuple[ProjectRecord, ...], str | None]:
+        """Some records, ordered by project, and what to pass as `after` for the next ones; None at the end.
+
+        after   a project, which need not be there any more
+        """
+        call: dict[str, Any] = {"ExclusiveStartKey": _key(after)} if after else {}
+        with self._answers("listing the projects"):
+            answer = self._cloud.dynamodb.query(
+                TableName=self._table,
+                KeyConditionExpression="pk = :pk",
+                ExpressionAttributeValues={":pk": {"S": _PARTITION}},
+                ConsistentRead=True,
+                Limit=limit,
+                **call,
+            )
+        last = answer.get("LastEvaluatedKey")
+        return tuple(_decode(item) for item in answer["Items"]), last["sk"]["S"] if last else None
+
     def put_new(
         self,
         *,

@@ -20,12 +20,14 @@ if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
     from mypy_boto3_ec2 import EC2Client
     from mypy_boto3_efs import EFSClient
+    from mypy_boto3_events import EventBridgeClient
     from mypy_boto3_fsx import FSxClient
     from mypy_boto3_lambda import LambdaClient
     from mypy_boto3_rds import RDSClient
     from mypy_boto3_s3 import S3Client
     from mypy_boto3_secretsmanager import SecretsManagerClient
     from mypy_boto3_service_quotas import ServiceQuotasClient
+    from mypy_boto3_sqs import SQSClient
     from mypy_boto3_sts import STSClient
 
 
@@ -158,6 +160,10 @@ class Cloud:
         return self._client("efs")  # type: ignore[no-any-return]
 
     @property
+    def events(self) -> EventBridgeClient:
+        return self._client("events")  # type: ignore[no-any-return]
+
+    @property
     def fsx(self) -> FSxClient:
         return self._client("fsx")  # type: ignore[no-any-return]
 
@@ -188,6 +194,10 @@ class Cloud:
     @property
     def service_quotas(self) -> ServiceQuotasClient:
         return self._client("service-quotas")  # type: ignore[no-any-return]
+
+    @property
+    def sqs(self) -> SQSClient:
+        return self._client("sqs")  # type: ignore[no-any-return]
 
     @property
     def sts(self) -> STSClient:

@@ -57,9 +57,9 @@ def render(
       provisioner render examples/efs.yaml --out /tmp/lab-2 --subnet-cidr 10.42.64.0/24
     """
     from engine.model.names import names_for
+    from engine.model.node_checks import check_nodes
     from engine.model.tiers import chosen_tier
     from engine.operations.folders import check_folder, write_workspace
-    from engine.workspace.cluster_config import check_nodes
     from engine.workspace.render import module_names, render_workspace
     from engine.workspace.stack import Presence
 
@@ -84,7 +84,7 @@ def _known_to_aws(invocation: Invocation, names: Names, settings: Settings) -> t
     from datetime import UTC, datetime
 
     from engine.aws.clusters import standing_version
-    from engine.operations.engine import connect
+    from engine.operations.place import connect
     from engine.operations.planning import reserve_block
 
     try:

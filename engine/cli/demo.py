@@ -17,9 +17,10 @@ from engine.cli.arguments import pass_invocation
 from engine.cli.bootstrap import print_steps
 from engine.cli.change import show_review
 from engine.cli.console import print_facts, print_table
-from engine.cli.invocation import Invocation, base_folder
+from engine.cli.invocation import Invocation
 from engine.cli.progress import Lines
 from engine.errors import EngineError, NotBootstrapped
+from engine.operations.installation import base_folder
 
 if TYPE_CHECKING:
     from engine.model.spec import ProjectSpec

@@ -8,25 +8,21 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import engine
-from engine.errors import FieldProblem, InvalidSettings, InvalidSpec, Unreachable
-from engine.model.settings import EffectiveSettings, Settings, load_settings, parse_settings
+from engine.errors import FieldProblem, InvalidSpec, Unreachable
+from engine.model.settings import EffectiveSettings, Settings
+from engine.operations.installation import (
+    base_folder,
+    read_catalogue,
+    read_settings,
+    read_text,
+    why_unread,
+)
 
 if TYPE_CHECKING:
     from engine.model.spec import ProjectSpec
     from engine.model.tiers import Tier
     from engine.operations.engine import Engine
     from engine.operations.reporting import Reporter
-
-_FILE_VARIABLE = "PROVISIONER_SETTINGS"
-_DEFAULT_FILE = "provisioner.yaml"
-_MAX_FILE_BYTES = 65_536
-
-
-def base_folder() -> Path:
-    """Where relative folders of the settings start: the checkout we run from, else the current folder."""
-    checkout = Path(engine.__file__).parents[1]
-    return checkout if (checkout / "pyproject.toml").is_file() else Path.cwd()
 
 
 @dataclass(frozen=True)
@@ -43,14 +39,7 @@ class Invocation:
 
         Raises   InvalidSettings
         """
-        environ = {name: value for name, value in self.environ.items() if name != _FILE_VARIABLE}
-        text, source = self._settings_text()
-        return load_settings(
-            file=parse_settings(text, source=source) if text is not None else None,
-            file_source=source,
-            environ=environ,
-            flags=self.flags,
-        )
+        return read_settings(environ=self.environ, file=self.settings_file, flags=self.flags)
 
     @property
     def settings(self) -> Settings:
@@ -67,21 +56,7 @@ class Invocation:
 
         Raises   InvalidSettings
         """
-        from engine.model.tiers import load_catalogue, merge_catalogues, parse_catalogue
-
-        built_in = load_catalogue()
-        if self.settings.tiers is None:
-            return built_in
-        path = base_folder() / self.settings.tiers
-        try:
-            text = _read_text(path)
-        except (OSError, UnicodeDecodeError) as error:
-            raise InvalidSettings(
-                f"The tier catalogue {path} cannot be read.",
-                [FieldProblem("tiers", _why(error) + f" (from {self.effective.sources['tiers']})")],
-                hint="Name an existing YAML file, or leave the setting out.",
-            ) from error
-        return merge_catalogues(built_in, parse_catalogue(text, source=str(path)))
+        return read_catalogue(self.effective, base=base_folder())
 
     def engine(self, reporter: Reporter) -> Engine:
         """The engine that the settings describe, connected.
@@ -115,20 +90,6 @@ class Invocation:
             )
         return settings.model_copy(update={"endpoint_url": status.record.endpoint})
 
-    def _settings_text(self) -> tuple[str | None, str]:
-        named = self.settings_file or self.environ.get(_FILE_VARIABLE)
-        path = Path(named or _DEFAULT_FILE)
-        if named is None and not path.is_file():
-            return None, str(path)
-        try:
-            return _read_text(path), str(path)
-        except (OSError, UnicodeDecodeError) as error:
-            raise InvalidSettings(
-                f"The settings file {path} cannot be read.",
-                [FieldProblem(str(path), _why(error))],
-                hint="Name an existing file, or leave --settings out.",
-            ) from error
-
 
 def read_spec(path: Path, *, known_tiers: tuple[str, ...]) -> ProjectSpec:
     """The spec in a file.
@@ -138,22 +99,11 @@ def read_spec(path: Path, *, known_tiers: tuple[str, ...]) -> ProjectSpec:
     from engine.model.spec import load_spec
 
     try:
-        text = _read_text(path)
+        text = read_text(path)
     except (OSError, UnicodeDecodeError) as error:
         raise InvalidSpec(
             f"The spec {path} cannot be read.",
-            [FieldProblem(str(path), _why(error))],
+            [FieldProblem(str(path), why_unread(error))],
             hint="A spec is a small UTF-8 YAML file; examples/ has some.",
         ) from error
     return load_spec(text, source=str(path), known_tiers=known_tiers)
-
-
-def _read_text(path: Path) -> str:
-    with path.open("rb") as file:
-        return file.read(_MAX_FILE_BYTES + 1).decode("utf-8")
-
-
-def _why(error: OSError | UnicodeDecodeError) -> str:
-    if isinstance(error, UnicodeDecodeError):
-        return f"byte {error.start} is not UTF-8"
-    return (error.strerror or str(error)).lower()

@@ -70,6 +70,11 @@ class Names:
     state_key: str
     directory: str
 
+    @property
+    def review_key(self) -> str:
+        """S3 key, beside the state, of the last review of the project's plan."""
+        return self.state_key.removesuffix("terraform.tfstate") + "review.json"
+
 
 def names_for(vlab_id: str, project_id: str, *, account_id: str) -> Names:
     """The names of a project in an account.

@@ -157,6 +157,18 @@ TableName = Annotated[
     AfterValidator(_matching(r"[A-Za-z0-9_.-]{3,255}", "a table's name")),
     Allowed("3 to 255 letters, digits and _ . -"),
 ]
+# SQS developer guide, "Quotas related to messages and queues"; FIFO queues end in .fifo, which counts.
+QueueName = Annotated[
+    str,
+    AfterValidator(_matching(r"[A-Za-z0-9_-]{1,75}\.fifo", "a FIFO queue's name")),
+    Allowed("1 to 75 letters, digits, '-' and '_', then .fifo"),
+]
+# EventBridge API reference, PutEventsRequestEntry: a name or an ARN.
+EventBus = Annotated[
+    str,
+    AfterValidator(_matching(r"[A-Za-z0-9/._:-]{1,1600}", "an event bus")),
+    Allowed("the name or the ARN of an event bus"),
+]
 # RDS user guide, "DB instance identifier".
 DatabaseInstance = Annotated[
     str,

@@ -82,6 +82,19 @@ class Settings(Strict):
         description="DynamoDB table of projects and of the addresses they hold.",
         validate_default=True,
     )
+    operations_queue: rules.QueueName = Field(
+        default="provisioner-operations.fifo",
+        description="SQS FIFO queue between the service's API and its workers.",
+    )
+    event_bus: rules.EventBus | None = Field(
+        default=None,
+        description="EventBridge bus that is told of each phase of every operation; nobody where left out.",
+        examples=["default"],
+    )
+    tracing: Annotated[bool, Allowed("true or false")] = Field(
+        default=False,
+        description="Whether the service's functions write X-Ray traces; needs the extra `tracing`.",
+    )
     address_prefix_length: Annotated[int, Field(ge=20, le=27), Allowed("a whole number from 20 to 27")] = (
         Field(default=24, description="Size of a project's subnet: 24 has 251 usable addresses, 27 has 27.")
     )

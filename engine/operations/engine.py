@@ -2,40 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
 from weakref import WeakSet
 
-from engine.aws.preflight import account_of
-from engine.aws.registry import Registry
-from engine.aws.session import Cloud
-from engine.model.names import Names, names_for
+from engine.model.names import Names
 from engine.model.settings import Settings
 from engine.model.tiers import Tier, load_catalogue
+from engine.operations.place import Place, connect
 from engine.operations.reporting import Reporter
 from engine.terraform.environment import terraform_environment
 from engine.terraform.runner import Runner
 from engine.terraform.toolchain import Toolchain, prepare
 
 
-@dataclass(frozen=True)
-class Engine:
-    """settings have their account; folders are absolute; environ is the caller's environment.
+@dataclass(frozen=True, kw_only=True)
+class Engine(Place):
+    """A place, and the means to change it. Folders are absolute; environ is the caller's environment."""
 
-    catalogue   the tiers that a spec may name
-    """
-
-    settings: Settings
-    cloud: Cloud
     environ: Mapping[str, str]
     home: Path
     workspaces: Path
     reporter: Reporter
-    now: Callable[[], datetime]
-    catalogue: tuple[Tier, ...] = field(default_factory=load_catalogue)
     runners: WeakSet[Runner] = field(default_factory=WeakSet, compare=False)
 
     @cached_property
@@ -45,13 +36,6 @@ class Engine:
         Raises   TerraformMissing
         """
         return prepare(self.home, explicit=self.settings.terraform, environ=self.environ)
-
-    @property
-    def registry(self) -> Registry:
-        return Registry(self.cloud, table=self.settings.registry_table)
-
-    def names(self, vlab_id: str, project_id: str) -> Names:
-        return names_for(vlab_id, project_id, account_id=self.settings.require_account())
 
     def folder(self, names: Names) -> Path:
         """Where the project's workspace is generated."""
@@ -97,22 +81,6 @@ class Engine:
 
     def reporting_to(self, reporter: Reporter) -> Engine:
         return replace(self, reporter=reporter)
-
-
-def connect(settings: Settings) -> tuple[Cloud, Settings]:
-    """The way to AWS that the settings describe, and the settings with their account filled in.
-
-    Raises   AccessDenied or Unreachable when the account must be asked for and AWS does not answer
-    """
-    cloud = Cloud(
-        region=settings.region,
-        endpoint_url=settings.endpoint_url,
-        local=settings.cloud == "local",
-        s3_use_path_style=settings.s3_use_path_style,
-    )
-    if settings.account_id is None:
-        settings = settings.with_account(account_of(cloud))
-    return cloud, settings
 
 
 def open_engine(

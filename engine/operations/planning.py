@@ -11,6 +11,7 @@ from engine.aws import accounting_function, addresses, clusters, preflight
 from engine.aws.session import Cloud
 from engine.aws.shared_ground import find_shared_ground
 from engine.model.names import Names
+from engine.model.node_checks import check_nodes
 from engine.model.settings import Settings
 from engine.model.spec import ProjectSpec
 from engine.model.tiers import chosen_tier, last_tier
@@ -23,7 +24,6 @@ from engine.review.model import Review
 from engine.review.plan import build_review
 from engine.review.text import render_text
 from engine.terraform.runner import Runner
-from engine.workspace.cluster_config import check_nodes
 from engine.workspace.render import module_names, render_workspace
 from engine.workspace.stack import Presence
 

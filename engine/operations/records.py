@@ -8,18 +8,18 @@ from contextlib import contextmanager, suppress
 from engine.aws.registry import Phase, ProjectRecord
 from engine.errors import EngineError, UnknownProject
 from engine.model.spec import ProjectSpec, dump_spec, load_spec, spec_digest
-from engine.operations.engine import Engine
+from engine.operations.place import Place
 
 # What failed is told in full by the command; the record keeps what fits into a table.
 _MESSAGE_CHARS = 1000
 
 
-def record_of(engine: Engine, vlab_id: str, project_id: str) -> ProjectRecord:
+def record_of(place: Place, vlab_id: str, project_id: str) -> ProjectRecord:
     """The project's record.
 
     Raises   UnknownProject
     """
-    record = engine.registry.get(vlab_id, project_id)
+    record = place.registry.get(vlab_id, project_id)
     if record is None:
         raise UnknownProject(
             f"There is no project {vlab_id}/{project_id}.",
@@ -33,30 +33,30 @@ def spec_of(record: ProjectRecord) -> ProjectSpec:
     return load_spec(record.spec_json, source=f"registry record of {record.vlab_id}/{record.project_id}")
 
 
-def note_planned(engine: Engine, spec: ProjectSpec) -> ProjectRecord:
+def note_planned(place: Place, spec: ProjectSpec) -> ProjectRecord:
     """The project's record, made with phase PLANNED when it is new; an existing one is left alone."""
-    record = engine.registry.get(spec.vlab_id, spec.project_id)
-    return record or engine.registry.put_new(
+    record = place.registry.get(spec.vlab_id, spec.project_id)
+    return record or place.registry.put_new(
         vlab_id=spec.vlab_id,
         project_id=spec.project_id,
         spec_json=dump_spec(spec),
         spec_digest=spec_digest(spec),
         phase=Phase.PLANNED,
-        cluster=engine.names(spec.vlab_id, spec.project_id).cluster,
-        now=engine.now(),
+        cluster=place.names(spec.vlab_id, spec.project_id).cluster,
+        now=place.now(),
     )
 
 
 @contextmanager
-def working(engine: Engine, spec: ProjectSpec, phase: Phase, *, done: Phase) -> Iterator[None]:
+def working(place: Place, spec: ProjectSpec, phase: Phase, *, done: Phase) -> Iterator[None]:
     """Record that work is under way; afterwards how it ended.
 
     An interruption or an error leaves phase FAILED with its message, which the next run overwrites.
     Raises   OperationInProgress when the record moved under us
     """
-    record = engine.registry.replace(
-        note_planned(engine, spec),
-        now=engine.now(),
+    record = place.registry.replace(
+        note_planned(place, spec),
+        now=place.now(),
         phase=phase,
         message="",
         spec_json=dump_spec(spec),
@@ -65,17 +65,15 @@ def working(engine: Engine, spec: ProjectSpec, phase: Phase, *, done: Phase) -> 
     try:
         yield
     except EngineError as error:
-        _failed(engine, record, f"{error.code}: {error.message}")
+        _failed(place, record, f"{error.code}: {error.message}")
         raise
     except BaseException as error:
-        _failed(engine, record, f"interrupted by {type(error).__name__}; run it again")
+        _failed(place, record, f"interrupted by {type(error).__name__}; run it again")
         raise
-    engine.registry.replace(record, now=engine.now(), phase=done, message="")
+    place.registry.replace(record, now=place.now(), phase=done, message="")
 
 
-def _failed(engine: Engine, record: ProjectRecord, message: str) -> None:
+def _failed(place: Place, record: ProjectRecord, message: str) -> None:
     # The error that brought us here is the one to tell, not that its record could not be written.
     with suppress(EngineError):
-        engine.registry.replace(
-            record, now=engine.now(), phase=Phase.FAILED, message=message[:_MESSAGE_CHARS]
-        )
+        place.registry.replace(record, now=place.now(), phase=Phase.FAILED, message=message[:_MESSAGE_CHARS])

@@ -11,7 +11,7 @@ from engine.aws import addresses, clusters, filesystems, key_secrets
 from engine.aws.registry import Phase, ProjectRecord
 from engine.model.spec import LustreStorage, ProjectSpec
 from engine.operations import records
-from engine.operations.engine import Engine
+from engine.operations.place import Place
 
 
 @dataclass(frozen=True)
@@ -29,6 +29,7 @@ class ProjectStatus:
     user_key_secret: str
     user_key_arn: str | None
     version_for_new: str
+    key_arn: str | None = None
 
     @property
     def newer_version(self) -> str | None:
@@ -62,6 +63,7 @@ class ProjectStatus:
             "address_block": self.address,
             "bucket": self.bucket,
             "ssh_key_secret": self.key_secret if self.record.phase is not Phase.PARKED else None,
+            "ssh_key_arn": self.key_arn,
             "user": {
                 "name": self.user,
                 "ssh_key_secret": self.user_key_secret if self.user_key_arn else None,
@@ -70,33 +72,35 @@ class ProjectStatus:
         }
 
 
-def project_status(engine: Engine, vlab_id: str, project_id: str) -> ProjectStatus:
+def project_status(place: Place, vlab_id: str, project_id: str) -> ProjectStatus:
     """One project in full.
 
     Raises   UnknownProject, BackendError
     """
-    record = records.record_of(engine, vlab_id, project_id)
+    record = records.record_of(place, vlab_id, project_id)
     spec = records.spec_of(record)
-    names = engine.names(vlab_id, project_id)
-    claim = addresses.get_claim(engine.cloud, engine.settings.registry_table, project=record.project)
+    names = place.names(vlab_id, project_id)
+    claim = addresses.get_claim(place.cloud, place.settings.registry_table, project=record.project)
     lustre = (
-        filesystems.find_lustre(engine.cloud, name=names.lustre)
+        filesystems.find_lustre(place.cloud, name=names.lustre)
         if isinstance(spec.storage, LustreStorage)
         else None
     )
-    user_key = key_secrets.find_secret(engine.cloud, names.user_key_secret)
+    key = key_secrets.find_secret(place.cloud, names.key_secret)
+    user_key = key_secrets.find_secret(place.cloud, names.user_key_secret)
     return ProjectStatus(
         record=record,
         spec=spec,
-        cluster=clusters.describe_cluster(engine.cloud, cluster_name=names.cluster, stack_name=names.stack),
+        cluster=clusters.describe_cluster(place.cloud, cluster_name=names.cluster, stack_name=names.stack),
         lustre=f"{lustre.id} {lustre.lifecycle}" if lustre else None,
         address=claim.cidr if claim else None,
         bucket=names.bucket,
         key_secret=names.key_secret,
-        user=engine.settings.user_name,
+        user=place.settings.user_name,
         user_key_secret=names.user_key_secret,
         user_key_arn=user_key.arn if user_key and not user_key.going else None,
-        version_for_new=engine.settings.pcluster_version,
+        version_for_new=place.settings.pcluster_version,
+        key_arn=key.arn if key and not key.going else None,
     )
 
 
@@ -113,14 +117,24 @@ class Listed:
     cluster_version: str | None
 
 
-def list_projects(engine: Engine) -> Iterator[Listed]:
+def list_projects(place: Place) -> Iterator[Listed]:
     """Every project of the registry with its cluster's status; AWS is asked once for all of them."""
-    summaries = clusters.cluster_summaries(engine.cloud)
-    for record in engine.registry.list():
-        found = summaries.get(record.cluster)
-        yield Listed(
-            record,
-            records.spec_of(record),
-            found.status if found else None,
-            found.version if found else None,
-        )
+    summaries = clusters.cluster_summaries(place.cloud)
+    for record in place.registry.list():
+        yield _listed(record, summaries.get(record.cluster))
+
+
+def list_page(place: Place, *, limit: int, after: str | None) -> tuple[list[Listed], str | None]:
+    """Some projects of the registry, and where the next ones begin; see Registry.page."""
+    found, last = place.registry.page(limit=limit, after=after)
+    summaries = clusters.cluster_summaries(place.cloud) if found else {}
+    return [_listed(record, summaries.get(record.cluster)) for record in found], last
+
+
+def _listed(record: ProjectRecord, found: clusters.ClusterSummary | None) -> Listed:
+    return Listed(
+        record,
+        records.spec_of(record),
+        found.status if found else None,
+        found.version if found else None,
+    )

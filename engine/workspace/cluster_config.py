@@ -17,14 +17,12 @@ from typing import Any
 import yaml
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from engine.errors import FieldProblem, InvalidSpec
 from engine.model import tags
 from engine.model.names import Names
-from engine.model.queues import head_node_refusals, image_refusals
+from engine.model.node_checks import head_node_type
 from engine.model.settings import Settings
 from engine.model.spec import ProjectSpec
 from engine.model.tiers import Tier
-from engine.model.wording import path_text
 from engine.workspace.literals import terraform_literal
 from engine.workspace.slurm_settings import slurm_settings
 
@@ -82,7 +80,7 @@ def render_cluster_config(
             settings=settings,
             tier=tier.resized(spec.compute.max_nodes),
             references=references,
-            head_node_type=_head_node_type(spec, settings),
+            head_node_type=head_node_type(spec, settings),
             database_port=DATABASE_PORT,
             scaledown_idle_min=_scaledown_idle_min(spec, tier),
             slurm_settings=slurm_settings(spec, names, settings),
@@ -91,36 +89,12 @@ def render_cluster_config(
     )
 
 
-def check_nodes(spec: ProjectSpec, settings: Settings, tier: Tier) -> None:
-    """What of the nodes hangs on settings too: whether the head node fits the others, and their images.
-
-    AWS would refuse them only after the storage had been made.
-    Raises   InvalidSpec
-    """
-    queues = tier.resized(spec.compute.max_nodes).queues
-    head_node_type = _head_node_type(spec, settings)
-    refusals = [
-        *head_node_refusals(head_node_type, queues),
-        *image_refusals(head_node_type, queues, custom_ami=settings.custom_ami),
-    ]
-    if refusals:
-        raise InvalidSpec(
-            f"The nodes of {spec.project} can't make a cluster.",
-            [FieldProblem(path_text(one.path), one.problem, one.allowed, one.example) for one in refusals],
-            hint="Name another head_node.instance_type, or fewer or other compute nodes.",
-        )
-
-
 def cluster_configuration(text: str) -> dict[str, Any]:
     """The rendered text as the nested value that Terraform and CloudFormation take."""
     value = yaml.load(text, Loader=SafeLoader)
     if not isinstance(value, dict):
         raise ValueError("a cluster configuration is a mapping")
     return value
-
-
-def _head_node_type(spec: ProjectSpec, settings: Settings) -> str:
-    return spec.head_node.instance_type or settings.head_node_instance_type
 
 
 def _scaledown_idle_min(spec: ProjectSpec, tier: Tier) -> int:

@@ -13,6 +13,7 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from engine.model.names import Names, names_for
+from engine.model.node_checks import check_nodes
 from engine.model.settings import Settings
 from engine.model.spec import LustreStorage, ProjectSpec, dump_spec
 from engine.model.tiers import Tier
@@ -46,7 +47,7 @@ def render_workspace(
     Raises        InvalidSpec for nodes that can't be made; those of a cluster that goes are not looked at
     """
     if presence is Presence.RUNNING:
-        cluster_config.check_nodes(spec, settings, tier)
+        check_nodes(spec, settings, tier)
     names = names_for(spec.vlab_id, spec.project_id, account_id=settings.require_account())
     configuration = cluster_config.render_cluster_config(
         spec=spec, names=names, settings=settings, tier=tier, references=references(spec)

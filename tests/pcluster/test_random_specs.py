@@ -13,10 +13,11 @@ import pytest
 
 from engine.errors import InvalidSpec
 from engine.model.names import names_for
+from engine.model.node_checks import check_nodes
 from engine.model.settings import Settings
 from engine.model.spec import ProjectSpec, dump_spec, load_spec
 from engine.model.tiers import chosen_tier, load_catalogue
-from engine.workspace.cluster_config import check_nodes, cluster_configuration, render_cluster_config
+from engine.workspace.cluster_config import cluster_configuration, render_cluster_config
 from tests.changed_fields import spec_fields
 from tests.pcluster.random_specs import broken_spec, good_settings, good_spec, in_turn, wild_spec
 from tests.pcluster.test_cluster_schema import as_cloudformation_hands_it_on, as_terraform_fills_it_in

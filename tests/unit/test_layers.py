@@ -28,8 +28,9 @@ ALLOWED = {
         "review",
         "model",
     },
+    "service": {"service", "operations", "aws", "model"},
     "local": {"local", "accounting", "aws", "model", "terraform"},
-    "cli": {"cli", "operations", "workspace", "terraform", "aws", "review", "model", "local"},
+    "cli": {"cli", "service", "operations", "workspace", "terraform", "aws", "review", "model", "local"},
 }
 
 

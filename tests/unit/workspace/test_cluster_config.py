@@ -14,12 +14,12 @@ from moto.ec2.models.instance_types import INSTANCE_TYPES
 from engine.errors import InvalidSpec
 from engine.model.instance_types import is_arm, memory_gib
 from engine.model.names import names_for
+from engine.model.node_checks import check_nodes
 from engine.model.settings import Settings
 from engine.model.spec import ProjectSpec
 from engine.model.tiers import Tier, chosen_tier, find_tier, last_tier, load_catalogue
 from engine.workspace.cluster_config import (
     References,
-    check_nodes,
     cluster_configuration,
     render_cluster_config,
 )

@@ -1,0 +1,84 @@
+"""What an installation says of itself, read from its files and its environment: settings and tiers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import engine
+from engine.errors import FieldProblem, InvalidSettings
+from engine.model.settings import EffectiveSettings, load_settings, parse_settings
+from engine.model.tiers import Tier, load_catalogue, merge_catalogues, parse_catalogue
+
+FILE_VARIABLE = "PROVISIONER_SETTINGS"
+_DEFAULT_FILE = "provisioner.yaml"
+_MAX_FILE_BYTES = 65_536
+
+
+def base_folder() -> Path:
+    """Where relative folders of the settings start: the checkout we run from, else the current folder."""
+    checkout = Path(engine.__file__).parents[1]
+    return checkout if (checkout / "pyproject.toml").is_file() else Path.cwd()
+
+
+def read_settings(
+    *, environ: Mapping[str, str], file: str | None = None, flags: Mapping[str, Any] | None = None
+) -> EffectiveSettings:
+    """The settings and where each came from.
+
+    file     path of the settings file; None: what the environment names, else provisioner.yaml if it is there
+    Raises   InvalidSettings
+    """
+    named = file or environ.get(FILE_VARIABLE)
+    path = Path(named or _DEFAULT_FILE)
+    text = None if named is None and not path.is_file() else _settings_text(path)
+    return load_settings(
+        file=parse_settings(text, source=str(path)) if text is not None else None,
+        file_source=str(path),
+        environ={name: value for name, value in environ.items() if name != FILE_VARIABLE},
+        flags=flags,
+    )
+
+
+def read_catalogue(effective: EffectiveSettings, *, base: Path) -> tuple[Tier, ...]:
+    """The tiers of this installation: the built-in ones, and those of the file that the settings name.
+
+    Raises   InvalidSettings
+    """
+    built_in = load_catalogue()
+    if effective.settings.tiers is None:
+        return built_in
+    path = base / effective.settings.tiers
+    try:
+        text = read_text(path)
+    except (OSError, UnicodeDecodeError) as error:
+        raise InvalidSettings(
+            f"The tier catalogue {path} cannot be read.",
+            [FieldProblem("tiers", why_unread(error) + f" (from {effective.sources['tiers']})")],
+            hint="Name an existing YAML file, or leave the setting out.",
+        ) from error
+    return merge_catalogues(built_in, parse_catalogue(text, source=str(path)))
+
+
+def read_text(path: Path) -> str:
+    """A small UTF-8 file; one that is larger is cut behind the bound, and refused as what it should be."""
+    with path.open("rb") as file:
+        return file.read(_MAX_FILE_BYTES + 1).decode("utf-8")
+
+
+def why_unread(error: OSError | UnicodeDecodeError) -> str:
+    if isinstance(error, UnicodeDecodeError):
+        return f"byte {error.start} is not UTF-8"
+    return (error.strerror or str(error)).lower()
+
+
+def _settings_text(path: Path) -> str:
+    try:
+        return read_text(path)
+    except (OSError, UnicodeDecodeError) as error:
+        raise InvalidSettings(
+            f"The settings file {path} cannot be read.",
+            [FieldProblem(str(path), why_unread(error))],
+            hint="Name an existing file, or leave --settings out.",
+        ) from error

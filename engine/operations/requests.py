@@ -1,0 +1,97 @@
+"""Wishes are taken in: recorded once, and handed to the workers. Nothing here waits for Terraform."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from dataclasses import dataclass
+
+from engine.aws.operation_store import Idempotency, OperationStore, Submitted
+from engine.aws.queue import Queue
+from engine.aws.registry import Phase
+from engine.errors import OperationInProgress
+from engine.model.node_checks import check_nodes
+from engine.model.operation import Kind, Operation, State, Wish, requested
+from engine.model.spec import ProjectSpec, dump_spec
+from engine.model.tiers import chosen_tier
+from engine.operations import records
+from engine.operations.place import Place
+
+
+@dataclass(frozen=True, kw_only=True)
+class Desk:
+    """What a request is answered with."""
+
+    place: Place
+    store: OperationStore
+    queue: Queue
+
+
+def open_desk(place: Place) -> Desk:
+    return Desk(
+        place=place,
+        store=OperationStore(place.cloud, place.settings.registry_table),
+        queue=Queue(place.cloud, place.settings.operations_queue),
+    )
+
+
+def ask_for_project(
+    desk: Desk, spec: ProjectSpec, *, requested_by: str, idempotency: Idempotency | None = None
+) -> Submitted:
+    """Have the project made what its spec says. The same wish, while it is under way, is joined.
+
+    Raises   InvalidSpec (nothing was recorded); OperationInProgress when another wish is under way;
+             IdempotencyConflict
+    """
+    place = desk.place
+    check_nodes(spec, place.settings, chosen_tier(place.catalogue, spec))
+    wish = Wish(Kind.PROVISION, dump_spec(spec))
+    submitted = _submit(desk, spec.vlab_id, spec.project_id, wish, requested_by, idempotency)
+    # Another request has made the record in this very moment: then it is there, as it should be.
+    with suppress(OperationInProgress):
+        records.note_planned(place, spec)
+    hand_to_worker(desk, submitted.operation)
+    return submitted
+
+
+def ask_for_removal(
+    desk: Desk,
+    vlab_id: str,
+    project_id: str,
+    *,
+    requested_by: str,
+    purge_data: bool = False,
+    skip_export: str | None = None,
+    idempotency: Idempotency | None = None,
+) -> Submitted:
+    """Have the project's cluster given back and its data kept; with purge_data have all of it removed.
+
+    A project that was only planned is forgotten.
+    Raises   UnknownProject, OperationInProgress, IdempotencyConflict; nothing was recorded then
+    """
+    record = records.record_of(desk.place, vlab_id, project_id)
+    destroyed = purge_data or record.phase is Phase.PLANNED
+    wish = Wish(Kind.DESTROY if destroyed else Kind.RELEASE, purge_data=purge_data, skip_export=skip_export)
+    submitted = _submit(desk, vlab_id, project_id, wish, requested_by, idempotency)
+    hand_to_worker(desk, submitted.operation)
+    return submitted
+
+
+def hand_to_worker(desk: Desk, operation: Operation) -> None:
+    """Send a waiting operation to the workers. Whoever joins it sends it as well: should the first caller
+    have died after it was recorded, it does not wait for ever."""
+    if operation.state is State.QUEUED:
+        desk.queue.send(operation)
+
+
+def _submit(
+    desk: Desk,
+    vlab_id: str,
+    project_id: str,
+    wish: Wish,
+    requested_by: str,
+    idempotency: Idempotency | None,
+) -> Submitted:
+    operation = requested(
+        vlab_id=vlab_id, project_id=project_id, wish=wish, requested_by=requested_by, now=desk.place.now()
+    )
+    return desk.store.submit(operation, idempotency=idempotency)
