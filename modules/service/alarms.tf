@@ -1,9 +1,9 @@
 # What tells that the service needs people, beyond its functions and queues, which modules/observability watches.
 
 locals {
-  # The functions write their metrics in this namespace, as embedded metrics in their logs.
-  metrics_namespace = "${var.name}/service"
-  api_dimensions    = { ApiName = aws_api_gateway_rest_api.this.name, Stage = var.stage }
+  # The functions' own metrics, embedded in their logs: engine/service/logging.py.
+  outcomes       = { namespace = "ParallelClusterProvisioner", service = "parallelcluster-provisioner" }
+  api_dimensions = { ApiName = aws_api_gateway_rest_api.this.name, Stage = var.stage }
 
   period_s = 300
   alarms = {
@@ -13,11 +13,12 @@ locals {
     }
     "api-throttled" = {
       description = "The API turns requests away with 429: more than ${var.request_rate_per_s} a second, or ${var.request_burst} at once. Find out in ${aws_cloudwatch_log_group.access.name} who calls so often; raise request_rate_per_s and request_burst only when that is as it should be."
-      namespace   = local.metrics_namespace, metric = "throttled", dimensions = null
+      namespace   = var.name, metric = "api-throttled", dimensions = null
     }
     "operations-failed" = {
       description = "An operation ended as FAILED. `provisioner status` of the project, or GET of the operation, says why and what to do; its project is left as it is until somebody asks again."
-      namespace   = local.metrics_namespace, metric = "OperationsFailed", dimensions = { service = var.name }
+      namespace   = local.outcomes.namespace, metric = "Count"
+      dimensions  = { service = local.outcomes.service, function = "worker", outcome = "failed" }
     }
   }
 
@@ -39,8 +40,8 @@ locals {
     },
     {
       title = "Operations", stat = "Sum", metrics = [
-        for metric in ["OperationsSucceeded", "OperationsFailed", "OperationsContinued"] :
-        [local.metrics_namespace, metric, "service", var.name]
+        for outcome in ["succeeded", "failed", "continues"] :
+        [local.outcomes.namespace, "Count", "service", local.outcomes.service, "function", "worker", "outcome", outcome, { label = outcome }]
       ]
     },
     {
@@ -81,8 +82,8 @@ resource "aws_cloudwatch_log_metric_filter" "throttled" {
   pattern        = "{ $.status = \"429\" }"
 
   metric_transformation {
-    namespace     = local.metrics_namespace
-    name          = "throttled"
+    namespace     = var.name
+    name          = "api-throttled"
     value         = "1"
     default_value = "0"
   }

@@ -190,7 +190,7 @@ resource "aws_api_gateway_stage" "this" {
   stage_name    = var.stage
   description   = "What clients call"
 
-  xray_tracing_enabled = true
+  xray_tracing_enabled = var.tracing
 
   access_log_settings {
     destination_arn = aws_cloudwatch_log_group.access.arn

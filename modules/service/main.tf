@@ -45,17 +45,19 @@ locals {
   }
 
   # Settings of the engine, as its environment says them. The image's own folders are read-only.
-  settings = merge(var.settings, var.ground, {
-    cloud          = "aws"
-    account_id     = local.account
-    home           = "/tmp/provisioner"
-    workspaces_dir = "/tmp/provisioner/workspaces"
-  })
-  environment = merge({ for name, value in local.settings : "PROVISIONER_${upper(name)}" => value }, {
-    SERVICE_QUEUE_URL            = aws_sqs_queue.this.url
-    POWERTOOLS_SERVICE_NAME      = var.name
-    POWERTOOLS_METRICS_NAMESPACE = local.metrics_namespace
-  }, var.event_bus_name == null ? {} : { SERVICE_EVENT_BUS = var.event_bus_name })
+  settings = merge(
+    var.settings,
+    var.ground,
+    {
+      cloud            = "aws"
+      account_id       = local.account
+      home             = "/tmp/provisioner"
+      workspaces_dir   = "/tmp/provisioner/workspaces"
+      operations_queue = local.queue_name
+      tracing          = tostring(var.tracing)
+    },
+    var.event_bus_name == null ? {} : { event_bus = var.event_bus_name },
+  )
 }
 
 # --- the queue of operations: in order for each project, any number of projects side by side
@@ -168,9 +170,10 @@ resource "aws_lambda_function" "this" {
   function_name = each.value.name
   description   = each.value.description
 
-  package_type  = "Image"
-  image_uri     = var.image_uri
-  architectures = [var.architecture]
+  package_type = "Image"
+  image_uri    = var.image_uri
+  # As the Dockerfile builds it: the provider's lock file knows Linux on this one alone.
+  architectures = ["x86_64"]
 
   image_config {
     command = [each.value.handler]
@@ -187,7 +190,7 @@ resource "aws_lambda_function" "this" {
   }
 
   environment {
-    variables = local.environment
+    variables = { for name, value in local.settings : "PROVISIONER_${upper(name)}" => value }
   }
 
   logging_config {
@@ -199,7 +202,7 @@ resource "aws_lambda_function" "this" {
   }
 
   tracing_config {
-    mode = "Active"
+    mode = var.tracing ? "Active" : "PassThrough"
   }
 
   tags = merge(local.tags, {

@@ -64,8 +64,9 @@ variable "settings" {
 
   validation {
     condition = length(setintersection(keys(var.settings), [
-      "account_id", "accounting_database", "accounting_function", "cloud", "endpoint_url", "home", "lock_table", "nodes_bucket",
-      "public_bucket", "region", "registry_table", "state_bucket", "terraform", "workspaces_dir",
+      "account_id", "accounting_database", "accounting_function", "cloud", "endpoint_url", "event_bus", "home", "lock_table",
+      "nodes_bucket", "operations_queue", "public_bucket", "region", "registry_table", "state_bucket", "terraform", "tracing",
+      "workspaces_dir",
     ])) == 0
     error_message = "settings must leave out what the module says itself: cloud, account, region, folders, and the names in ground."
   }
@@ -123,18 +124,6 @@ variable "request_burst" {
   validation {
     condition     = var.request_burst >= 1 && var.request_burst <= 5000 && floor(var.request_burst) == var.request_burst
     error_message = "request_burst must be a whole number from 1 to 5000, API Gateway's default for an account."
-  }
-}
-
-variable "architecture" {
-  description = "Processor that the image was built for: x86_64 or arm64."
-  type        = string
-  default     = "x86_64"
-  nullable    = false
-
-  validation {
-    condition     = contains(["x86_64", "arm64"], var.architecture)
-    error_message = "architecture must be x86_64 or arm64."
   }
 }
 
@@ -250,6 +239,13 @@ variable "event_bus_name" {
     condition     = var.event_bus_name == null || can(regex("^[A-Za-z0-9_./-]{1,256}$", var.event_bus_name))
     error_message = "event_bus_name must be the name of an event bus of this account and region, such as default."
   }
+}
+
+variable "tracing" {
+  description = "Whether API Gateway and the functions write traces to X-Ray."
+  type        = bool
+  default     = true
+  nullable    = false
 }
 
 variable "permissions_boundary" {

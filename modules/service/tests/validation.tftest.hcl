@@ -118,7 +118,6 @@ run "refuses_what_is_of_another_kind" {
     settings             = { OS = "alinux2023" }
     stage                = "prod/v1"
     vpc_endpoint_ids     = ["execute-api"]
-    architecture         = "amd64"
     api_concurrency      = 1.5
     schedules            = { sweep = "hourly" }
     event_bus_name       = "my bus"
@@ -137,7 +136,6 @@ run "refuses_what_is_of_another_kind" {
     var.settings,
     var.stage,
     var.vpc_endpoint_ids,
-    var.architecture,
     var.api_concurrency,
     var.schedules,
     var.event_bus_name,
