@@ -121,7 +121,8 @@ instance-types: $(VENV_READY) ## Write what is known of EC2's instance types ane
 
 lock: $(VENV_READY) ## Resolve the dependencies anew
 	$(PYTHON) -m pip install --quiet uv
-	for set in "--extra local --group dev pyproject.toml -o requirements/dev.txt" \
+	for set in "--extra local --extra tracing --group dev pyproject.toml -o requirements/dev.txt" \
+	           "--extra tracing pyproject.toml -c requirements/dev.txt -o requirements/service.txt" \
 	           "requirements/pcluster.in -o requirements/pcluster.txt" \
 	           "requirements/checkov.in -o requirements/checkov.txt"; do \
 	  uv pip compile --quiet --python-version 3.11 --universal --generate-hashes --no-emit-index-url \

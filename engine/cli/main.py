@@ -37,6 +37,7 @@ _COMMANDS = {
     "outputs": "engine.cli.read",
     "package": "engine.cli.package",
     "plan": "engine.cli.change",
+    "redrive": "engine.cli.service",
     "refresh-jwks": "engine.cli.ground",
     "release": "engine.cli.change",
     "render": "engine.cli.change",

@@ -1,10 +1,11 @@
-"""SQS's attribute RedriveAllowPolicy, which moto does not know.
+"""SQS's redrive attributes: moto does not know RedriveAllowPolicy, and writes RedrivePolicy anew.
 
 Source: SQS API reference, SetQueueAttributes and GetQueueAttributes.
 """
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 from engine.local.patches import Patches
@@ -19,3 +20,12 @@ def install(patches: Patches) -> None:
 
     original = patches.set(Queue, "__init__", init)
     patches.set(Queue, "BASE_ATTRIBUTES", [*Queue.BASE_ATTRIBUTES, "RedriveAllowPolicy"])
+
+    def attributes(self: Any) -> dict[str, Any]:
+        answer: dict[str, Any] = original_attributes.fget(self)
+        if self.redrive_policy:
+            # As clients send it, without blanks.
+            answer["RedrivePolicy"] = json.dumps(self.redrive_policy, separators=(",", ":"))
+        return answer
+
+    original_attributes = patches.set(Queue, "attributes", property(attributes))

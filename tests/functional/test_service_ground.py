@@ -1,4 +1,4 @@
-"""workspaces/service on the ground that bootstrap and shared leave: applied, nothing left to do, and down again."""
+"""workspaces/service on the ground of bootstrap and shared: up, nothing left to do, and down again."""
 
 from __future__ import annotations
 

@@ -35,6 +35,7 @@ ROLES = {
     "ssh": ["reader", "ssh-keys"],
     "ssh-user": ["reader", "user-keys"],
     "bootstrap": ["administrator-bootstrap"],
+    "redrive": ["reader", "service-redrive"],
     "service": ["administrator-service", "administrator-service-roles"],
     "service-api": ["service-api"],
     "service-worker": [
@@ -56,6 +57,7 @@ COMMANDS = {
     "list": "reader",
     "outputs": "reader",
     "plan": "plan",
+    "redrive": "redrive",
     "refresh-jwks": "apply",
     "release": "apply",
     "rotate-password": "apply",

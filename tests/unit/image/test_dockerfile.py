@@ -1,4 +1,4 @@
-"""The Dockerfile against what it names: sources, entry points, versions. Building it takes a Docker engine."""
+"""The Dockerfile against what it names: sources, entry points, versions. Building it takes Docker itself."""
 
 from __future__ import annotations
 
@@ -115,11 +115,8 @@ def test_both_entry_points_are_functions_of_two_arguments() -> None:
         module, _, function = handler.rpartition(".")
         path = ROOT / (module.replace(".", "/") + ".py")
         assert path.is_file(), f"{handler}: there is no {path.name}"
-        found = {
-            node.name: node
-            for node in ast.parse(path.read_text("utf-8")).body
-            if isinstance(node, ast.FunctionDef)
-        }
+        body = ast.parse(path.read_text("utf-8")).body
+        found = {node.name: node for node in body if isinstance(node, ast.FunctionDef)}
         assert len(found[function].args.args) == 2, f"{handler} does not take event and context"
 
 
