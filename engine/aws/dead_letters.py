@@ -60,10 +60,9 @@ def count_dead_letters(cloud: Cloud, queue: Queue) -> int:
     Raises   as `dead_letter_queue`
     """
     url = dead_letter_queue(cloud, queue)
-    name = "ApproximateNumberOfMessages"
     with aws_errors("counting dead letters"):
-        answer = cloud.sqs.get_queue_attributes(QueueUrl=url, AttributeNames=[name])
-    return int(answer["Attributes"][name])
+        answer = cloud.sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["ApproximateNumberOfMessages"])
+    return int(answer["Attributes"]["ApproximateNumberOfMessages"])
 
 
 def redrive(cloud: Cloud, queue: Queue, *, project: str | None = None, move: bool = True) -> list[DeadLetter]:

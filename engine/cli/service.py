@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from engine.cli.arguments import json_option, pass_invocation
-from engine.cli.console import note, print_json, print_table
+from engine.cli.console import print_json, print_table
 from engine.cli.invocation import Invocation
 from engine.model.names import split_project
 from engine.operations.reporting import Silent
@@ -34,9 +34,6 @@ def redrive(invocation: Invocation, project: str | None, dry_run: bool, as_json:
     if as_json:
         print_json({"dead_letters": [letter.to_dict() for letter in found]})
         return
-    if not found:
-        note(f"There are no dead letters{f' of {name}' if name else ''}.")
-        return
     print_table(
         ["Project", "Operation", "Tries", "Moved"],
         [
@@ -48,4 +45,5 @@ def redrive(invocation: Invocation, project: str | None, dry_run: bool, as_json:
             ]
             for letter in found
         ],
+        empty=f"There are no dead letters{f' of {name}' if name else ''}.",
     )
