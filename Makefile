@@ -3,16 +3,18 @@ PYTHON ?= python3
 VENV := .venv
 PCLUSTER_VENV := .venv-pcluster
 CHECKOV_VENV := .venv-checkov
+SCHEMATHESIS_VENV := .venv-schemathesis
 BIN := $(VENV)/bin
 NODE_FILES := modules/node-scripts/files
 # By what is in the locks, not by their age: a checkout of an older commit makes files that are newer.
 VENV_READY := $(VENV)/.ready-$(firstword $(shell cat requirements/dev.txt pyproject.toml | cksum))
 PCLUSTER_VENV_READY := $(PCLUSTER_VENV)/.ready-$(firstword $(shell cksum < requirements/pcluster.txt))
 CHECKOV_VENV_READY := $(CHECKOV_VENV)/.ready-$(firstword $(shell cksum < requirements/checkov.txt))
+SCHEMATHESIS_VENV_READY := $(SCHEMATHESIS_VENV)/.ready-$(firstword $(shell cksum < requirements/schemathesis.txt))
 MODULES := $(sort $(notdir $(wildcard modules/*)))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-pcluster setup-checkov setup-services setup-slurm demo test test-unit lint scan format lock docs package schemas update-policies instance-types clean
+.PHONY: help setup setup-pcluster setup-checkov setup-schemathesis setup-services setup-slurm demo test test-unit test-api test-slurm-older test-slurm-newer lint scan format lock docs package schemas update-policies instance-types clean
 
 help: ## Show the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
@@ -50,6 +52,15 @@ $(CHECKOV_VENV_READY):
 	@rm -f $(@D)/.ready*
 	@touch $@
 
+setup-schemathesis: $(SCHEMATHESIS_VENV_READY) ## Make .venv-schemathesis, which throws requests at the API
+
+$(SCHEMATHESIS_VENV_READY):
+	@test -x $(SCHEMATHESIS_VENV)/bin/python || $(PYTHON) -m venv $(SCHEMATHESIS_VENV)
+	@echo "Installing schemathesis into $(SCHEMATHESIS_VENV) ..."
+	@$(SCHEMATHESIS_VENV)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/schemathesis.txt
+	@rm -f $(@D)/.ready*
+	@touch $@
+
 # Only the core packages: they hold the programs and no service that apt would start.
 setup-services: ## Install the servers that some tests run as child processes (Debian, Ubuntu; as root)
 	@{ test -x /usr/sbin/mariadbd && command -v mariadb-install-db && command -v setfacl; } >/dev/null || { \
@@ -75,6 +86,21 @@ test: setup setup-pcluster setup-checkov ## Run every test (real Terraform on th
 
 test-unit: setup ## Run the tests that start nothing
 	$(BIN)/python -m pytest tests/unit tests/golden $(PYTEST_ARGS)
+
+test-api: setup setup-schemathesis ## Throw requests at the API, held against docs/openapi.json
+	$(BIN)/python -m tests.api $(SCHEMATHESIS_VENV)/bin/schemathesis $(API_ARGS)
+
+# CI runs trixie's 24.11. ParallelCluster's own release lies between it and the newer one.
+SLURM_TESTS = REQUIRE_SERVICES=1 SLURM_SUITE=$(SLURM_SUITE) \
+  $(BIN)/python -m pytest -n 2 --dist loadgroup tests/slurm $(PYTEST_ARGS)
+
+test-slurm-older: SLURM_SUITE := bookworm
+test-slurm-older: setup setup-slurm ## Run the tests of the real Slurm on Debian 12's 22.05 (as root)
+	$(SLURM_TESTS)
+
+test-slurm-newer: SLURM_SUITE := forky
+test-slurm-newer: setup setup-slurm ## Run them on that of Debian's next release: 26.05 (as root)
+	$(SLURM_TESTS)
 
 lint: setup ## Check style and types of Python, Terraform and the scripts of the nodes
 	$(BIN)/ruff check .
@@ -124,11 +150,12 @@ lock: $(VENV_READY) ## Resolve the dependencies anew
 	for set in "--extra local --extra tracing --group dev pyproject.toml -o requirements/dev.txt" \
 	           "--extra tracing pyproject.toml -c requirements/dev.txt -o requirements/service.txt" \
 	           "requirements/pcluster.in -o requirements/pcluster.txt" \
-	           "requirements/checkov.in -o requirements/checkov.txt"; do \
+	           "requirements/checkov.in -o requirements/checkov.txt" \
+	           "requirements/schemathesis.in -o requirements/schemathesis.txt"; do \
 	  uv pip compile --quiet --python-version 3.11 --universal --generate-hashes --no-emit-index-url \
 	    --no-emit-find-links --no-header --no-annotate $$set; \
 	done
 
 clean: ## Remove what setup, demo and tests have made
 	-@test -x $(BIN)/provisioner && $(BIN)/provisioner local down >/dev/null 2>&1
-	rm -rf $(VENV) $(PCLUSTER_VENV) $(CHECKOV_VENV) $(SLURM_ROOTS) .provisioner workspaces/projects
+	rm -rf $(VENV) $(PCLUSTER_VENV) $(CHECKOV_VENV) $(SCHEMATHESIS_VENV) $(SLURM_ROOTS) .provisioner workspaces/projects

@@ -10,6 +10,7 @@ from docs.generate.network_drawing import draw_network
 from docs.generate.storage import read_storage
 from docs.generate.storage_drawing import draw_storage
 from docs.generate.tables import with_tables
+from engine.service import openapi
 
 DIAGRAMS: dict[str, Callable[[Path], str]] = {
     "docs/network.svg": lambda root: draw_network(read_network(root)),
@@ -20,7 +21,8 @@ DIAGRAMS: dict[str, Callable[[Path], str]] = {
 def pages(root: Path) -> dict[Path, str]:
     """Path of a page -> its text as the code has it now."""
     tables = {readme: with_tables(readme.read_text("utf-8"), readme.parent) for readme in readmes(root)}
-    return tables | {root / name: draw(root) for name, draw in DIAGRAMS.items()}
+    document = {root / "docs" / "openapi.json": openapi.text()}
+    return tables | document | {root / name: draw(root) for name, draw in DIAGRAMS.items()}
 
 
 def readmes(root: Path) -> list[Path]:

@@ -65,7 +65,7 @@ def up(invocation: Invocation, port: int, durations: dict[str, str], empty: bool
         invocation.home,
         port=port,
         durations=wanted,
-        names=_shared_names(invocation.settings),
+        names=shared_names(invocation.settings),
         empty=empty,
     )
     if as_json:
@@ -148,7 +148,7 @@ def _facts(status: CloudStatus) -> dict[str, Any]:
     }
 
 
-def _shared_names(settings: Settings) -> SharedNames:
+def shared_names(settings: Settings) -> SharedNames:
     """Seed what the settings will look for, under the names they will look for."""
     from engine.local.shared_names import SharedNames
 

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING
 
 from engine.aws.registry import Phase, ProjectRecord
-from engine.errors import EngineError, UnknownProject
+from engine.errors import EngineError, LeaseLost, UnknownProject
 from engine.model.spec import ProjectSpec, dump_spec, load_spec, spec_digest
 from engine.operations.place import Place
+
+if TYPE_CHECKING:
+    from engine.operations.engine import Engine
 
 # What failed is told in full by the command; the record keeps what fits into a table.
 _MESSAGE_CHARS = 1000
@@ -48,15 +52,17 @@ def note_planned(place: Place, spec: ProjectSpec) -> ProjectRecord:
 
 
 @contextmanager
-def working(place: Place, spec: ProjectSpec, phase: Phase, *, done: Phase) -> Iterator[None]:
+def working(engine: Engine, spec: ProjectSpec, phase: Phase, *, done: Phase) -> Iterator[None]:
     """Record that work is under way; afterwards how it ended.
 
-    An interruption or an error leaves phase FAILED with its message, which the next run overwrites.
+    An interruption or an error leaves phase FAILED with its message, which the next run overwrites; when
+    the time of the run is up, the phase stays. A run that lost its lease writes nothing more.
     Raises   OperationInProgress when the record moved under us
     """
-    record = place.registry.replace(
-        note_planned(place, spec),
-        now=place.now(),
+    engine.check()
+    record = engine.registry.replace(
+        note_planned(engine, spec),
+        now=engine.now(),
         phase=phase,
         message="",
         spec_json=dump_spec(spec),
@@ -64,16 +70,30 @@ def working(place: Place, spec: ProjectSpec, phase: Phase, *, done: Phase) -> It
     )
     try:
         yield
+        engine.check_owned()
+    except LeaseLost:
+        raise
     except EngineError as error:
-        _failed(place, record, f"{error.code}: {error.message}")
+        if engine.duty is not None and (engine.duty.lost or engine.duty.stopping):
+            _continues(engine, record)
+            raise
+        _failed(engine, record, f"{error.code}: {error.message}")
         raise
     except BaseException as error:
-        _failed(place, record, f"interrupted by {type(error).__name__}; run it again")
+        _failed(engine, record, f"interrupted by {type(error).__name__}; run it again")
         raise
-    place.registry.replace(record, now=place.now(), phase=done, message="")
+    engine.registry.replace(record, now=engine.now(), phase=done, message="")
 
 
-def _failed(place: Place, record: ProjectRecord, message: str) -> None:
+def _continues(engine: Engine, record: ProjectRecord) -> None:
+    with suppress(EngineError):
+        engine.check_owned()
+        engine.registry.replace(record, now=engine.now(), message="the next run goes on with it")
+
+
+def _failed(engine: Engine, record: ProjectRecord, message: str) -> None:
     # The error that brought us here is the one to tell, not that its record could not be written.
     with suppress(EngineError):
-        place.registry.replace(record, now=place.now(), phase=Phase.FAILED, message=message[:_MESSAGE_CHARS])
+        engine.registry.replace(
+            record, now=engine.now(), phase=Phase.FAILED, message=message[:_MESSAGE_CHARS]
+        )

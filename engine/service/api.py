@@ -48,7 +48,7 @@ ROUTES: tuple[Route, ...] = (*old_routes.ROUTES, *v1_routes.ROUTES)
 JSON = "application/json"
 MAX_BODY_BYTES = 65_536
 MAX_PATH_CHARS = 1024
-_ANY_METHOD = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
+_ANY_METHOD = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE")
 _LOGGED_CHARS = 200
 
 

@@ -22,6 +22,7 @@ from engine.operations import access
 from engine.operations.requests import Desk, ask_for_project, ask_for_removal, hand_to_worker
 from engine.operations.status import ProjectStatus, project_status
 from engine.service import answers
+from engine.service.logging import note
 from engine.service.routes import Answer, Parameter, Reply, Request, Route, boolean
 
 PREFIX = "/hpc-provisioner"
@@ -89,7 +90,8 @@ def down(desk: Desk, request: Request) -> Reply:
     status = project_status(desk.place, vlab_id, project_id)
     if old_status(status.record, status.cluster.status, desk.store.latest(status.record.project)) is None:
         raise _absent(status.record.project)
-    ask_for_removal(desk, vlab_id, project_id, requested_by=request.caller)
+    removal = ask_for_removal(desk, vlab_id, project_id, requested_by=request.caller)
+    note(operation_id=removal.operation.id)
     cluster = status.cluster
     body: answers.OldDown = {
         "cluster": _listed(
@@ -142,6 +144,7 @@ def _stands(desk: Desk, spec: ProjectSpec) -> bool:
     place = desk.place
     active = desk.store.active(spec.project)
     if active is not None:
+        note(operation_id=active.id)
         hand_to_worker(desk, active)
         return active.wish.kind is Kind.PROVISION
     record = place.registry.get(spec.vlab_id, spec.project_id)
@@ -153,7 +156,7 @@ def _stands(desk: Desk, spec: ProjectSpec) -> bool:
 
 def _ask(desk: Desk, spec: ProjectSpec, caller: str) -> None:
     try:
-        ask_for_project(desk, spec, requested_by=caller)
+        note(operation_id=ask_for_project(desk, spec, requested_by=caller).operation.id)
     except OperationInProgress:
         # Somebody was faster with other parameters: then theirs is the cluster that comes.
         if not _stands(desk, spec):
@@ -192,6 +195,7 @@ def _one(desk: Desk, vlab_id: str, project_id: str) -> Reply:
     record, cluster = status.record, status.cluster
     latest = desk.store.latest(record.project)
     if latest is not None:
+        note(operation_id=latest.id)
         hand_to_worker(desk, latest)
     word = old_status(record, cluster.status, latest)
     if word is None:

@@ -28,7 +28,7 @@ ALLOWED = {
         "review",
         "model",
     },
-    "service": {"service", "operations", "aws", "model"},
+    "service": {"service", "operations", "terraform", "aws", "model"},
     "local": {"local", "accounting", "aws", "model", "terraform"},
     "cli": {"cli", "service", "operations", "workspace", "terraform", "aws", "review", "model", "local"},
 }

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 
@@ -17,6 +19,7 @@ from engine.aws.session import Cloud
 from engine.errors import NotBootstrapped
 from engine.model.operation import Kind, Wish, requested
 
+PAGE = Path(__file__).parents[3] / "docs" / "doctor.md"
 QUEUE, DEAD = "ops.fifo", "ops-dead.fifo"
 ACCOUNT_REGION = "eu-west-3:123456789012"
 
@@ -138,6 +141,11 @@ def test_without_a_service_there_is_nothing_to_move(cloud: Cloud, make_queue: Ca
 
 
 class TestDoctor:
+    def test_the_page_lists_every_check(self, cloud: Cloud, service: Service) -> None:
+        names = {check.name for check in examine_service(cloud, operations_queue=QUEUE)}
+        section = PAGE.read_text("utf-8").partition("\n## Service\n")[2]
+        assert set(re.findall(r"^\| `([^`]+)` \|", section, re.MULTILINE)) == {*names, "queue NAME"}
+
     def test_says_nothing_where_there_is_no_service(self, cloud: Cloud) -> None:
         assert examine_service(cloud, operations_queue=QUEUE) == []
 

@@ -10,6 +10,7 @@ from typing import Any
 from urllib.parse import parse_qsl
 
 from engine.service.api import Service
+from tests.functional.service.document import require_documented
 
 EVENTS = Path(__file__).parents[2] / "events"
 CALLER = "arn:aws:sts::123456789012:assumed-role/workflow-service/session"
@@ -67,4 +68,8 @@ class Gateway:
     def send(self, sent: dict[str, Any]) -> Answered:
         answer = self.service.answer(sent)
         headers = {name: values[0] for name, values in answer["multiValueHeaders"].items()}
-        return Answered(answer["statusCode"], json.loads(answer["body"]), headers)
+        body = json.loads(answer["body"])
+        require_documented(
+            sent["httpMethod"], sent["path"], answer["statusCode"], headers["Content-Type"], body
+        )
+        return Answered(answer["statusCode"], body, headers)

@@ -1,0 +1,169 @@
+"""The entry point of the worker function: messages of the queue in, one run on an operation each.
+
+A run ends SUCCEEDED or FAILED, or CONTINUES when its time is up: then the next message is sent, and the
+next run goes on with the same operation. A message that could not be worked on is given back; SQS hands it
+out again, and after some such times it becomes a dead letter.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+from engine.aws.events import publish
+from engine.aws.queue import Queue, read_task
+from engine.errors import BusyError, EngineError, LeaseLost
+from engine.model.operation import Event, Operation, Owner, State
+from engine.operations.engine import Engine, open_engine
+from engine.operations.installation import base_folder, read_catalogue, read_settings
+from engine.operations.reporting import Silent
+from engine.operations.work import work
+from engine.service.logging import about, count, logger, note
+from engine.service.tracing import span
+from engine.terraform.processes import lambda_request
+
+if TYPE_CHECKING:
+    from engine.operations.duty import Duty
+
+# Kept back from the end of the request, for sending the next message and answering.
+_LAST_S = 5.0
+FOLDER_VARIABLE = "PROVISIONER_INTERNAL_FOLDER"
+"""Where relative folders of the settings start, if not where a Lambda function may write."""
+# The only place of a Lambda function that can be written to.
+_LAMBDA_FOLDER = "/tmp/provisioner"  # noqa: S108
+
+_Work = Callable[..., Operation]
+
+
+class Context(Protocol):
+    """As much of Lambda's context as is used."""
+
+    aws_request_id: str
+    function_name: str
+
+    def get_remaining_time_in_millis(self) -> int: ...
+
+
+def handler(event: Mapping[str, Any], context: Context) -> dict[str, Any]:
+    """What Lambda calls, with a batch of SQS FIFO messages (of one message, as it is set up)."""
+    return worker().answer(event, context)
+
+
+@cache
+def worker() -> Worker:
+    """Made by the first batch that a function's process gets, and kept."""
+    effective = read_settings(environ=os.environ)
+    base = base_folder()
+    engine = open_engine(
+        effective.settings,
+        base=Path(os.environ.get(FOLDER_VARIABLE, _LAMBDA_FOLDER)),
+        environ=os.environ,
+        reporter=Silent(),
+        catalogue=read_catalogue(effective, base=base),
+    )
+    return Worker(engine)
+
+
+@dataclass(frozen=True)
+class Run:
+    """Who works, and until when.
+
+    deadline   time.monotonic() by which the run must have ended; None: no limit
+    started    given the duty, so that somebody can stop it
+    """
+
+    owner: Owner
+    deadline: float | None = None
+    started: Callable[[Duty], None] | None = None
+
+
+class Worker:
+    """Works through messages. carry_out is `engine.operations.work.work`, but for tests."""
+
+    def __init__(self, engine: Engine, *, carry_out: _Work = work) -> None:
+        self.engine = engine
+        self._carry_out = carry_out
+        self.queue = Queue(engine.cloud, engine.settings.operations_queue)
+
+    def answer(self, event: Mapping[str, Any], context: Context) -> dict[str, Any]:
+        """Lambda's answer: the messages that are to be handed out again, and with each of them the later
+        ones of its project, so that their order stays."""
+        failed: list[str] = []
+        stuck: set[str] = set()
+        for record in event["Records"]:
+            group = str(record.get("attributes", {}).get("MessageGroupId"))
+            if group in stuck or not self.take(record["messageId"], record["body"], _run(context)):
+                stuck.add(group)
+                failed.append(record["messageId"])
+        return {"batchItemFailures": [{"itemIdentifier": message_id} for message_id in failed]}
+
+    def take(self, message_id: str, body: str, run: Run) -> bool:
+        """One run on the operation that a message names; False when the message must be handed out again."""
+        started = time.monotonic()
+        with about(message_id=message_id, worker=run.owner.name):
+            outcome = self._outcome(body, run)
+            seconds = time.monotonic() - started
+            logger.info("ended", outcome=outcome, duration_ms=round(seconds * 1000))
+            count("worker", outcome, seconds=seconds)
+        return outcome not in ("refused", "busy")
+
+    def _outcome(self, body: str, run: Run) -> str:
+        try:
+            task = read_task(body)
+            note(project=task.project, operation_id=task.operation_id)
+            logger.info("takes up")
+            with span("operation", enabled=self.engine.settings.tracing, operation=task.operation_id):
+                operation = self._carry_out(
+                    self.engine,
+                    task.project,
+                    task.operation_id,
+                    owner=run.owner,
+                    deadline=run.deadline,
+                    published=self._publish,
+                    started=run.started,
+                )
+            if operation.state is State.CONTINUES:
+                self.queue.send(operation)
+        except LeaseLost as error:
+            # It is finished already, or another worker goes on with it: this message has done its duty.
+            logger.info("nothing to do", code=error.code, detail=error.message)
+            return "superfluous"
+        except BusyError as error:
+            logger.info("another works on it", code=error.code, detail=error.message)
+            return "busy"
+        except EngineError as error:
+            logger.error("could not work", code=error.code, detail=error.message)
+            return "refused"
+        except Exception:  # noqa: BLE001 - the message is given back, and the next one may fare better
+            logger.exception("a bug")
+            return "refused"
+        if operation.failure is not None:
+            logger.error("failed", code=operation.failure.code, detail=operation.failure.message)
+        return str(operation.state).lower()
+
+    def _publish(self, operation: Operation, event: Event) -> None:
+        """Tell the log, and the bus if there is one; whether anybody listens decides nothing."""
+        logger.info(event.text, phase=operation.phase, percent=operation.progress.percent)
+        bus = self.engine.settings.event_bus
+        if bus is None:
+            return
+        try:
+            publish(self.engine.cloud, bus, operation, event)
+        except EngineError as error:
+            logger.warning("nobody was told", code=error.code, detail=error.message)
+
+
+def _run(context: Context) -> Run:
+    left_s = context.get_remaining_time_in_millis() / 1000
+    owner = lambda_request(
+        function=context.function_name,
+        request_id=context.aws_request_id,
+        ends_at=datetime.now(UTC) + timedelta(seconds=left_s),
+    )
+    return Run(owner, deadline=time.monotonic() + left_s - _LAST_S)

@@ -1,0 +1,202 @@
+"""The old interface, as its clients use it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from engine.aws.clusters import ClusterSummary
+from engine.aws.queue import read_task
+from engine.aws.registry import Phase
+from engine.local.server import LocalCloud
+from engine.model.operation import Failure, Kind, Owner, failed, succeeded
+from engine.operations.requests import Desk
+from engine.service import old_routes
+from engine.service.old_routes import old_status
+from tests.functional.service.gateway import Gateway, recorded
+
+TTL = timedelta(minutes=1)
+CLUSTER = "/hpc-provisioner/pcluster"
+PROJECT = "project_id=proj&vlab_id=lab"
+KNOWN = {
+    "CREATE_IN_PROGRESS",
+    "CREATE_COMPLETE",
+    "CREATE_FAILED",
+    "UPDATE_IN_PROGRESS",
+    "DELETE_IN_PROGRESS",
+    "DELETE_FAILED",
+}
+
+
+def end(desk: Desk, phase: Phase, *, failure: Failure | None = None) -> None:
+    """As a worker ends the operation that is under way."""
+    store, now = desk.store, datetime.now(UTC)
+    active = store.active("lab/proj")
+    assert active
+    lease, operation = store.claim("lab/proj", active.id, Owner("process", "me", {}), now=now, ttl=TTL)
+    store.finish(lease, failed(operation, failure, now) if failure else succeeded(operation, now))
+    record = desk.place.registry.get("lab", "proj")
+    assert record
+    desk.place.registry.replace(record, now=now, phase=phase)
+
+
+def test_up_answers_both_keys_and_nothing_that_looks_like_an_error(gateway: Gateway, desk: Desk) -> None:
+    # WHEN the workflow service asks, in its own way
+    up = gateway("POST", CLUSTER, query=f"{PROJECT}&dev=True")
+    # THEN both private keys can be fetched at once, and no `message` is there
+    assert up.status == 200
+    cluster = up.body["cluster"]
+    assert cluster["clusterStatus"] == "CREATE_REQUEST_RECEIVED"
+    assert cluster["ssh_user"] == "sim"
+    assert cluster["private_ssh_key_arn"] == cluster["user_private_ssh_key_arn"]
+    for name in ("user_private_ssh_key_arn", "admin_private_ssh_key_arn"):
+        secret = desk.place.cloud.secretsmanager.get_secret_value(SecretId=cluster[name])
+        assert "PRIVATE KEY" in secret["SecretString"]
+    assert "message" not in str(up.body)
+    # AND the operation waits for a worker, under the queue's only message
+    operation = desk.store.active("lab/proj")
+    message = desk.queue.receive()
+    assert operation and message and read_task(message.body).operation_id == operation.id
+    assert operation.requested_by.endswith("assumed-role/workflow-service/session")
+
+
+def test_the_status_can_be_asked_for_right_after_up(gateway: Gateway) -> None:
+    gateway("POST", CLUSTER, query=PROJECT)
+    found = gateway.send(recorded("old_get_one"))
+    assert (found.status, found.body["clusterStatus"]) == (200, "CREATE_IN_PROGRESS")
+    assert (found.body["vlab_id"], found.body["project_id"], found.body["clusterFsxId"]) == (
+        "lab",
+        "proj",
+        None,
+    )
+    assert "headNode" not in found.body
+    (listed,) = gateway("GET", CLUSTER).body["clusters"]
+    assert (listed["clusterName"], listed["clusterStatus"]) == (
+        found.body["clusterName"],
+        "CREATE_IN_PROGRESS",
+    )
+
+
+def test_fifty_at_once_make_one_operation_and_one_pair_of_keys(
+    gateway: Gateway, desk: Desk, cloud: LocalCloud
+) -> None:
+    before = cloud.calls()
+    # WHEN 50 callers ask for one project at the same time
+    with ThreadPoolExecutor(50) as pool:
+        answers = list(pool.map(lambda _: gateway("POST", CLUSTER, query=PROJECT), range(50)))
+    # THEN all of them get the same answer
+    assert {answer.status for answer in answers} == {200}
+    assert len({str(answer.body) for answer in answers}) == 1
+    # AND there is one operation, one message, one admin key and one user key
+    assert len(desk.store.list("lab/proj").operations) == 1
+    assert desk.queue.receive() and not desk.queue.receive()
+    made = Counter(cloud.calls())
+    made.subtract(before)
+    assert (made["ec2:CreateKeyPair"], made["secretsmanager:CreateSecret"]) == (2, 2)
+    assert made["ec2:DeleteKeyPair"] == 0
+
+
+def test_what_stands_is_left_as_it_is(gateway: Gateway, desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    # GIVEN a cluster that stands
+    first = gateway("POST", CLUSTER, query=f"{PROJECT}&tier=prod-mpi")
+    # WHEN another client asks with other parameters, while it is made and afterwards
+    again = gateway("POST", CLUSTER, query=PROJECT)
+    end(desk, Phase.READY)
+    monkeypatch.setattr(
+        old_routes.clusters, "describe_cluster", lambda *_, **__: type("Ready", (), {"ready": True})
+    )
+    afterwards = gateway("POST", CLUSTER, query=PROJECT)
+    # THEN it gets the cluster that is there, and nothing is changed
+    assert first.body == again.body == afterwards.body
+    assert len(desk.store.list("lab/proj").operations) == 1
+
+
+def test_down_removes_what_was_only_asked_for(gateway: Gateway, desk: Desk) -> None:
+    gateway("POST", CLUSTER, query=PROJECT)
+    busy = gateway("DELETE", CLUSTER, query=PROJECT)
+    assert (busy.status, busy.code) == (409, "OPERATION_IN_PROGRESS")
+    end(desk, Phase.READY, failure=Failure("UNREACHABLE", "nobody answered"))
+    down = gateway("DELETE", CLUSTER, query=PROJECT)
+    assert (down.status, down.body["cluster"]["clusterStatus"]) == (200, "DELETE_IN_PROGRESS")
+    operation = desk.store.active("lab/proj")
+    assert operation and operation.wish.kind is Kind.RELEASE and not operation.wish.purge_data
+    assert gateway("GET", CLUSTER, query=PROJECT).body["clusterStatus"] == "DELETE_IN_PROGRESS"
+    end(desk, Phase.PARKED)
+    gone = gateway("GET", CLUSTER, query=PROJECT)
+    assert (gone.status, gone.code) == (404, "UNKNOWN_PROJECT")
+    assert gateway("GET", CLUSTER).body == {"clusters": []}
+    assert gateway("DELETE", CLUSTER, query=PROJECT).status == 404
+
+
+def test_a_failure_is_told_with_its_reason(gateway: Gateway, desk: Desk) -> None:
+    gateway("POST", CLUSTER, query=PROJECT)
+    reason = "OnNodeStartExecutionFailure: node.sh ended with 3"
+    end(desk, Phase.FAILED, failure=Failure("CLUSTER_FAILED", reason))
+    found = gateway("GET", CLUSTER, query=PROJECT)
+    assert found.body["clusterStatus"] == "CREATE_FAILED"
+    assert {"failureCode": "CLUSTER_FAILED", "failureReason": reason} in found.body["failures"]
+    assert "message" not in found.body
+
+
+def test_booleans_are_text_in_any_case(gateway: Gateway, desk: Desk) -> None:
+    for number, flag in enumerate(("true", "True", "TRUE", "false", "False", "FALSE")):
+        flags = f"include_lustre={flag}&benchmark={flag}&dev={flag}"
+        gateway("POST", CLUSTER, query=f"{flags}&project_id=p{number}&vlab_id=lab")
+        operation = desk.store.active(f"lab/p{number}")
+        assert operation
+        kind = operation.wish.to_dict()["spec"]["storage"]["kind"]
+        assert kind == ("lustre" if flag.lower() == "true" else "efs"), flag
+
+
+BAD_REQUESTS = [
+    ("POST", "vlab_id=lab", "INVALID_REQUEST"),
+    ("POST", "", "INVALID_REQUEST"),
+    ("DELETE", "project_id=proj", "INVALID_REQUEST"),
+    ("GET", "project_id=proj", "INVALID_REQUEST"),
+    ("POST", f"{PROJECT}&colour=red", "INVALID_REQUEST"),
+    ("POST", f"{PROJECT}&include_lustre=yes", "INVALID_REQUEST"),
+    ("POST", f"{PROJECT}&vlab_id=lab", "INVALID_REQUEST"),
+    ("POST", f"{PROJECT}&tier=gigantic", "INVALID_SPEC"),
+    ("POST", "project_id=../../etc&vlab_id=lab", "INVALID_SPEC"),
+    ("POST", "project_id=&vlab_id=lab", "INVALID_SPEC"),
+    ("POST", f"vlab_id=lab&project_id={'x' * 10_000}", "INVALID_SPEC"),
+    ("POST", "vlab_id=lab&project_id=1%27%20OR%201=1", "INVALID_SPEC"),
+    ("GET", "vlab_id=lab&project_id=%F0%9F%90%8D", "INVALID_SPEC"),
+    ("PUT", PROJECT, "METHOD_NOT_ALLOWED"),
+]
+
+
+def test_a_bad_request_is_one_word(gateway: Gateway, desk: Desk) -> None:
+    for method, query, code in BAD_REQUESTS:
+        refused = gateway(method, CLUSTER, query=query)
+        assert (refused.status, refused.body["message"]) == (400, code), (method, query[:80])
+        assert " " not in refused.body["message"] and refused.body["detail"]
+    assert not list(desk.place.registry.list())
+
+
+def test_an_unknown_old_address_is_400_as_its_clients_know(gateway: Gateway) -> None:
+    assert gateway("GET", "/hpc-provisioner/nothing").status == 400
+
+
+def test_no_status_is_one_that_old_clients_do_not_know(desk: Desk, gateway: Gateway) -> None:
+    gateway("POST", CLUSTER, query=PROJECT)
+    record = desk.place.registry.get("lab", "proj")
+    waiting = desk.store.latest("lab/proj")
+    assert record and waiting
+    now = datetime.now(UTC)
+    latest: list[Any] = [None, waiting, succeeded(waiting, now), failed(waiting, Failure("X", "y"), now)]
+    words = [
+        None,
+        *(
+            f"{verb}_{end}"
+            for verb in ("CREATE", "UPDATE", "DELETE")
+            for end in ("IN_PROGRESS", "COMPLETE", "FAILED")
+        ),
+    ]
+    seen = {old_status(record, word, one) for word in words for one in latest}
+    assert seen - {None} <= KNOWN
+    assert ClusterSummary("", None).stack_status is None

@@ -1,0 +1,161 @@
+"""Messages in, runs out: what is given back, what is sent on, and what is told."""
+
+from __future__ import annotations
+
+import io
+import json
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from engine.aws.queue import read_task
+from engine.errors import LeaseLost, OperationInProgress, UnknownOperation, Unreachable
+from engine.model.operation import Event, Failure, Kind, Operation, State, Wish, failed, requested, succeeded
+from engine.operations.engine import open_engine
+from engine.operations.reporting import Silent
+from engine.operations.requests import Desk
+from engine.service.worker import Worker
+
+NOW = datetime(2026, 11, 28, 12, 0, tzinfo=UTC)
+
+
+@dataclass
+class Lambda:
+    aws_request_id: str = "11111111-2222-4333-8444-555555555555"
+    function_name: str = "worker"
+
+    def get_remaining_time_in_millis(self) -> int:
+        return 600_000
+
+
+def wished(project_id: str = "proj") -> Operation:
+    wish = Wish(Kind.RELEASE)
+    return requested(vlab_id="lab", project_id=project_id, wish=wish, requested_by="me", now=NOW)
+
+
+def message(number: int, operation: Operation) -> dict[str, Any]:
+    body = json.dumps({"project": operation.project, "operation_id": operation.id})
+    return {"messageId": str(number), "body": body, "attributes": {"MessageGroupId": operation.project}}
+
+
+def batch(*records: dict[str, Any]) -> dict[str, Any]:
+    return {"Records": list(records)}
+
+
+@pytest.fixture
+def working(desk: Desk, tmp_path: Path) -> Callable[..., Worker]:
+    """A worker whose runs are what the test says."""
+
+    def make(carry_out: Callable[..., Operation], **settings: Any) -> Worker:
+        changed = desk.place.settings.model_copy(update=settings)
+        engine = open_engine(changed, base=tmp_path, environ={}, reporter=Silent())
+        return Worker(engine, carry_out=carry_out)
+
+    return make
+
+
+def given_back(answer: dict[str, Any]) -> list[str]:
+    return [one["itemIdentifier"] for one in answer["batchItemFailures"]]
+
+
+def test_a_run_gets_the_time_that_the_request_has(working: Callable[..., Worker]) -> None:
+    seen: dict[str, Any] = {}
+
+    def carry_out(_engine: Any, project: str, operation_id: str, **more: Any) -> Operation:
+        seen.update(more, project=project, operation_id=operation_id)
+        return succeeded(wished(), NOW)
+
+    operation = wished()
+    assert not given_back(working(carry_out).answer(batch(message(1, operation)), Lambda()))
+    assert (seen["project"], seen["operation_id"]) == ("lab/proj", operation.id)
+    assert 590 < seen["deadline"] - time.monotonic() < 596
+    assert seen["owner"].kind == "lambda" and seen["owner"].identity["request_id"] == Lambda.aws_request_id
+
+
+def test_what_is_not_done_is_sent_on_and_what_has_ended_is_not(
+    working: Callable[..., Worker], desk: Desk
+) -> None:
+    operation = replace(wished(), state=State.CONTINUES, slices=1)
+    assert not given_back(working(lambda *_, **__: operation).answer(batch(message(1, operation)), Lambda()))
+    sent = desk.queue.receive()
+    assert sent and read_task(sent.body).operation_id == operation.id
+    assert sent.attributes["MessageGroupId"] == "lab/proj"
+    assert sent.attributes["MessageDeduplicationId"] == f"{operation.id}-1"
+    desk.queue.finish(sent)
+    for ended in (succeeded(operation, NOW), failed(operation, Failure("CLUSTER_FAILED", "why"), NOW)):
+        worker = working(lambda *_, _ended=ended, **__: _ended)
+        assert not given_back(worker.answer(batch(message(1, operation)), Lambda()))
+    assert desk.queue.receive() is None
+
+
+@pytest.mark.parametrize(
+    ("error", "back"),
+    [
+        (LeaseLost("another has it"), False),
+        (OperationInProgress("another has it now"), True),
+        (UnknownOperation("never heard of it"), True),
+        (Unreachable("no DynamoDB"), True),
+        (RuntimeError("a bug"), True),
+    ],
+)
+def test_a_message_is_given_back_unless_there_is_nothing_to_do(
+    working: Callable[..., Worker], error: Exception, back: bool
+) -> None:
+    def carry_out(*_: Any, **__: Any) -> Operation:
+        raise error
+
+    answer = working(carry_out).answer(batch(message(1, wished())), Lambda())
+    assert given_back(answer) == (["1"] if back else [])
+
+
+def test_behind_a_message_that_is_given_back_its_project_waits(working: Callable[..., Worker]) -> None:
+    first, other = wished("a"), wished("b")
+
+    def carry_out(_engine: Any, project: str, *_: Any, **__: Any) -> Operation:
+        if project == "lab/a":
+            raise Unreachable("no DynamoDB")
+        return succeeded(other, NOW)
+
+    records = batch(message(1, first), message(2, other), message(3, wished("a")))
+    assert given_back(working(carry_out).answer(records, Lambda())) == ["1", "3"]
+
+
+def test_each_phase_is_told_to_the_log_and_the_bus(
+    working: Callable[..., Worker], desk: Desk, log: io.StringIO
+) -> None:
+    operation = replace(wished(), state=State.RUNNING, phase="APPLYING")
+    sent: list[dict[str, Any]] = []
+
+    def carry_out(*_: Any, published: Callable[[Operation, Event], None], **__: Any) -> Operation:
+        published(operation, Event(3, NOW, "step", "Applying"))
+        return succeeded(operation, NOW)
+
+    worker = working(carry_out, event_bus="default")
+    client = worker.engine.cloud.events
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(client, "put_events", lambda **call: sent.extend(call["Entries"]) or {})
+        worker.answer(batch(message(1, operation)), Lambda())
+        patch.setattr(client, "put_events", lambda **_: {"FailedEntryCount": 1, "Entries": [{}]})
+        assert not given_back(worker.answer(batch(message(1, operation)), Lambda())), "nobody need listen"
+    (entry,) = sent
+    detail = json.loads(entry["Detail"])
+    assert (entry["Source"], entry["DetailType"]) == (
+        "parallelcluster.provisioner",
+        "Operation Phase Change",
+    )
+    assert (detail["project"], detail["phase"], detail["event"]["text"]) == (
+        "lab/proj",
+        "APPLYING",
+        "Applying",
+    )
+    lines = [json.loads(line) for line in log.getvalue().splitlines()]
+    told = [line for line in lines if line["message"] in ("takes up", "Applying", "ended")]
+    assert {(line["project"], line["operation_id"]) for line in told if line["message"] != "ended"} == {
+        ("lab/proj", operation.id)
+    }
+    assert [line["phase"] for line in told if line["message"] == "Applying"] == ["APPLYING"] * 2

@@ -1,0 +1,50 @@
+"""What the API function imports: it must start quickly, and it never runs Terraform."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+from engine.service.api import ROUTES
+
+HEAVY = (
+    "cdktf",
+    "constructs",
+    "jsii",
+    "jinja2",
+    "python_terraform",
+    "moto",
+    "rich",
+    "click",
+    "pymysql",
+    "aws_xray_sdk",
+    "jsonschema",
+    "engine.terraform",
+    "engine.workspace",
+    "engine.review",
+    "engine.local",
+    "engine.cli",
+)
+
+
+@pytest.fixture(scope="module")
+def imported() -> set[str]:
+    """Every module that the API's entry point pulls in."""
+    code = "import sys, engine.service.api; print(*sys.modules)"
+    return set(
+        subprocess.run([sys.executable, "-c", code], capture_output=True, check=True).stdout.decode().split()
+    )
+
+
+def test_the_api_imports_nothing_that_makes_clusters(imported: set[str]) -> None:
+    assert not {name for name in imported if name.startswith(HEAVY)}
+
+
+def test_the_walk_sees_what_is_imported(imported: set[str]) -> None:
+    assert {"engine.service.v1_routes", "engine.aws.operation_store", "boto3"} <= imported
+
+
+def test_every_route_has_a_name_of_its_own() -> None:
+    assert len({route.name for route in ROUTES}) == len(ROUTES)
