@@ -13,6 +13,7 @@ from engine.model.settings import EffectiveSettings, Settings
 from engine.operations.installation import (
     base_folder,
     read_catalogue,
+    read_prices,
     read_settings,
     read_text,
     why_unread,
@@ -65,20 +66,7 @@ class Invocation:
 
         Raises   InvalidSettings
         """
-        from engine.model.prices import load_prices, parse_prices
-
-        if self.settings.prices is None:
-            return load_prices()
-        path = base_folder() / self.settings.prices
-        try:
-            text = _read_text(path)
-        except (OSError, UnicodeDecodeError) as error:
-            raise InvalidSettings(
-                f"The price table {path} cannot be read.",
-                [FieldProblem("prices", _why(error) + f" (from {self.effective.sources['prices']})")],
-                hint="Name an existing YAML file, or leave the setting out.",
-            ) from error
-        return parse_prices(text, source=str(path)).over(load_prices())
+        return read_prices(self.effective, base=base_folder())
 
     def engine(self, reporter: Reporter) -> Engine:
         """The engine that the settings describe, connected.

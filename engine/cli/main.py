@@ -40,6 +40,7 @@ _COMMANDS = {
     "package": "engine.cli.package",
     "plan": "engine.cli.change",
     "prices": "engine.cli.prices",
+    "redrive": "engine.cli.service",
     "refresh-jwks": "engine.cli.ground",
     "release": "engine.cli.change",
     "render": "engine.cli.change",

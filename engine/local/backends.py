@@ -76,6 +76,21 @@ class Backends:
 
         return iam_backends[self.account_id]["aws"]
 
+    def queues(self, region: str) -> Any:
+        from moto.sqs.models import sqs_backends
+
+        return sqs_backends[self.account_id][region]
+
+    def rest_apis(self, region: str) -> Any:
+        from moto.apigateway.models import apigateway_backends
+
+        return apigateway_backends[self.account_id][region]
+
+    def events(self, region: str) -> Any:
+        from moto.events.models import events_backends
+
+        return events_backends[self.account_id][region]
+
     def lambdas(self, region: str) -> Any:
         from moto.awslambda.models import lambda_backends
 

@@ -193,6 +193,20 @@ class Inventory:
         for function in backends.lambdas(region).list_functions():
             name = function.function_name
             yield _item("lambda", "function", name, name, dict(function.tags))
+        yield from self._service()
+
+    def _service(self) -> Iterator[Item]:
+        """What requests come through, and what starts functions."""
+        backends, region = self._world.backends, self._world.region
+        for source in backends.lambdas(region).list_event_source_mappings(None, None):
+            yield _item("lambda", "event-source-mapping", source.uuid)
+        for queue in backends.queues(region).queues.values():
+            yield _item("sqs", "queue", queue.name, queue.name, dict(queue.tags or {}))
+        for api in backends.rest_apis(region).apis.values():
+            yield _item("apigateway", "rest-api", api.id, api.name, dict(api.tags or {}))
+        for bus in backends.events(region).event_buses.values():
+            for rule in bus.rules.values():
+                yield _item("events", "rule", rule.arn, rule.name)
 
 
 def _key(item: Item) -> Key:

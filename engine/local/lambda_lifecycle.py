@@ -1,7 +1,8 @@
 """Lambda functions beyond moto: they come up and change in steps, and stand in the subnets they name.
 
 Source: Lambda developer guide, "Lambda function states" and "Giving Lambda functions access to
-resources in an Amazon VPC"; API reference, errors of CreateFunction and UpdateFunctionConfiguration.
+resources in an Amazon VPC"; API reference, errors of CreateFunction and UpdateFunctionConfiguration, and
+LoggingConfig.
 """
 
 from __future__ import annotations
@@ -32,10 +33,17 @@ def _patch_attributes(world: World, patches: Patches) -> None:
         original_init(self, *args, **kwargs)
         self.last_update_status = "Successful"
         self.interfaces = []
+        spec = kwargs.get("spec", args[1] if len(args) > 1 else {})
+        self.logging_config = spec.get("LoggingConfig") or {}
 
     def get_configuration(self: Any, on_create: bool = False) -> dict[str, Any]:
         configuration: dict[str, Any] = original_configuration(self, on_create)
         configuration["LastUpdateStatus"] = self.last_update_status
+        configuration["LoggingConfig"] = {
+            "LogFormat": "Text",
+            "LogGroup": f"/aws/lambda/{self.function_name}",
+            **self.logging_config,
+        }
         if self.state == "Pending":
             configuration |= {"StateReason": "The function is being created.", "StateReasonCode": "Creating"}
         return configuration
@@ -83,6 +91,7 @@ def _patch_update(world: World, patches: Patches) -> None:
     ) -> Any:
         function = _ready(self.get_function(function_name, qualifier))
         network = body.get("VpcConfig")
+        function.logging_config = body.get("LoggingConfig") or function.logging_config
         _check_network(world, self.region_name, network, body.get("Role") or function.role)
         original_configuration(self, function_name, qualifier, body)
         if network is not None:

@@ -199,6 +199,7 @@ class LocalCloud:
         from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
 
         from engine.local import (
+            aws_policies,
             bucket_policies,
             conditional,
             dashboards,
@@ -206,8 +207,10 @@ class LocalCloud:
             efs,
             lambda_lifecycle,
             network_acls,
+            queues,
             rds_groups,
             rds_instances,
+            rest_apis,
             secret_versions,
             security_group_rules,
             service_quotas,
@@ -245,6 +248,9 @@ class LocalCloud:
         service_quotas.install(self.world, self._patches)
         table_encryption.install(self._patches)
         secret_versions.install(self._patches)
+        queues.install(self._patches)
+        rest_apis.install(self._patches)
+        aws_policies.plant(self.world)
         stacks.install(self.world, clusters, self._patches)
         self._inventory = Inventory(self.world, fsx, accounting.book)
         identity = {

@@ -12,6 +12,7 @@ from engine.aws.doctor.isolation import examine_isolation
 from engine.aws.doctor.network import examine_network
 from engine.aws.doctor.network_reading import Network, read_network
 from engine.aws.doctor.node_packages import examine_node_packages
+from engine.aws.doctor.service import examine_service
 from engine.aws.preflight import examine_backend
 from engine.aws.session import Cloud
 from engine.aws.shared_ground import examine_shared_ground
@@ -65,6 +66,7 @@ def examine_account(engine: Engine) -> list[Check]:
             tiers=engine.catalogue,
             head_node=settings.head_node_instance_type,
         ),
+        *examine_service(cloud, operations_queue=settings.operations_queue),
     ]
 
 

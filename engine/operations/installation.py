@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import engine
 from engine.errors import FieldProblem, InvalidSettings
 from engine.model.settings import EffectiveSettings, load_settings, parse_settings
 from engine.model.tiers import Tier, load_catalogue, merge_catalogues, parse_catalogue
+
+if TYPE_CHECKING:
+    from engine.model.prices import PriceTable
 
 FILE_VARIABLE = "PROVISIONER_SETTINGS"
 _DEFAULT_FILE = "provisioner.yaml"
@@ -59,6 +62,28 @@ def read_catalogue(effective: EffectiveSettings, *, base: Path) -> tuple[Tier, .
             hint="Name an existing YAML file, or leave the setting out.",
         ) from error
     return merge_catalogues(built_in, parse_catalogue(text, source=str(path)))
+
+
+def read_prices(effective: EffectiveSettings, *, base: Path) -> PriceTable:
+    """The prices of this installation: of the file that the settings name, then the built-in ones.
+
+    Raises   InvalidSettings
+    """
+    # The service's API reads no prices, and must start quickly.
+    from engine.model.prices import load_prices, parse_prices
+
+    if effective.settings.prices is None:
+        return load_prices()
+    path = base / effective.settings.prices
+    try:
+        text = read_text(path)
+    except (OSError, UnicodeDecodeError) as error:
+        raise InvalidSettings(
+            f"The price table {path} cannot be read.",
+            [FieldProblem("prices", why_unread(error) + f" (from {effective.sources['prices']})")],
+            hint="Name an existing YAML file, or leave the setting out.",
+        ) from error
+    return parse_prices(text, source=str(path)).over(load_prices())
 
 
 def read_text(path: Path) -> str:

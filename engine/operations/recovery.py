@@ -99,4 +99,4 @@ def _delete_stack(engine: Engine, names: Names, stack: str) -> None:
                 f"The stack {stack} of {names.project} could not be deleted ({found['StackStatus']}).",
                 hint="Look at its events in the AWS console, then run the command again.",
             )
-        time.sleep(_POLL_S if engine.settings.cloud == "aws" else 0.5)
+        engine.pause(_POLL_S if engine.settings.cloud == "aws" else 0.5)

@@ -21,7 +21,7 @@ from engine.aws.queue import Queue, read_task
 from engine.errors import BusyError, EngineError, LeaseLost
 from engine.model.operation import Event, Operation, Owner, State
 from engine.operations.engine import Engine, open_engine
-from engine.operations.installation import base_folder, read_catalogue, read_settings
+from engine.operations.installation import base_folder, read_catalogue, read_prices, read_settings
 from engine.operations.reporting import Silent
 from engine.operations.work import work
 from engine.service.logging import about, count, logger, note
@@ -66,6 +66,7 @@ def worker() -> Worker:
         environ=os.environ,
         reporter=Silent(),
         catalogue=read_catalogue(effective, base=base),
+        prices=read_prices(effective, base=base),
     )
     return Worker(engine)
 

@@ -24,7 +24,7 @@ variable "api_function" {
 variable "api_timeout_s" {
   description = "Time limit of that function, in seconds; the alarm comes at 80 %."
   type        = number
-  default     = 30
+  default     = 29
   nullable    = false
 
   validation {
@@ -46,7 +46,7 @@ variable "worker_function" {
 }
 
 variable "worker_timeout_s" {
-  description = "Time limit of that function, in seconds; the alarm comes at 80 %."
+  description = "Time limit of that function, in seconds; it hands over before, and the alarm comes at 97 %."
   type        = number
   default     = 900
   nullable    = false

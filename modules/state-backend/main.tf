@@ -241,6 +241,13 @@ resource "aws_dynamodb_table" "registry" {
     type = "S"
   }
 
+  # Events of operations and idempotency keys are kept for a time; projects and address blocks have no such
+  # attribute, and stay.
+  ttl {
+    attribute_name = "ttl"
+    enabled        = true
+  }
+
   server_side_encryption {
     enabled = true
   }

@@ -35,6 +35,16 @@ ROLES = {
     "ssh": ["reader", "ssh-keys"],
     "ssh-user": ["reader", "user-keys"],
     "bootstrap": ["administrator-bootstrap"],
+    "redrive": ["reader", "service-redrive"],
+    "service": ["administrator-service", "administrator-service-roles"],
+    "service-api": ["service-api"],
+    "service-worker": [
+        "reader",
+        "pipeline-plan",
+        "pipeline-apply",
+        "pipeline-apply-storage",
+        "service-worker",
+    ],
     "shared": ["administrator-shared", "administrator-shared-network", "administrator-shared-providers"],
 }
 """Who -> the policies that are attached together for that (docs/setup.md)."""
@@ -47,6 +57,7 @@ COMMANDS = {
     "list": "reader",
     "outputs": "reader",
     "plan": "plan",
+    "redrive": "redrive",
     "refresh-jwks": "apply",
     "release": "apply",
     "rotate-password": "apply",
@@ -97,6 +108,17 @@ ACTIONS: dict[str, list[str]] = {
 }
 """What an operation needs, where it is not the one action of the same name."""
 
+# API Gateway developer guide, "How API Gateway works with IAM": actions are those of HTTP.
+_VERBS = {
+    "Create": "POST",
+    "Delete": "DELETE",
+    "Get": "GET",
+    "Put": "PUT",
+    "Tag": "PUT",
+    "Untag": "DELETE",
+    "Update": "PATCH",
+}
+
 BESIDES: dict[str, list[str]] = {
     # Amazon EFS User Guide, "Amazon EFS API permissions": EFS makes the interface in the caller's name.
     "efs:CreateMountTarget": [
@@ -116,6 +138,7 @@ BESIDES: dict[str, list[str]] = {
     # Service Authorization Reference, "Dependent actions".
     "ec2:CreateFlowLogs": ["iam:PassRole"],
     "ec2:CreateVpcEndpoint": ["route53:AssociateVPCWithHostedZone"],
+    "apigateway:UpdateAccount": ["iam:PassRole"],
     "lambda:CreateFunction": ["iam:PassRole"],
     "rds:CreateDBInstance": [
         "iam:CreateServiceLinkedRole",
@@ -135,6 +158,7 @@ TAGGING = {
     "dynamodb": "TagResource",
     "ec2": "CreateTags",
     "ecr": "TagResource",
+    "events": "TagResource",
     "elasticfilesystem": "TagResource",
     "fsx": "TagResource",
     "kms": "TagResource",
@@ -143,6 +167,7 @@ TAGGING = {
     "rds": "AddTagsToResource",
     "secretsmanager": "TagResource",
     "sns": "TagResource",
+    "sqs": "TagQueue",
 }
 """What a call needs besides that makes something with tags on it."""
 _TAGS = re.compile(
@@ -226,6 +251,15 @@ def needs(request: Request) -> Iterable[Need]:
             for kind, item in one.items():
                 action = "ConditionCheckItem" if kind == "ConditionCheck" else f"{kind}Item"
                 yield Need(f"dynamodb:{action}", table(item["TableName"]), operation)
+        return
+    if prefix == "apigateway":
+        verb = re.match(r"[A-Z][a-z]+", request.operation)
+        action = _VERBS.get(verb[0]) if verb else None
+        assert action, f"no HTTP method is known for {operation}"
+        yield Need(f"apigateway:{action}", "", operation)
+        if request.operation == "UpdateRestApi" and b"/policy" in request.body:
+            yield Need("apigateway:UpdateRestApiPolicy", "", operation)
+        yield from (Need(other, "", operation) for other in BESIDES.get(operation, []))
         return
     for action in ACTIONS.get(operation, [f"{prefix}:{request.operation}"]):
         if "versionId" in request.query and action in ("s3:DeleteObject", "s3:GetObject"):

@@ -73,7 +73,7 @@ run "everything_that_stops_work_is_an_alarm" {
 
   assert {
     condition = (
-      aws_cloudwatch_metric_alarm.this["worker-duration"].threshold == 720000 &&
+      aws_cloudwatch_metric_alarm.this["worker-duration"].threshold == 873000 &&
       aws_cloudwatch_metric_alarm.this["database-storage"].threshold == 5 * 1024 * 1024 * 1024 &&
       aws_cloudwatch_metric_alarm.this["database-memory"].threshold == 256 * 1024 * 1024 &&
       aws_cloudwatch_metric_alarm.this["queue-dead-letters"].dimensions == tomap({ QueueName = "provisioner-operations-dead.fifo" })

@@ -149,6 +149,11 @@ run "tables_are_protected_and_restorable" {
     condition     = aws_dynamodb_table.registry.hash_key == "pk" && aws_dynamodb_table.registry.range_key == "sk"
     error_message = "The registry needs the keys pk and sk."
   }
+
+  assert {
+    condition     = one(aws_dynamodb_table.registry.ttl).attribute_name == "ttl" && one(aws_dynamodb_table.registry.ttl).enabled
+    error_message = "What the registry keeps for a time must go by itself."
+  }
 }
 
 run "protection_can_be_lifted_on_purpose" {

@@ -293,3 +293,43 @@ def test_usual_roots_on_a_mac() -> None:
     roots = usual_roots({"HOME": "/Users/alice"}, system="darwin")
 
     assert Path("/Users/alice/Library/Application Support/io.terraform/plugins") in roots
+
+
+class TestInTheImage:
+    """As the Dockerfile sets it up: code, Terraform and mirror are read-only, /tmp is for all else."""
+
+    def test_the_mirror_is_linked_to_and_only_the_home_is_written(self, machine: Machine) -> None:
+        # GIVEN
+        binary = machine.program("terraform", "1.11.4", folder="image/terraform/bin")
+        mirror = machine.mirror("image/terraform/providers")
+        machine.file("image/task/engine/__init__.py", "")
+        image = machine.root / "image"
+        before = tree(image)
+        for path in image.rglob("*"):
+            path.chmod(path.stat().st_mode & ~0o222)
+
+        # WHEN a cold function looks, and a warm one once more
+        environ = {"PROVISIONER_TERRAFORM": str(binary), "TF_PLUGIN_MIRROR": str(mirror)}
+        found = machine.prepare(**environ)
+        again = machine.prepare(**environ)
+
+        # THEN
+        assert again == found
+        assert (found.binary, found.provider_mirror) == (binary, mirror)
+        configuration = found.cli_config.read_text("utf-8")
+        assert found.cli_config.is_relative_to(machine.home)
+        assert f'path    = "{mirror}"' in configuration
+        assert "plugin_cache_dir" not in configuration, "a cache would hold the provider once more, in /tmp"
+        assert tree(image) == before
+        assert tree(machine.home) == {"terraformrc"}
+
+    def test_an_image_without_its_provider_says_so_at_once(self, machine: Machine) -> None:
+        binary = machine.program("terraform", "1.11.4", folder="image/terraform/bin")
+        mirror = machine.mirror("image/terraform/providers", platform="linux_arm64")
+
+        with pytest.raises(TerraformMissing, match="holds no hashicorp/aws"):
+            machine.prepare(PROVISIONER_TERRAFORM=str(binary), TF_PLUGIN_MIRROR=str(mirror))
+
+
+def tree(folder: Path) -> set[str]:
+    return {str(path.relative_to(folder)) for path in folder.rglob("*")}
