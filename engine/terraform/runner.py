@@ -45,6 +45,7 @@ from engine.terraform.events import (
     Interrupting,
 )
 from engine.terraform.failures import error_for, interrupted
+from engine.terraform.initialised import Place, forget_init, is_initialised, record_init
 from engine.terraform.listener import Listener
 from engine.terraform.output import CommandLog, Tail
 from engine.terraform.redaction import Redactor
@@ -186,11 +187,17 @@ class Runner:
         return str(json.loads(self._run("version", self._document("version")).stdout)["terraform_version"])
 
     def init(self, *, upgrade: bool = False, backend_config: Path | None = None) -> None:
-        """Make the workspace ready: backend and providers. Doing it again is cheap.
+        """Make the workspace ready: backend and providers. Not done again where nothing it read or left has
+        changed since the last time.
 
         backend_config   file with what the configuration leaves open of its backend
         """
+        place = Place(self.workdir, self._binary, self._env, backend_config)
+        if not upgrade and not self._stops and is_initialised(place):
+            return
+        forget_init(self.workdir)
         self._run("init", self._commands.init_line(upgrade=upgrade, backend_config=backend_config))
+        record_init(place)
 
     def migrate_state(self, *, backend_config: Path | None = None) -> None:
         """Copy the state from the backend of the last init into the one that is configured now.
@@ -198,6 +205,7 @@ class Runner:
         What stands there is overwritten; the old state stays where it was.
         backend_config   as for `init`
         """
+        forget_init(self.workdir)
         self._run("init", self._commands.migrate_line(backend_config))
 
     def validate(self) -> tuple[Diagnostic, ...]:
