@@ -15,8 +15,10 @@ from engine.aws.session import Cloud
 from engine.model.names import Names, names_for
 from engine.model.settings import Settings
 from engine.model.tiers import Tier, load_catalogue
+from engine.operations.folders import modules_root
 from engine.operations.reporting import Reporter
 from engine.terraform.environment import terraform_environment
+from engine.terraform.provider import Reuse
 from engine.terraform.runner import Runner
 from engine.terraform.toolchain import Toolchain, prepare
 
@@ -79,6 +81,7 @@ class Engine:
             log_path=log_path,
             on_event=self.reporter.terraform,
             project=project,
+            reuse=Reuse(self.home, (modules_root(),)) if self.settings.provider_reuse == "auto" else None,
         )
         self.runners.add(runner)
         return runner
