@@ -262,6 +262,11 @@ class Settings(Strict):
         description="Path of the terraform or tofu binary.",
         examples=["/usr/local/bin/tofu"],
     )
+    provider_reuse: Literal["auto", "off"] = Field(
+        default="auto",
+        description="Whether one AWS provider process serves all Terraform commands of a run, and describes "
+        "only the resource types in use; off leaves it to Terraform, which takes three times as long.",
+    )
     workspaces_dir: rules.Folder = Field(
         default="workspaces/projects", description="Folder of the generated workspaces."
     )

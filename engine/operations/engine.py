@@ -20,10 +20,12 @@ from engine.model.prices import PriceTable, load_prices
 from engine.model.settings import Settings
 from engine.model.tiers import Tier, load_catalogue
 from engine.operations.duty import TTL, Duty
+from engine.operations.folders import modules_root
 from engine.operations.place import Place, connect
 from engine.operations.reporting import Reporter
 from engine.terraform.environment import terraform_environment
 from engine.terraform.processes import proof_of_death, this_process
+from engine.terraform.provider import Reuse
 from engine.terraform.runner import Runner
 from engine.terraform.toolchain import Toolchain, prepare
 
@@ -96,6 +98,7 @@ class Engine(Place):
             on_event=self.reporter.terraform,
             project=project,
             lock=lock,
+            reuse=Reuse(self.home, (modules_root(),)) if self.settings.provider_reuse == "auto" else None,
         )
         self.runners.add(runner)
         return runner

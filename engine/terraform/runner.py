@@ -14,12 +14,16 @@ What stops a run, and what does not:
   Linux, Terraform finishes the whole command alone.
 - Terraform writes to files without a name, not to pipes. With nobody left to read a pipe, the next line
   it prints would kill it by SIGPIPE, state unsaved and lock held (measured with Terraform 1.11.4).
+- A provider that is kept for several commands (provider.py) is no child of Terraform's. It has a session of
+  its own, ignores signals, and lives until both the engine and Terraform are gone: whoever is stopped first,
+  Terraform can still finish what it asked of it.
 """
 
 from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -45,12 +49,20 @@ from engine.terraform.events import (
     Interrupting,
 )
 from engine.terraform.failures import error_for, interrupted
+from engine.terraform.initialised import Place, forget_init, is_initialised, record_init
 from engine.terraform.listener import Listener
 from engine.terraform.output import CommandLog, Tail
 from engine.terraform.processes import RUN_VARIABLE
+from engine.terraform.provider import PrivateProvider, Reuse
 from engine.terraform.redaction import Redactor
 
 _POLL_S = 0.03
+# Commands that work with the provider; of these, the ones that may be asked again, since they change nothing.
+_WITH_PROVIDER = ("apply", "plan", "show", "validate")
+_REPEATABLE = ("plan", "show", "validate")
+# These must see the provider's package itself.
+_WITHOUT_REUSE = ("init", "version")
+_PROVIDER_TROUBLE = re.compile(r"(?i)plugin|schema|rpc error|reattach")
 _STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _NO_STATE = "No state file was found!"
 # The commands that lock the state.
@@ -163,6 +175,24 @@ def start_companion(argv: Sequence[str], *, env: Mapping[str, str]) -> Companion
     return Companion(subprocess.Popen(list(argv), env=dict(env), stdin=subprocess.DEVNULL))
 
 
+def start_helper(argv: Sequence[str], env: Mapping[str, str], stdin: int) -> subprocess.Popen[bytes]:
+    """Start a program that answers on its stdout and ends when its stdin does, in a session of its own.
+
+    Raises     OSError when the program cannot be started
+    """
+    process = subprocess.Popen(
+        list(argv),
+        env=dict(env),
+        stdin=stdin,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+        umask=0o077,
+    )
+    threading.Thread(target=process.wait, daemon=True, name=f"reaper-{process.pid}").start()
+    return process
+
+
 def run_briefly(argv: Sequence[str], *, env: Mapping[str, str], timeout_s: float) -> Finished:
     """Run a program that only answers a question, and give its answer.
 
@@ -198,6 +228,7 @@ class Runner:
     project    as messages name it; the folder's name if not given
     lock       held around every command that locks the state, which then runs with -lock=false and
                carries the run's id in its environment (processes.RUN_VARIABLE); None: Terraform locks
+    reuse      keep one provider for all commands of this runner; None: Terraform starts it each time
 
     Every command raises TerraformMissing when the binary cannot be started, TerraformInterrupted after
     interrupt() or Ctrl-C, and otherwise the error that `failures.RULES` gives for Terraform's diagnostics.
@@ -215,6 +246,7 @@ class Runner:
         project: str = "",
         lock: StateLock | None = None,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
+        reuse: Reuse | None = None,
     ) -> None:
         self.workdir = workdir
         self.log_path = log_path
@@ -226,6 +258,7 @@ class Runner:
         self._lock = lock
         self._now = now
         self._commands = Commands(binary)
+        self._provider = PrivateProvider(workdir, self._env, reuse, start_helper)
         self._process: subprocess.Popen[bytes] | None = None
         # Lists, since append and pop are atomic and take no lock that a signal handler could find taken.
         self._stops: list[None] = []
@@ -236,11 +269,22 @@ class Runner:
         return str(json.loads(self._run("version", self._document("version")).stdout)["terraform_version"])
 
     def init(self, *, upgrade: bool = False, backend_config: Path | None = None) -> None:
-        """Make the workspace ready: backend and providers. Doing it again is cheap.
+        """Make the workspace ready: backend and providers. Not done again where nothing it read or left has
+        changed since the last time.
 
         backend_config   file with what the configuration leaves open of its backend
         """
-        self._run("init", self._commands.init_line(upgrade=upgrade, backend_config=backend_config))
+        place = Place(self.workdir, self._binary, self._env, backend_config)
+        if upgrade or self._stops or not is_initialised(place):
+            self._provider.close()
+            forget_init(self.workdir)
+            self._run("init", self._commands.init_line(upgrade=upgrade, backend_config=backend_config))
+            record_init(place)
+        self._provider.start()
+
+    def close(self) -> None:
+        """Let the provider go, if one is kept; the next command that needs it starts another."""
+        self._provider.close()
 
     def migrate_state(self, *, backend_config: Path | None = None) -> None:
         """Copy the state from the backend of the last init into the one that is configured now.
@@ -248,6 +292,7 @@ class Runner:
         What stands there is overwritten; the old state stays where it was.
         backend_config   as for `init`
         """
+        forget_init(self.workdir)
         self._run("init", self._commands.migrate_line(backend_config))
 
     def validate(self) -> tuple[Diagnostic, ...]:
@@ -368,6 +413,30 @@ class Runner:
         check      raise on an exit code other than 0
         """
         document = command in ("show", "output", "version") if document is None else document
+        ended, listener = self._once(command, argv, document)
+        if self._blames_reuse(command, ended):
+            self._provider.give_up()
+            ended, listener = self._once(command, argv, document)
+        if check and ended.exit_code != 0:
+            raise self._error(command, ended.exit_code, ended.diagnostics)
+        if ended.succeeded:
+            listener.raise_trouble()
+        return ended
+
+    def _blames_reuse(self, command: str, ended: _Ended) -> bool:
+        """Whether a command may have failed only because its provider was one that is kept."""
+        return (
+            self._provider.in_use
+            and command in _REPEATABLE
+            and not ended.succeeded
+            and any(_PROVIDER_TROUBLE.search(diagnostic.text) for diagnostic in ended.diagnostics)
+        )
+
+    def _once(self, command: str, argv: Sequence[str], document: bool) -> tuple[_Ended, Listener]:
+        """Run one process to its end; raises when it was interrupted, not when it failed."""
+        env = self._env
+        if command not in _WITHOUT_REUSE and not self._stops:
+            env = self._env | self._provider.environment(needed=command in _WITH_PROVIDER)
         if self._stops:
             raise self._stopped(command, 0, (), succeeded=False)
         self._require_startable()
@@ -382,7 +451,7 @@ class Runner:
             listener = Listener(self._redactor, self._on_event, log.line, document=document)
             log.header([self._redactor.text(part) for part in argv], workdir=self.workdir)
             listener.tell(CommandStarted(command))
-            exit_code = self._watch(argv, run, out, err, listener)
+            exit_code = self._watch(argv, {**env, RUN_VARIABLE: run} if run else env, out, err, listener)
             elapsed_s = time.monotonic() - began
             log.footer(exit_code, elapsed_s=elapsed_s)
         listener.tell(CommandFinished(command, exit_code, elapsed_s))
@@ -392,11 +461,7 @@ class Runner:
         ended = _Ended(exit_code, succeeded, listener.document(), listener.diagnostics(failed=not succeeded))
         if self._stops:
             raise self._stopped(command, exit_code, ended.diagnostics, succeeded=succeeded)
-        if check and exit_code != 0:
-            raise self._error(command, exit_code, ended.diagnostics)
-        if succeeded:
-            listener.raise_trouble()
-        return ended
+        return ended, listener
 
     def _locked(
         self, command: str, argv: Sequence[str]
@@ -408,11 +473,16 @@ class Runner:
         return [*argv[:words], "-lock=false", *argv[words:]], self._lock.held(command)
 
     def _watch(
-        self, argv: Sequence[str], run: str | None, out: IO[bytes], err: IO[bytes], listener: Listener
+        self,
+        argv: Sequence[str],
+        env: Mapping[str, str],
+        out: IO[bytes],
+        err: IO[bytes],
+        listener: Listener,
     ) -> int:
         """Start, listen until the end, give the exit code."""
         with self._signals_stop():
-            process = self._start(argv, run, out, err)
+            process = self._start(argv, env, out, err)
             self._unsent = [None]
             self._process = process
             if self._stops:  # asked between the check and the start
@@ -436,7 +506,7 @@ class Runner:
         return int(process.returncode)
 
     def _start(
-        self, argv: Sequence[str], run: str | None, out: IO[bytes], err: IO[bytes]
+        self, argv: Sequence[str], env: Mapping[str, str], out: IO[bytes], err: IO[bytes]
     ) -> subprocess.Popen[bytes]:
         launched = list(argv)
         if sys.platform == "linux" and sys.executable:
@@ -444,7 +514,8 @@ class Runner:
         return subprocess.Popen(
             launched,
             cwd=self.workdir,
-            env=self._env | ({RUN_VARIABLE: run} if run else {}),
+            env=env,
+            pass_fds=self._provider.descriptors() if "TF_REATTACH_PROVIDERS" in env else (),
             stdin=subprocess.DEVNULL,
             stdout=out,
             stderr=err,

@@ -52,6 +52,7 @@ REACH_NO_CLUSTER: dict[str, Any] = {
     "address_ranges": ["10.44.0.0/16"],
     "accounting_function": "other",
     "terraform": "/usr/bin/tofu",
+    "provider_reuse": "off",
     "workspaces_dir": "elsewhere",
     "home": "elsewhere",
     "s3_use_path_style": False,
