@@ -9,9 +9,12 @@
     |  |- DataAtRisk               the change would lose data and nobody waived it
     |  |- ClusterUpdateRefused     AWS would not make that change in the cluster as it runs
     |  |- AccountingRefused        the accounting function is asked for what it never does
+    |  |- UnknownOperation         no such operation of the project
+    |  |- IdempotencyConflict      the key was used for another request
     |- BusyError                   somebody else is at work on it                         exit 4
     |  |- StateLocked              Terraform's state lock is held; names the holder
-    |  |- OperationInProgress      the registry record moved under us
+    |  |- OperationInProgress      another operation of the project is under way
+    |  |- LeaseLost                somebody else has taken the operation over; our result is thrown away
     |- CapacityError               nothing is wrong, there is no room                     exit 5
     |  |- NoAddressLeft            the address range has no free block
     |- TerraformError              carries command, exit code and diagnostics             exit 6
@@ -27,6 +30,7 @@
     |  |  |- AccountingUnavailable it does not answer now, or others are at work on the same project
     |  |- KeysUnavailable          the identity provider does not answer now
     |  |- KeysRefused              what it publishes are no keys that may sign tokens
+    |- OutOfTime                   the time of this run is up, the operation continues later    exit 9
     |- ClusterError                AWS says the cluster (or its data export) failed       exit 8
 
 Codes are stable: clients and scripts compare them. Messages say what happened, to which
@@ -135,6 +139,14 @@ class AccountingRefused(RequestError):
     code = "ACCOUNTING_REFUSED"
 
 
+class UnknownOperation(RequestError):
+    code = "UNKNOWN_OPERATION"
+
+
+class IdempotencyConflict(RequestError):
+    code = "IDEMPOTENCY_CONFLICT"
+
+
 class BusyError(EngineError):
     code = "BUSY"
     exit_code = 4
@@ -147,6 +159,10 @@ class StateLocked(BusyError):
 
 class OperationInProgress(BusyError):
     code = "OPERATION_IN_PROGRESS"
+
+
+class LeaseLost(BusyError):
+    code = "LEASE_LOST"
 
 
 class CapacityError(EngineError):
@@ -220,3 +236,11 @@ class KeysRefused(BackendError):
 class ClusterError(EngineError):
     code = "CLUSTER_FAILED"
     exit_code = 8
+
+
+class OutOfTime(EngineError):
+    """Not a failure: what was begun goes on in the next run."""
+
+    code = "OUT_OF_TIME"
+    exit_code = 9
+    retryable = True

@@ -11,21 +11,16 @@ Two items make a claim, written in one transaction, so there is no half of one:
 from __future__ import annotations
 
 import hashlib
-import random
-import time
-import uuid
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import Enum, auto
-from typing import TYPE_CHECKING, Any
-
-from botocore.exceptions import ClientError
+from typing import TYPE_CHECKING
 
 from engine.aws.blocks import BlockPlan
-from engine.aws.failures import PassingFailure, aws_errors, error_code
+from engine.aws.failures import PassingFailure, aws_errors
 from engine.aws.session import Cloud
-from engine.aws.tables import table_errors
+from engine.aws.tables import table_errors, transact
 from engine.errors import BackendError, NoAddressLeft
 from engine.model import tags
 
@@ -34,7 +29,6 @@ if TYPE_CHECKING:
 
 _BLOCKS = "BLOCK"
 _PROJECTS = "PROJECT_BLOCK"
-_CONFLICT_TRIES = 8
 _NAMED_HOLDERS = 5
 
 
@@ -149,7 +143,7 @@ def release_block(cloud: Cloud, table: str, *, project: str, token: int) -> bool
         {"Delete": {"Key": _key(_PROJECTS, project), **condition}},
     ]
     with table_errors(f"giving back the address block {claim.cidr} of {project}", table=table):
-        reasons = _transact(cloud, deletes)
+        reasons = transact(cloud, deletes)
     if not reasons:
         return True
     left = get_claim(cloud, table, project=project)
@@ -205,35 +199,10 @@ def _put_claim(cloud: Cloud, table: str, claim: Claim) -> _Put:
         for partition, sort in ((_BLOCKS, claim.cidr), (_PROJECTS, claim.project))
     ]
     with table_errors(f"claiming the address block {claim.cidr} for {claim.project}", table=table):
-        reasons = _transact(cloud, puts)
+        reasons = transact(cloud, puts)
     if not reasons:
         return _Put.DONE
     return _Put.PROJECT_HAS_ONE if reasons[1] == "ConditionalCheckFailed" else _Put.BLOCK_TAKEN
-
-
-def _transact(cloud: Cloud, items: Sequence[Any]) -> list[str]:
-    """Write all or nothing. Gives [] when written, else DynamoDB's reason per item, one of which is a
-    failed condition; passing conflicts are tried again."""
-    reasons: list[str] = []
-    for attempt in range(_CONFLICT_TRIES):
-        try:
-            # The token makes boto3's own repeats of this call harmless: DynamoDB answers a repeat as
-            # it did the first try.
-            cloud.dynamodb.transact_write_items(TransactItems=items, ClientRequestToken=uuid.uuid4().hex)
-            return []
-        except ClientError as error:
-            if error_code(error) != "TransactionCanceledException":
-                raise
-            response: Mapping[str, Any] = {**error.response}
-            reasons = [str(reason.get("Code")) for reason in response.get("CancellationReasons", [])]
-            if "ConditionalCheckFailed" in reasons:
-                return reasons
-        # Two that met once must not meet again and again, so the pauses differ.
-        time.sleep(random.uniform(0, min(1.0, 0.05 * 2**attempt)))  # noqa: S311
-    raise PassingFailure(
-        f"DynamoDB cancelled a transaction {_CONFLICT_TRIES} times ({', '.join(sorted(set(reasons)))}).",
-        hint="Many projects are being claimed at once, or the table is throttled. Run this again.",
-    )
 
 
 def _next_token(cloud: Cloud, table: str, project: str) -> int:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import random
+import time
+import uuid
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
-from engine.aws.failures import aws_errors, error_code
+from engine.aws.failures import PassingFailure, aws_errors, error_code
 from engine.aws.session import Cloud
 from engine.errors import NotBootstrapped
 
@@ -28,6 +31,8 @@ class TableKey:
         pairs = [(self.hash, "HASH")]
         return [*pairs, (self.range, "RANGE")] if self.range else pairs
 
+
+_CONFLICT_TRIES = 8
 
 # Terraform's S3 backend insists on this one ("dynamodb_table" in its documentation).
 LOCK_KEY = TableKey("LockID")
@@ -59,6 +64,31 @@ def table_errors(doing: str, *, table: str) -> Iterator[None]:
                 hint="Run `provisioner bootstrap`, or check region and registry_table in the settings.",
                 details={"missing": [table]},
             ) from error
+
+
+def transact(cloud: Cloud, items: Sequence[Any]) -> list[str]:
+    """Write all or nothing. Gives [] when written, else DynamoDB's reason per item, one of which is a
+    failed condition; passing conflicts are tried again."""
+    reasons: list[str] = []
+    for attempt in range(_CONFLICT_TRIES):
+        try:
+            # The token makes boto3's own repeats of this call harmless: DynamoDB answers a repeat as
+            # it did the first try.
+            cloud.dynamodb.transact_write_items(TransactItems=items, ClientRequestToken=uuid.uuid4().hex)
+            return []
+        except ClientError as error:
+            if error_code(error) != "TransactionCanceledException":
+                raise
+            response: Mapping[str, Any] = {**error.response}
+            reasons = [str(reason.get("Code")) for reason in response.get("CancellationReasons", [])]
+            if "ConditionalCheckFailed" in reasons:
+                return reasons
+        # Two that met once must not meet again and again, so the pauses differ.
+        time.sleep(random.uniform(0, min(1.0, 0.05 * 2**attempt)))  # noqa: S311
+    raise PassingFailure(
+        f"DynamoDB cancelled a transaction {_CONFLICT_TRIES} times ({', '.join(sorted(set(reasons)))}).",
+        hint="Many projects are being written at once, or the table is throttled. Run this again.",
+    )
 
 
 def has_key(table: TableDescriptionTypeDef, key: TableKey) -> bool:

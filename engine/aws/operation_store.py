@@ -1,0 +1,611 @@
+"""Operations and the leases under which they are worked on, in the registry's table.
+
+    pk                    sk              says
+    OPERATION#lab-1/p-1   op-01h…         one operation (ids sort by time)
+    EVENT#op-01h…         00000001        what happened in it, in order
+    LEASE                 lab-1/p-1       the unfinished operation, and who works on it until when
+    IDEMPOTENCY           <digest>        which operation a caller's key stands for
+
+A lease item is never deleted: its token only grows, so what an earlier owner still writes is refused.
+
+    worker A   claim (token 7) ── frozen ───────────────────── write under 7  LeaseLost
+    worker B                       lease expires, claim (token 8) ── write under 8  done
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+from botocore.exceptions import ClientError
+
+from engine.aws.failures import error_code
+from engine.aws.session import Cloud
+from engine.aws.tables import table_errors, transact
+from engine.errors import (
+    BackendError,
+    IdempotencyConflict,
+    LeaseLost,
+    OperationInProgress,
+    UnknownOperation,
+)
+from engine.model.operation import Event, Failure, Kind, Operation, Owner, Progress, State, Wish
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb.type_defs import AttributeValueTypeDef
+
+    Item = Mapping[str, AttributeValueTypeDef]
+
+# DynamoDB removes an item some time after the second that this attribute names.
+EXPIRY = "ttl"
+_EVENTS_KEPT = timedelta(days=90)
+_KEYS_KEPT = timedelta(days=1)
+
+
+@dataclass(frozen=True)
+class Idempotency:
+    """A caller's promise that requests with this key are one request.
+
+    key      unique per caller: the caller's identity and the key it sent, joined
+    digest   of the request; another digest under the same key is refused
+    """
+
+    key: str
+    digest: str
+
+
+@dataclass(frozen=True)
+class Submitted:
+    """created: False when the wish was under way already, or the key had been used for it."""
+
+    operation: Operation
+    created: bool
+
+
+@dataclass(frozen=True)
+class Lease:
+    """The right to work on an operation, while nobody has claimed it under a higher token."""
+
+    project: str
+    operation_id: str
+    token: int
+    owner: Owner
+
+
+@dataclass(frozen=True)
+class Standing:
+    """What the lease item of a project says: its unfinished operation and who works on it, if anybody."""
+
+    token: int
+    operation_id: str | None
+    owner: Owner | None
+    expires_at: datetime | None
+
+    def held(self, now: datetime) -> bool:
+        return self.owner is not None and self.expires_at is not None and self.expires_at > now
+
+
+@dataclass(frozen=True)
+class Page:
+    """next: pass it as `after` for the following page; None on the last one."""
+
+    operations: tuple[Operation, ...]
+    next: str | None
+
+
+class OperationStore:
+    """Every method may raise NotBootstrapped (no such table), AccessDenied, Unreachable, BackendError."""
+
+    def __init__(self, cloud: Cloud, table: str) -> None:
+        self._cloud = cloud
+        self._table = table
+
+    # -- asking for something -------------------------------------------------------------------------
+
+    def submit(
+        self,
+        operation: Operation,
+        *,
+        idempotency: Idempotency | None = None,
+        supersede: Callable[[Owner], bool] | None = None,
+    ) -> Submitted:
+        """Record a new operation, unless the same wish is under way already: then that one is given back.
+
+        supersede   give up an unfinished operation with another wish, when nobody holds its lease or this
+                    says of the owner that it is dead; None: never
+        Raises      OperationInProgress when another wish is under way; its details hold that operation.
+                    IdempotencyConflict when the key stands for another request
+        """
+        if idempotency is not None and (known := self._known(operation, idempotency)) is not None:
+            return known
+        for _ in range(3):
+            if self._put_new(operation, idempotency):
+                return Submitted(operation, created=True)
+            if idempotency is not None and (known := self._known(operation, idempotency)) is not None:
+                return known
+            standing = self.standing(operation.project)
+            under_way = standing.operation_id and self.get(operation.project, standing.operation_id)
+            if not under_way:
+                continue  # it finished between our write and our look
+            if under_way.id == operation.id:
+                return Submitted(operation, created=True)
+            if under_way.wish == operation.wish:
+                return Submitted(under_way, created=False)
+            if supersede is None or not self._superseded(standing, under_way, operation, supersede):
+                raise _in_progress(under_way)
+        raise OperationInProgress(
+            f"Operations of {operation.project} come and go faster than this one could be recorded.",
+            hint="Ask again.",
+        )
+
+    def _put_new(self, operation: Operation, idempotency: Idempotency | None) -> bool:
+        items: list[Any] = [
+            {
+                "Put": {
+                    "TableName": self._table,
+                    "Item": {**_encode(operation), "token": {"N": "0"}},
+                    "ConditionExpression": "attribute_not_exists(pk)",
+                }
+            },
+            {
+                "Update": {
+                    "TableName": self._table,
+                    "Key": _lease_key(operation.project),
+                    "UpdateExpression": "SET operation_id = :id ADD #token :zero",
+                    "ConditionExpression": "attribute_not_exists(operation_id)",
+                    "ExpressionAttributeNames": {"#token": "token"},
+                    "ExpressionAttributeValues": {":id": {"S": operation.id}, ":zero": {"N": "0"}},
+                }
+            },
+        ]
+        if idempotency is not None:
+            items.append(self._remember(idempotency, operation))
+        with table_errors(f"recording an operation of {operation.project}", table=self._table):
+            return not transact(self._cloud, items)
+
+    def _remember(self, idempotency: Idempotency, operation: Operation) -> dict[str, Any]:
+        now = operation.created_at
+        return {
+            "Put": {
+                "TableName": self._table,
+                "Item": {
+                    **_idempotency_key(idempotency),
+                    "project": {"S": operation.project},
+                    "operation_id": {"S": operation.id},
+                    "digest": {"S": idempotency.digest},
+                    EXPIRY: {"N": str(_seconds(now + _KEYS_KEPT))},
+                },
+                # DynamoDB may take days to remove what has expired.
+                "ConditionExpression": "attribute_not_exists(pk) OR #ttl < :now",
+                "ExpressionAttributeNames": {"#ttl": EXPIRY},
+                "ExpressionAttributeValues": {":now": {"N": str(_seconds(now))}},
+            }
+        }
+
+    def _known(self, operation: Operation, idempotency: Idempotency) -> Submitted | None:
+        item = self._item(_idempotency_key(idempotency), f"looking up a key for {operation.project}")
+        if not item or int(item[EXPIRY]["N"]) < _seconds(operation.created_at):
+            return None
+        if item["digest"]["S"] != idempotency.digest or item["project"]["S"] != operation.project:
+            raise IdempotencyConflict(
+                f"The idempotency key was used for another request before this one for {operation.project}.",
+                hint="Use a new key for a new request.",
+                details={"operation_id": item["operation_id"]["S"]},
+            )
+        found = self.get(operation.project, item["operation_id"]["S"])
+        return Submitted(found, created=False) if found else None
+
+    def _superseded(
+        self, standing: Standing, old: Operation, new: Operation, dead: Callable[[Owner], bool]
+    ) -> bool:
+        if standing.held(new.created_at) and standing.owner is not None and not dead(standing.owner):
+            return False
+        ended = replace(
+            old,
+            state=State.FAILED,
+            failure=Failure(
+                "SUPERSEDED", f"Given up for {new.wish.kind} ({new.id}) while nobody worked on it."
+            ),
+            updated_at=new.created_at,
+            finished_at=new.created_at,
+        )
+        try:
+            # Under a new token, so that an owner who was only thought dead writes no more.
+            self._end(_lease_of(old, standing), ended, finished=True, token=standing.token + 1)
+        except LeaseLost:
+            return False
+        return True
+
+    # -- looking ---------------------------------------------------------------------------------------
+
+    def get(self, project: str, operation_id: str) -> Operation | None:
+        """The operation as it is at this moment; None when there is none."""
+        item = self._item(_operation_key(project, operation_id), f"reading {operation_id} of {project}")
+        return _decode(item) if item else None
+
+    def require(self, project: str, operation_id: str) -> Operation:
+        """Raises   UnknownOperation"""
+        operation = self.get(project, operation_id)
+        if operation is None:
+            raise UnknownOperation(
+                f"{project} has no operation {operation_id}.",
+                hint=f"`provisioner operations {project}` lists them.",
+            )
+        return operation
+
+    def latest(self, project: str) -> Operation | None:
+        page = self.list(project, limit=1)
+        return page.operations[0] if page.operations else None
+
+    def active(self, project: str) -> Operation | None:
+        """The project's unfinished operation."""
+        standing = self.standing(project)
+        return self.get(project, standing.operation_id) if standing.operation_id else None
+
+    def standing(self, project: str) -> Standing:
+        return _standing(self._item(_lease_key(project), f"reading the lease of {project}"))
+
+    def list(self, project: str, *, limit: int = 20, after: str | None = None) -> Page:
+        """Operations of a project, newest first.
+
+        limit   1 to 100
+        after   `next` of the page before
+        """
+        call: dict[str, Any] = {}
+        if after:
+            call["ExclusiveStartKey"] = _operation_key(project, after)
+        with table_errors(f"listing the operations of {project}", table=self._table):
+            answer = self._cloud.dynamodb.query(
+                TableName=self._table,
+                KeyConditionExpression="pk = :pk",
+                ExpressionAttributeValues={":pk": {"S": f"OPERATION#{project}"}},
+                ScanIndexForward=False,
+                ConsistentRead=True,
+                Limit=limit,
+                **call,
+            )
+        last = answer.get("LastEvaluatedKey")
+        return Page(tuple(map(_decode, answer["Items"])), last["sk"]["S"] if last else None)
+
+    def events(self, operation_id: str, *, after: int = 0, limit: int = 100) -> tuple[Event, ...]:
+        """What happened in an operation, from the number behind `after` on."""
+        with table_errors(f"reading the events of {operation_id}", table=self._table):
+            answer = self._cloud.dynamodb.query(
+                TableName=self._table,
+                KeyConditionExpression="pk = :pk AND sk > :after",
+                ExpressionAttributeValues={
+                    ":pk": {"S": f"EVENT#{operation_id}"},
+                    ":after": {"S": f"{after:08d}"},
+                },
+                ConsistentRead=True,
+                Limit=limit,
+            )
+        return tuple(map(_decode_event, answer["Items"]))
+
+    def unfinished(self) -> tuple[tuple[str, Standing], ...]:
+        """Every project with an unfinished operation, and its lease, by project."""
+        with table_errors("listing the leases", table=self._table):
+            pages = self._cloud.dynamodb.get_paginator("query").paginate(
+                TableName=self._table,
+                KeyConditionExpression="pk = :pk",
+                FilterExpression="attribute_exists(operation_id)",
+                ExpressionAttributeValues={":pk": {"S": "LEASE"}},
+                ConsistentRead=True,
+            )
+            return tuple((item["sk"]["S"], _standing(item)) for page in pages for item in page["Items"])
+
+    # -- working ---------------------------------------------------------------------------------------
+
+    def claim(
+        self,
+        project: str,
+        operation_id: str,
+        owner: Owner,
+        *,
+        now: datetime,
+        ttl: timedelta,
+        dead: Callable[[Owner], bool] = lambda _: False,
+    ) -> tuple[Lease, Operation]:
+        """Take the operation up: its state becomes RUNNING, its slices grow by one.
+
+        ttl      how long the lease lives without being renewed
+        dead     says of the present owner that it is known to be dead; then its lease need not expire
+        Raises   OperationInProgress while another holds the lease; LeaseLost when the operation is finished
+                 or is not the project's unfinished one; UnknownOperation
+        """
+        operation = self.require(project, operation_id)
+        standing = self.standing(project)
+        if operation.state.finished or standing.operation_id != operation_id:
+            raise LeaseLost(
+                f"{operation_id} of {project} is {operation.state}: there is nothing left to do in it.",
+                details={"operation": operation.to_dict()},
+            )
+        if standing.held(now) and standing.owner is not None and not dead(standing.owner):
+            raise _in_progress(operation, standing.owner)
+        lease = Lease(project, operation_id, standing.token + 1, owner)
+        taken = replace(operation, state=State.RUNNING, slices=operation.slices + 1, updated_at=now)
+        values = {
+            ":old": {"N": str(standing.token)},
+            ":id": {"S": operation_id},
+            ":token": {"N": str(lease.token)},
+            ":owner": {"S": _owner_json(owner)},
+            ":expires": {"S": _text(now + ttl)},
+        }
+        items = [
+            {
+                "Update": {
+                    "TableName": self._table,
+                    "Key": _lease_key(project),
+                    "UpdateExpression": "SET #token = :token, #owner = :owner, expires_at = :expires",
+                    # A lease that was renewed meanwhile still has its old expiry in what we read.
+                    "ConditionExpression": "#token = :old AND operation_id = :id AND "
+                    + ("expires_at = :seen" if standing.expires_at else "attribute_not_exists(expires_at)"),
+                    "ExpressionAttributeNames": {"#token": "token", "#owner": "owner"},
+                    "ExpressionAttributeValues": values
+                    | ({":seen": {"S": _text(standing.expires_at)}} if standing.expires_at else {}),
+                }
+            },
+            self._put(taken, lease.token, condition="#token < :token"),
+        ]
+        with table_errors(f"claiming {operation_id} of {project}", table=self._table):
+            if transact(self._cloud, items):
+                raise _in_progress(operation)
+        return lease, taken
+
+    def renew(self, lease: Lease, *, now: datetime, ttl: timedelta) -> None:
+        """Say that the owner lives.
+
+        Raises   LeaseLost when another has claimed it
+        """
+        with table_errors(f"renewing the lease of {lease.project}", table=self._table):
+            try:
+                self._cloud.dynamodb.update_item(
+                    TableName=self._table,
+                    Key=_lease_key(lease.project),
+                    UpdateExpression="SET expires_at = :expires",
+                    ConditionExpression=(
+                        "#token = :token AND operation_id = :id AND attribute_exists(expires_at)"
+                    ),
+                    ExpressionAttributeNames={"#token": "token"},
+                    ExpressionAttributeValues={
+                        ":expires": {"S": _text(now + ttl)},
+                        ":token": {"N": str(lease.token)},
+                        ":id": {"S": lease.operation_id},
+                    },
+                )
+            except ClientError as error:
+                if error_code(error) != "ConditionalCheckFailedException":
+                    raise
+                raise _lost(lease) from error
+
+    def write(self, lease: Lease, operation: Operation, events: Sequence[Event] = ()) -> None:
+        """Keep how far the operation is, and what happened.
+
+        Raises   LeaseLost when another has claimed it: nothing was written
+        """
+        items = [
+            self._put(operation, lease.token, condition="#token = :token"),
+            *(self._event(operation.id, event) for event in events),
+        ]
+        with table_errors(f"writing {operation.id} of {operation.project}", table=self._table):
+            if transact(self._cloud, items):
+                raise _lost(lease)
+
+    def finish(self, lease: Lease, operation: Operation, events: Sequence[Event] = ()) -> None:
+        """Write the end of an operation and make room for the next one.
+
+        Raises   LeaseLost when another has claimed it: nothing was written
+        """
+        self._end(lease, operation, finished=True, events=events)
+
+    def hand_over(self, lease: Lease, operation: Operation, events: Sequence[Event] = ()) -> None:
+        """Give the lease back with the operation unfinished, for the next run.
+
+        Raises   LeaseLost when another has claimed it: nothing was written
+        """
+        self._end(lease, operation, finished=False, events=events)
+
+    def _end(
+        self,
+        lease: Lease,
+        operation: Operation,
+        *,
+        finished: bool,
+        events: Sequence[Event] = (),
+        token: int | None = None,
+    ) -> None:
+        """token   what the lease and the operation carry from now on; None: the lease's own"""
+        gone = "#owner, expires_at" + (", operation_id" if finished else "")
+        token = lease.token if token is None else token
+        items = [
+            {
+                "Update": {
+                    "TableName": self._table,
+                    "Key": _lease_key(lease.project),
+                    "UpdateExpression": f"SET #token = :new REMOVE {gone}",
+                    "ConditionExpression": "#token = :token AND operation_id = :id",
+                    "ExpressionAttributeNames": {"#token": "token", "#owner": "owner"},
+                    "ExpressionAttributeValues": {
+                        ":token": {"N": str(lease.token)},
+                        ":new": {"N": str(token)},
+                        ":id": {"S": lease.operation_id},
+                    },
+                }
+            },
+            self._put(operation, token, condition="#token <= :token"),
+            *(self._event(operation.id, event) for event in events),
+        ]
+        with table_errors(f"ending {operation.id} of {operation.project}", table=self._table):
+            if transact(self._cloud, items):
+                raise _lost(lease)
+
+    def _put(self, operation: Operation, token: int, *, condition: str) -> dict[str, Any]:
+        return {
+            "Put": {
+                "TableName": self._table,
+                "Item": {**_encode(operation), "token": {"N": str(token)}},
+                "ConditionExpression": condition,
+                "ExpressionAttributeNames": {"#token": "token"},
+                "ExpressionAttributeValues": {":token": {"N": str(token)}},
+            }
+        }
+
+    def _event(self, operation_id: str, event: Event) -> dict[str, Any]:
+        return {
+            "Put": {
+                "TableName": self._table,
+                "Item": {
+                    "pk": {"S": f"EVENT#{operation_id}"},
+                    "sk": {"S": f"{event.number:08d}"},
+                    "at": {"S": _text(event.at)},
+                    "kind": {"S": event.kind},
+                    "text": {"S": event.text},
+                    "data": {"S": json.dumps(dict(event.data), sort_keys=True)},
+                    EXPIRY: {"N": str(_seconds(event.at + _EVENTS_KEPT))},
+                },
+            }
+        }
+
+    def _item(self, key: dict[str, AttributeValueTypeDef], doing: str) -> Item:
+        with table_errors(doing, table=self._table):
+            answer = self._cloud.dynamodb.get_item(TableName=self._table, Key=key, ConsistentRead=True)
+        return answer.get("Item", {})
+
+
+def _operation_key(project: str, operation_id: str) -> dict[str, AttributeValueTypeDef]:
+    return {"pk": {"S": f"OPERATION#{project}"}, "sk": {"S": operation_id}}
+
+
+def _lease_key(project: str) -> dict[str, AttributeValueTypeDef]:
+    return {"pk": {"S": "LEASE"}, "sk": {"S": project}}
+
+
+def _idempotency_key(idempotency: Idempotency) -> dict[str, AttributeValueTypeDef]:
+    return {"pk": {"S": "IDEMPOTENCY"}, "sk": {"S": hashlib.sha256(idempotency.key.encode()).hexdigest()}}
+
+
+def _encode(operation: Operation) -> dict[str, AttributeValueTypeDef]:
+    failure = operation.failure
+    item: dict[str, AttributeValueTypeDef] = {
+        **_operation_key(operation.project, operation.id),
+        "vlab_id": {"S": operation.vlab_id},
+        "project_id": {"S": operation.project_id},
+        "kind": {"S": str(operation.wish.kind)},
+        "spec_json": {"S": operation.wish.spec_json},
+        "purge_data": {"BOOL": operation.wish.purge_data},
+        "state": {"S": str(operation.state)},
+        "phase": {"S": operation.phase},
+        "step": {"S": operation.step},
+        "done": {"N": str(operation.progress.done)},
+        "total": {"N": str(operation.progress.total)},
+        "current": {"S": operation.progress.current},
+        "slices": {"N": str(operation.slices)},
+        "retries": {"N": str(operation.retries)},
+        "notes": {"S": json.dumps(dict(operation.notes), sort_keys=True)},
+        "requested_by": {"S": operation.requested_by},
+        "created_at": {"S": _text(operation.created_at)},
+        "updated_at": {"S": _text(operation.updated_at)},
+    }
+    if operation.wish.skip_export is not None:
+        item["skip_export"] = {"S": operation.wish.skip_export}
+    if operation.finished_at is not None:
+        item["finished_at"] = {"S": _text(operation.finished_at)}
+    if failure is not None:
+        item["failure"] = {"S": json.dumps(failure.to_dict(), sort_keys=True)}
+    return item
+
+
+def _decode(item: Item) -> Operation:
+    try:
+        return Operation(
+            id=item["sk"]["S"],
+            vlab_id=item["vlab_id"]["S"],
+            project_id=item["project_id"]["S"],
+            wish=Wish(
+                Kind(item["kind"]["S"]),
+                item["spec_json"]["S"],
+                item["purge_data"]["BOOL"],
+                item["skip_export"]["S"] if "skip_export" in item else None,
+            ),
+            state=State(item["state"]["S"]),
+            phase=item["phase"]["S"],
+            step=item["step"]["S"],
+            progress=Progress(int(item["done"]["N"]), int(item["total"]["N"]), item["current"]["S"]),
+            slices=int(item["slices"]["N"]),
+            retries=int(item["retries"]["N"]),
+            notes=json.loads(item["notes"]["S"]),
+            requested_by=item["requested_by"]["S"],
+            created_at=datetime.fromisoformat(item["created_at"]["S"]),
+            updated_at=datetime.fromisoformat(item["updated_at"]["S"]),
+            finished_at=datetime.fromisoformat(item["finished_at"]["S"]) if "finished_at" in item else None,
+            failure=Failure(**json.loads(item["failure"]["S"])) if "failure" in item else None,
+        )
+    except (KeyError, TypeError, ValueError) as error:
+        raise BackendError(
+            f"The operation {item.get('sk', {}).get('S')} cannot be read ({type(error).__name__}: {error}).",
+            hint="It was written by hand or by a newer version of the engine; look at the item in DynamoDB.",
+        ) from error
+
+
+def _decode_event(item: Item) -> Event:
+    return Event(
+        number=int(item["sk"]["S"]),
+        at=datetime.fromisoformat(item["at"]["S"]),
+        kind=item["kind"]["S"],
+        text=item["text"]["S"],
+        data=json.loads(item["data"]["S"]),
+    )
+
+
+def _standing(item: Item) -> Standing:
+    expires_at = item.get("expires_at", {}).get("S")
+    return Standing(
+        token=int(item.get("token", {}).get("N", "0")),
+        operation_id=item.get("operation_id", {}).get("S"),
+        owner=_owner(item["owner"]["S"]) if "owner" in item else None,
+        expires_at=datetime.fromisoformat(expires_at) if expires_at else None,
+    )
+
+
+def _lease_of(operation: Operation, standing: Standing) -> Lease:
+    nobody = Owner("nobody", "nobody", {})
+    return Lease(operation.project, operation.id, standing.token, standing.owner or nobody)
+
+
+def _owner_json(owner: Owner) -> str:
+    return json.dumps({"kind": owner.kind, "name": owner.name, "identity": dict(owner.identity)})
+
+
+def _owner(text: str) -> Owner:
+    return Owner(**json.loads(text))
+
+
+def _in_progress(operation: Operation, owner: Owner | None = None) -> OperationInProgress:
+    by = f" by {owner.name}" if owner else ""
+    return OperationInProgress(
+        f"{operation.project} is busy: {operation.id} ({operation.wish.kind}) is {operation.state}{by} "
+        f"since {_text(operation.updated_at)}.",
+        hint=f"Wait until it is done (`provisioner operations {operation.project}`), then ask again.",
+        details={"operation": operation.to_dict(), "owner": owner.name if owner else None},
+    )
+
+
+def _lost(lease: Lease) -> LeaseLost:
+    return LeaseLost(
+        f"{lease.operation_id} of {lease.project} was taken over by another worker; what this one "
+        f"(token {lease.token}) did last is not recorded.",
+        hint=f"`provisioner operations {lease.project}` shows who works on it now.",
+        details={"operation_id": lease.operation_id, "token": lease.token},
+    )
+
+
+def _seconds(moment: datetime) -> int:
+    return int(moment.timestamp())
+
+
+def _text(moment: datetime) -> str:
+    return moment.astimezone(UTC).isoformat()
