@@ -101,6 +101,20 @@ def test_an_old_haproxy_is_told_from_one_that_checks_tokens(
             lib.rest_api._haproxy({})
 
 
+@pytest.mark.parametrize(
+    ("said", "there"), [("slurm 22.05.11", "22.05"), ("slurm-wlm 22.05.8", "22.05"), ("slurm 25.11.8", "")]
+)
+def test_a_slurm_that_cannot_read_the_user_is_refused(
+    lib: Any, monkeypatch: pytest.MonkeyPatch, said: str, there: str
+) -> None:
+    monkeypatch.setattr(lib.rest_api, "run", lambda *command: f"{said}\n")
+    if there:
+        with pytest.raises(lib.node.StepError, match=rf"needs Slurm 23\.02 or newer, and .* has {there}"):
+            lib.rest_api._require_slurm()
+    else:
+        lib.rest_api._require_slurm()
+
+
 def test_our_lines_stand_once_and_the_rest_stays(lib: Any, tmp_path: Path) -> None:
     # GIVEN a file of ParallelCluster's, edited by somebody
     file = tmp_path / "slurm.conf"
