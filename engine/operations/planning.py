@@ -153,7 +153,8 @@ def make_plan(engine: Engine, spec: ProjectSpec, presence: Presence) -> Planned:
              address block was changed then
     """
     names = engine.names(spec.vlab_id, spec.project_id)
-    engine.reporter.step("Generating the workspace")
+    engine.check()
+    engine.reporter.step("Generating the workspace", "PLANNING")
     folder = write_project(engine, spec, presence)
     runner = engine.runner(names)
     engine.reporter.step("Initialising Terraform")
@@ -161,7 +162,8 @@ def make_plan(engine: Engine, spec: ProjectSpec, presence: Presence) -> Planned:
     runner.init()
     states.push_errored(engine, names, runner)
     repair.untaint_healthy(engine, names, runner)
-    engine.reporter.step("Planning")
+    engine.check()
+    engine.reporter.step("Planning", "PLANNING")
     return plan_again(spec, names, folder, runner, sweep=adopt.Sweep(engine, names, runner))
 
 

@@ -46,7 +46,7 @@ def cloud() -> Iterator[LocalCloud]:
 @pytest.fixture
 def engine(cloud: LocalCloud, tmp_path: Path) -> Iterator[Engine]:
     """One project that came to its end; what is written of it goes with the test."""
-    settings = load_settings(environ={}, flags={"endpoint_url": cloud.endpoint}).settings
+    settings = load_settings(environ={}, flags={"endpoint_url": cloud.endpoint, "lock_wait_s": "0"}).settings
     engine = open_engine(settings, base=tmp_path, environ=os.environ, reporter=Silent())
     engine.registry.put_new(
         vlab_id="lab-1",
@@ -227,12 +227,11 @@ def test_another_lineage_or_a_held_lock_stops_it(engine: Engine, mocker: Any) ->
     fits(mocker)
     with pytest.raises(StateDoesNotFit, match="another lineage"):
         restore(engine, first)
-    store = states.state_store(engine)
-    with (
-        store.locked(NAMES.state_key, who="somebody", now=engine.now()),
-        pytest.raises(StateLocked),
-    ):
+    item = {"LockID": {"S": f"{BUCKET}/{NAMES.state_key}"}, "Info": {"S": "{}"}}
+    engine.cloud.dynamodb.put_item(TableName=LOCKS, Item=item)
+    with pytest.raises(StateLocked):
         restore(engine, first, force=True)
+    engine.cloud.dynamodb.delete_item(TableName=LOCKS, Key={"LockID": item["LockID"]})
     assert restore(engine, first, force=True) == 3
 
 
