@@ -26,6 +26,7 @@ from engine.operations.reporting import Silent
 from engine.operations.state_versions import NoSuchVersion, StateDoesNotFit
 from engine.operations.states import StateMissing
 from tests.functional.conftest import Provisioner, _make_backend
+from tests.policies.permissions import permitted
 
 NAMES = names_for("lab-1", "proj-1", account_id="123456789012")
 BUCKET = "provisioner-state-123456789012-us-east-1"
@@ -235,10 +236,12 @@ def test_another_lineage_or_a_held_lock_stops_it(engine: Engine, mocker: Any) ->
     assert restore(engine, first, force=True) == 3
 
 
-def test_the_command_line_shows_no_value(engine: Engine, provisioner: Provisioner) -> None:
+def test_the_command_line_shows_no_value(engine: Engine, cloud: LocalCloud, provisioner: Provisioner) -> None:
     first = put(engine, state(1, "a", "b").replace(b'"id": "a"', b'"id": "a", "password": "hush"'))
     second = put(engine, state(2, "b", "c"))
-    listed = provisioner("state", "list", "lab-1/proj-1", "--json").ok().json["versions"]
+    with permitted(cloud, "reader"):
+        listed = provisioner("state", "list", "lab-1/proj-1", "--json").ok().json["versions"]
+        provisioner("state", "diff", "lab-1/proj-1", first, second).ok()
     assert [one["version_id"] for one in listed] == [second, first]
     assert "latest" in provisioner("state", "list", "lab-1/proj-1").ok().out
     for options in ([], ["--json"]):
