@@ -8,9 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import uuid
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -20,7 +17,7 @@ from botocore.exceptions import ClientError
 from engine.aws.failures import aws_errors, error_code
 from engine.aws.session import Cloud
 from engine.aws.tables import table_errors
-from engine.errors import BackendError, StateLocked
+from engine.errors import BackendError
 
 _FORMAT = 4
 """Of the states that Terraform 0.12 and later writes."""
@@ -130,43 +127,6 @@ class StateStore:
                     raise
                 return False
         return True
-
-    @contextmanager
-    def locked(self, key: str, *, who: str, now: datetime) -> Iterator[None]:
-        """Hold the state's lock as Terraform would, so that no Terraform works on it meanwhile.
-
-        who      as it is shown to others that come
-        Raises   StateLocked
-        """
-        item = {"LockID": {"S": f"{self._bucket}/{key}"}}
-        info = {
-            "ID": str(uuid.uuid4()),
-            "Operation": "state restore",
-            "Info": "",
-            "Who": who,
-            "Version": "",
-            "Created": now.isoformat(),
-            "Path": f"{self._bucket}/{key}",
-        }
-        with table_errors(f"locking the state {key}", table=self._table):
-            try:
-                self._cloud.dynamodb.put_item(
-                    TableName=self._table,
-                    Item={**item, "Info": {"S": json.dumps(info)}},
-                    ConditionExpression="attribute_not_exists(LockID)",
-                )
-            except ClientError as error:
-                if error_code(error) != "ConditionalCheckFailedException":
-                    raise
-                raise StateLocked(
-                    f"Somebody else is at work on the state {key}.",
-                    hint="Wait until that command has ended, then run this again.",
-                ) from error
-        try:
-            yield
-        finally:
-            with table_errors(f"unlocking the state {key}", table=self._table):
-                self._cloud.dynamodb.delete_item(TableName=self._table, Key=item)
 
     def _digest_id(self, key: str) -> str:
         return f"{self._bucket}/{key}-md5"

@@ -54,7 +54,7 @@ class Sweep:
         plan     `terraform show -json` of what was planned last
         Waits for what is still being made, or going. Asks AWS nothing for a plan that creates nothing, nor
         for a project whose last run came to its end.
-        Raises   OrphanConflict, ClusterError when something is still in progress after an hour
+        Raises   OrphanConflict, ClusterError when something is still in progress after an hour, OutOfTime
         """
         wanted = [one for one in _wanted(plan) if one.address not in self.imports]
         if not wanted:
@@ -100,7 +100,7 @@ class Sweep:
                 if one.address not in told:
                     told.add(one.address)
                     doing = "being deleted" if thing.life is Life.GOING else "being made"
-                    self.engine.reporter.step(f"Waiting for {one.address}, which is still {doing}")
+                    self.engine.reporter.step(f"Waiting for {one.address}, which is still {doing}", "WAITING")
             # Only these are asked about again and again; then everything once more, to see what became of it.
             while self._any_moves(found, state):
                 if time.monotonic() > deadline:

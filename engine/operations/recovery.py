@@ -10,6 +10,7 @@ import time
 
 from engine.aws import stacks
 from engine.aws.existing.search import OrphanConflict
+from engine.aws.registry import Phase
 from engine.errors import ClusterError, InvalidSpec
 from engine.model.names import Names
 from engine.model.spec import ProjectSpec
@@ -37,7 +38,7 @@ def take_in(engine: Engine, spec: ProjectSpec, *, always: bool = False) -> tuple
     Raises   OrphanConflict when taking something in would delete or replace anything; what planning raises
     """
     names = engine.names(spec.vlab_id, spec.project_id)
-    if not always and not adopt.sweep_is_due(engine, names, read_state(engine, names)):
+    if not always and not _is_due(engine, names):
         return ()
     engine.reporter.step("Looking for what an earlier run made and could not write down")
     try:
@@ -62,6 +63,14 @@ def take_in(engine: Engine, spec: ProjectSpec, *, always: bool = False) -> tuple
     return tuple(sorted(imports))
 
 
+def _is_due(engine: Engine, names: Names) -> bool:
+    record = engine.registry.get(names.vlab_id, names.project_id)
+    # A run that came so far has done it; the next slice of its work need not plan it all again.
+    if record is not None and record.phase in (Phase.PARKING, Phase.DESTROYING):
+        return False
+    return adopt.sweep_is_due(engine, names, read_state(engine, names))
+
+
 def _import(engine: Engine, names: Names, runner: Runner, imports: dict[str, str]) -> None:
     (runner.workdir / IMPORTS_FILE).write_text(imports_file(imports), "utf-8")
     plan_file = runner.workdir / PLAN_FILE
@@ -76,7 +85,8 @@ def _import(engine: Engine, names: Names, runner: Runner, imports: dict[str, str
             hint="Apply the project first and review that plan.",
             details={"addresses": [change.address for change in harmful]},
         )
-    engine.reporter.step("Taking it in")
+    engine.check()
+    engine.reporter.step("Taking it in", "APPLYING")
     runner.apply(plan_file)
 
 
@@ -90,7 +100,8 @@ def _without_failed_stacks(engine: Engine, names: Names, sweep: adopt.Sweep) -> 
 
 
 def _delete_stack(engine: Engine, names: Names, stack: str) -> None:
-    engine.reporter.step(f"Deleting the stack {stack}, which failed")
+    engine.check()
+    engine.reporter.step(f"Deleting the stack {stack}, which failed", "DELETING")
     stacks.delete_stack(engine.cloud, stack)
     deadline = time.monotonic() + _PATIENCE_S
     while (found := stacks.find_stack(engine.cloud, stack)) is not None:

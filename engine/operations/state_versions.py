@@ -112,9 +112,8 @@ def restore(engine: Engine, vlab_id: str, project_id: str, version_id: str, *, f
         )
     serial = max(wanted["serial"], latest["serial"] if latest else 0) + 1
     engine.reporter.step("Restoring the state")
-    store = state_store(engine)
-    with store.locked(names.state_key, who=f"provisioner, restoring {record.project}", now=engine.now()):
-        store.write(names.state_key, with_serial(wanted, serial))
+    with engine.state_lock(names).held("state restore"):
+        state_store(engine).write(names.state_key, with_serial(wanted, serial))
     return Restored(serial, review)
 
 

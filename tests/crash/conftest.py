@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -28,19 +28,3 @@ def engine(cloud: LocalCloud, backend: Cloud, terraform: str, tmp_path: Path) ->
     with cloud.world.lock:
         cloud.world.calls.clear()
     return operator(cloud, terraform, tmp_path)
-
-
-Unlock = Callable[[], None]
-
-
-@pytest.fixture
-def unlock(backend: Cloud) -> Unlock:
-    """Take away Terraform's lock that the dead one left."""
-
-    def take() -> None:
-        table = "provisioner-terraform-locks"
-        for item in backend.dynamodb.scan(TableName=table)["Items"]:
-            if "Info" in item:
-                backend.dynamodb.delete_item(TableName=table, Key={"LockID": item["LockID"]})
-
-    return take

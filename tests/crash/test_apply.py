@@ -39,9 +39,7 @@ def _points(storage: str, share: int) -> list[int]:
     return random.Random(f"{SEED} {storage}").sample(range(1, CALLS[storage]), share)
 
 
-def test_one_project_is_killed_twice(
-    engine: Operator, cloud: LocalCloud, spec: Callable[..., Path], unlock: Callable[[], None]
-) -> None:
+def test_one_project_is_killed_twice(engine: Operator, cloud: LocalCloud, spec: Callable[..., Path]) -> None:
     """The short random part of the suite, in one project: killed anywhere, and once more while its cluster
     comes up, or shortly before that."""
     chance = random.Random(SEED)
@@ -50,7 +48,6 @@ def test_one_project_is_killed_twice(
     wanted = spec("efs")
     for point in (changing_call(number), arrives("cloudformation", "DescribeStacks", times=looks)):
         engine.run_until(point, "apply", str(wanted), "--yes")
-        unlock()
     check(engine, cloud, wanted, "efs")
 
 
@@ -75,11 +72,9 @@ def test_a_killed_creation_is_found_again(
     engine: Operator,
     cloud: LocalCloud,
     spec: Callable[..., Path],
-    unlock: Callable[[], None],
 ) -> None:
     wanted = spec(storage)
     assert engine.run_until(arrives(service, operation, times=times), "apply", str(wanted), "--yes").killed
-    unlock()
     check(engine, cloud, wanted, storage)
 
 
@@ -98,12 +93,10 @@ def test_a_killed_apply_goes_on(
     engine: Operator,
     cloud: LocalCloud,
     spec: Callable[..., Path],
-    unlock: Callable[[], None],
 ) -> None:
     print(f"CRASH_SEED={SEED}: killed at changing call {number}")
     wanted = spec(storage)
     engine.run_until(changing_call(number), "apply", str(wanted), "--yes")
-    unlock()
     check(engine, cloud, wanted, storage)
 
 
@@ -114,7 +107,6 @@ def test_a_killed_apply_is_destroyed_whole(
     engine: Operator,
     cloud: LocalCloud,
     spec: Callable[..., Path],
-    unlock: Callable[[], None],
 ) -> None:
     """A workspace without the cluster says nothing of one that no state knows; it goes all the same."""
     if cluster_fails:
@@ -123,15 +115,12 @@ def test_a_killed_apply_is_destroyed_whole(
     service, operation, times = WHILE_THE_CLUSTER_COMES_UP
     wanted = spec("efs")
     assert engine.run_until(arrives(service, operation, times=times), "apply", str(wanted), "--yes").killed
-    unlock()
     engine.run("destroy", "lab-1/proj-1", "--purge-data", "--confirm", "lab-1/proj-1").ok()
     assert cloud.left_over() == before
 
 
 @pytest.mark.crash
-def test_a_killed_replacement_goes_on(
-    engine: Operator, cloud: LocalCloud, spec: Callable[..., Path], unlock: Callable[[], None]
-) -> None:
+def test_a_killed_replacement_goes_on(engine: Operator, cloud: LocalCloud, spec: Callable[..., Path]) -> None:
     """The old object is still in the state, tainted; the new one is at AWS alone."""
     # GIVEN a cluster that failed
     cloud.fail("create")
@@ -148,7 +137,6 @@ def test_a_killed_replacement_goes_on(
         return looks == 2
 
     assert engine.run_until(point, "apply", str(wanted), "--yes").killed
-    unlock()
 
     # THEN the next one goes on with it: one stack failed, one stands
     engine.run("apply", str(wanted), "--yes").ok()

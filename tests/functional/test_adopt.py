@@ -24,6 +24,7 @@ from engine.operations.engine import Engine, open_engine
 from engine.operations.reporting import Silent
 from tests.functional.conftest import _make_backend
 from tests.functional.leftovers import make_things, marks, pairs
+from tests.policies.permissions import permitted
 
 NAMES = names_for("lab-1", "proj-1", account_id="123456789012")
 STATES = "provisioner-state-123456789012-us-east-1"
@@ -121,7 +122,8 @@ def test_everything_that_is_there_is_imported(engine: Engine, cloud: LocalCloud,
 
     # WHEN a plan for all of it is looked at
     looking = sweep(engine, tmp_path)
-    assert looking.finds(PLAN)
+    with permitted(cloud, "plan"):
+        assert looking.finds(PLAN)
 
     # THEN each thing that is there gets its import block, under the id that the provider takes
     written = json.loads((tmp_path / "imports.tf.json").read_text())["import"]

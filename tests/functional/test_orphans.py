@@ -15,6 +15,7 @@ from engine.model.names import Names, names_for
 from engine.model.spec import dump_spec, load_spec, spec_digest
 from tests.functional.conftest import Provisioner
 from tests.functional.leftovers import make_things
+from tests.policies.permissions import permitted
 
 ACCOUNT = "123456789012"
 STATES = f"provisioner-state-{ACCOUNT}-us-east-1"
@@ -67,7 +68,8 @@ def test_what_no_registered_project_has_is_shown(
     # GIVEN what an apply left, THEN all of it is found and nothing is changed
     things = make_things(backend, names)
     before = cloud.inventory()
-    orphans = found(provisioner, 2)
+    with permitted(cloud, "reader"):
+        orphans = found(provisioner, 2)
     assert {kind: one["id"] for kind, one in orphans.items()} == things
     assert {one["why"] for one in orphans.values()} == {"no-project"}
     assert orphans["aws_efs_file_system"]["age_s"] >= 0

@@ -26,6 +26,7 @@ from engine.operations.reporting import Silent
 from engine.operations.state_versions import NoSuchVersion, StateDoesNotFit
 from engine.operations.states import StateMissing
 from tests.functional.conftest import Provisioner, _make_backend
+from tests.policies.permissions import permitted
 
 NAMES = names_for("lab-1", "proj-1", account_id="123456789012")
 BUCKET = "provisioner-state-123456789012-us-east-1"
@@ -46,7 +47,7 @@ def cloud() -> Iterator[LocalCloud]:
 @pytest.fixture
 def engine(cloud: LocalCloud, tmp_path: Path) -> Iterator[Engine]:
     """One project that came to its end; what is written of it goes with the test."""
-    settings = load_settings(environ={}, flags={"endpoint_url": cloud.endpoint}).settings
+    settings = load_settings(environ={}, flags={"endpoint_url": cloud.endpoint, "lock_wait_s": "0"}).settings
     engine = open_engine(settings, base=tmp_path, environ=os.environ, reporter=Silent())
     engine.registry.put_new(
         vlab_id="lab-1",
@@ -227,19 +228,20 @@ def test_another_lineage_or_a_held_lock_stops_it(engine: Engine, mocker: Any) ->
     fits(mocker)
     with pytest.raises(StateDoesNotFit, match="another lineage"):
         restore(engine, first)
-    store = states.state_store(engine)
-    with (
-        store.locked(NAMES.state_key, who="somebody", now=engine.now()),
-        pytest.raises(StateLocked),
-    ):
+    item = {"LockID": {"S": f"{BUCKET}/{NAMES.state_key}"}, "Info": {"S": "{}"}}
+    engine.cloud.dynamodb.put_item(TableName=LOCKS, Item=item)
+    with pytest.raises(StateLocked):
         restore(engine, first, force=True)
+    engine.cloud.dynamodb.delete_item(TableName=LOCKS, Key={"LockID": item["LockID"]})
     assert restore(engine, first, force=True) == 3
 
 
-def test_the_command_line_shows_no_value(engine: Engine, provisioner: Provisioner) -> None:
+def test_the_command_line_shows_no_value(engine: Engine, cloud: LocalCloud, provisioner: Provisioner) -> None:
     first = put(engine, state(1, "a", "b").replace(b'"id": "a"', b'"id": "a", "password": "hush"'))
     second = put(engine, state(2, "b", "c"))
-    listed = provisioner("state", "list", "lab-1/proj-1", "--json").ok().json["versions"]
+    with permitted(cloud, "reader"):
+        listed = provisioner("state", "list", "lab-1/proj-1", "--json").ok().json["versions"]
+        provisioner("state", "diff", "lab-1/proj-1", first, second).ok()
     assert [one["version_id"] for one in listed] == [second, first]
     assert "latest" in provisioner("state", "list", "lab-1/proj-1").ok().out
     for options in ([], ["--json"]):
