@@ -12,7 +12,7 @@ CHECKOV_VENV_READY := $(CHECKOV_VENV)/.ready-$(firstword $(shell cksum < require
 MODULES := $(sort $(notdir $(wildcard modules/*)))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-pcluster setup-checkov setup-services setup-slurm demo test test-unit lint scan format lock docs package schemas update-policies instance-types plans setup-browser test-browser clean
+.PHONY: help setup setup-pcluster setup-checkov setup-services setup-slurm demo test test-unit test-slurm-older test-slurm-newer lint scan format lock docs package schemas update-policies instance-types plans setup-browser test-browser clean
 
 help: ## Show the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
@@ -75,6 +75,18 @@ test: setup setup-pcluster setup-checkov ## Run every test (real Terraform on th
 
 test-unit: setup ## Run the tests that start nothing
 	$(BIN)/python -m pytest tests/unit tests/golden $(PYTEST_ARGS)
+
+# CI runs trixie's 24.11. ParallelCluster's own release lies between it and the newer one.
+SLURM_TESTS = REQUIRE_SERVICES=1 SLURM_SUITE=$(SLURM_SUITE) \
+  $(BIN)/python -m pytest -n 2 --dist loadgroup tests/slurm $(PYTEST_ARGS)
+
+test-slurm-older: SLURM_SUITE := bookworm
+test-slurm-older: setup setup-slurm ## Run the tests of the real Slurm on Debian 12's 22.05 (as root)
+	$(SLURM_TESTS)
+
+test-slurm-newer: SLURM_SUITE := forky
+test-slurm-newer: setup setup-slurm ## Run them on that of Debian's next release: 26.05 (as root)
+	$(SLURM_TESTS)
 
 test-browser: setup setup-browser ## Open HTML reviews in Chromium: errors, accessibility, phone, keyboard
 	@pages=$$(mktemp -d) && trap 'rm -rf "$$pages"' EXIT && \

@@ -27,12 +27,12 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from types import FrameType
-from typing import IO, Any
+from typing import IO, Any, Protocol
 
 from engine.errors import TerraformError, TerraformMissing
 from engine.terraform import diagnostics as reading
@@ -47,11 +47,14 @@ from engine.terraform.events import (
 from engine.terraform.failures import error_for, interrupted
 from engine.terraform.listener import Listener
 from engine.terraform.output import CommandLog, Tail
+from engine.terraform.processes import RUN_VARIABLE
 from engine.terraform.redaction import Redactor
 
 _POLL_S = 0.03
 _STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _NO_STATE = "No state file was found!"
+# The commands that lock the state.
+_LOCKING = ("plan", "apply", "untaint", "state push")
 # Takes the engine's process id and a command line. SIGINT gets its plain meaning first, so that one
 # that comes early ends the program instead of raising inside it. Should the engine be gone before the
 # wish is known to the kernel, nothing is started.
@@ -65,6 +68,13 @@ if os.getppid() == int(sys.argv[1]):
     except OSError as error:
         sys.exit(f"{sys.argv[2]} cannot be started: {error.strerror}")
 """
+
+
+class StateLock(Protocol):
+    """The lock on the state of a workspace, held by whoever drives Terraform instead of Terraform itself."""
+
+    def held(self, command: str) -> AbstractContextManager[str]:
+        """Hold it while a command runs; gives the id of the run. Raises what keeps it from being held."""
 
 
 @dataclass(frozen=True)
@@ -150,6 +160,8 @@ class Runner:
                runs to its end, and the exception is raised then.
     redact     texts that must not be seen; `***` stands in their place in events, log, errors and documents
     project    as messages name it; the folder's name if not given
+    lock       held around every command that locks the state, which then runs with -lock=false and
+               carries the run's id in its environment (processes.RUN_VARIABLE); None: Terraform locks
 
     Every command raises TerraformMissing when the binary cannot be started, TerraformInterrupted after
     interrupt() or Ctrl-C, and otherwise the error that `failures.RULES` gives for Terraform's diagnostics.
@@ -165,6 +177,7 @@ class Runner:
         on_event: Callable[[Event], None] | None = None,
         redact: Collection[str] = (),
         project: str = "",
+        lock: StateLock | None = None,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self.workdir = workdir
@@ -174,6 +187,7 @@ class Runner:
         self._on_event = on_event
         self._redactor = Redactor(redact)
         self._project = project or workdir.name
+        self._lock = lock
         self._now = now
         self._commands = Commands(binary)
         self._process: subprocess.Popen[bytes] | None = None
@@ -307,12 +321,18 @@ class Runner:
         if self._stops:
             raise self._stopped(command, 0, (), succeeded=False)
         self._require_startable()
+        argv, lock = self._locked(command, argv)
         began = time.monotonic()
-        with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err, self._log() as log:
+        with (
+            lock as run,
+            tempfile.TemporaryFile() as out,
+            tempfile.TemporaryFile() as err,
+            self._log() as log,
+        ):
             listener = Listener(self._redactor, self._on_event, log.line, document=document)
             log.header([self._redactor.text(part) for part in argv], workdir=self.workdir)
             listener.tell(CommandStarted(command))
-            exit_code = self._watch(argv, out, err, listener)
+            exit_code = self._watch(argv, run, out, err, listener)
             elapsed_s = time.monotonic() - began
             log.footer(exit_code, elapsed_s=elapsed_s)
         listener.tell(CommandFinished(command, exit_code, elapsed_s))
@@ -328,10 +348,21 @@ class Runner:
             listener.raise_trouble()
         return ended
 
-    def _watch(self, argv: Sequence[str], out: IO[bytes], err: IO[bytes], listener: Listener) -> int:
+    def _locked(
+        self, command: str, argv: Sequence[str]
+    ) -> tuple[Sequence[str], AbstractContextManager[str | None]]:
+        """The command line, and the lock to hold around it."""
+        if self._lock is None or command not in _LOCKING:
+            return argv, nullcontext()
+        words = 1 + len(command.split())
+        return [*argv[:words], "-lock=false", *argv[words:]], self._lock.held(command)
+
+    def _watch(
+        self, argv: Sequence[str], run: str | None, out: IO[bytes], err: IO[bytes], listener: Listener
+    ) -> int:
         """Start, listen until the end, give the exit code."""
         with self._signals_stop():
-            process = self._start(argv, out, err)
+            process = self._start(argv, run, out, err)
             self._unsent = [None]
             self._process = process
             if self._stops:  # asked between the check and the start
@@ -354,14 +385,16 @@ class Runner:
             self._process = None
         return int(process.returncode)
 
-    def _start(self, argv: Sequence[str], out: IO[bytes], err: IO[bytes]) -> subprocess.Popen[bytes]:
+    def _start(
+        self, argv: Sequence[str], run: str | None, out: IO[bytes], err: IO[bytes]
+    ) -> subprocess.Popen[bytes]:
         launched = list(argv)
         if sys.platform == "linux" and sys.executable:
             launched = [sys.executable, "-I", "-S", "-c", _LAUNCHER, str(os.getpid()), *argv]
         return subprocess.Popen(
             launched,
             cwd=self.workdir,
-            env=self._env,
+            env=self._env | ({RUN_VARIABLE: run} if run else {}),
             stdin=subprocess.DEVNULL,
             stdout=out,
             stderr=err,
