@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from engine.aws.events import publish
-from engine.aws.queue import Queue, read_task
+from engine.aws.queue import Queue, Received, read_task
 from engine.errors import BusyError, EngineError, LeaseLost
 from engine.model.operation import Event, Operation, Owner, State
 from engine.operations.engine import Engine, open_engine
@@ -33,6 +33,8 @@ if TYPE_CHECKING:
 
 # Kept back from the end of the request, for sending the next message and answering.
 _LAST_S = 5.0
+# As long as a run lasts at most: five tries then last longer than any command that a person has under way.
+_AGAIN_S = 900
 FOLDER_VARIABLE = "PROVISIONER_INTERNAL_FOLDER"
 """Where relative folders of the settings start, if not where a Lambda function may write."""
 # The only place of a Lambda function that can be written to.
@@ -101,7 +103,17 @@ class Worker:
             if group in stuck or not self.take(record["messageId"], record["body"], _run(context)):
                 stuck.add(group)
                 failed.append(record["messageId"])
+                self._hold(record)
         return {"batchItemFailures": [{"itemIdentifier": message_id} for message_id in failed]}
+
+    def _hold(self, record: Mapping[str, Any]) -> None:
+        """Have a message that is given back handed out again in a while: by itself the queue would wait for
+        six times the function's time limit."""
+        message = Received(record["messageId"], record["receiptHandle"], record["body"], {})
+        try:
+            self.queue.keep(message, seconds=_AGAIN_S)
+        except EngineError as error:
+            logger.warning("is handed out again later", code=error.code, detail=error.message)
 
     def take(self, message_id: str, body: str, run: Run) -> bool:
         """One run on the operation that a message names; False when the message must be handed out again."""

@@ -40,7 +40,12 @@ def wished(project_id: str = "proj") -> Operation:
 
 def message(number: int, operation: Operation) -> dict[str, Any]:
     body = json.dumps({"project": operation.project, "operation_id": operation.id})
-    return {"messageId": str(number), "body": body, "attributes": {"MessageGroupId": operation.project}}
+    return {
+        "messageId": str(number),
+        "receiptHandle": f"receipt-{number}",
+        "body": body,
+        "attributes": {"MessageGroupId": operation.project},
+    }
 
 
 def batch(*records: dict[str, Any]) -> dict[str, Any]:
@@ -111,6 +116,36 @@ def test_a_message_is_given_back_unless_there_is_nothing_to_do(
 
     answer = working(carry_out).answer(batch(message(1, wished())), Lambda())
     assert given_back(answer) == (["1"] if back else [])
+
+
+def test_what_is_given_back_is_handed_out_again_before_the_queue_would(
+    working: Callable[..., Worker], desk: Desk
+) -> None:
+    # GIVEN a message that the queue would hold back for an hour and a half
+    operation = wished()
+    desk.queue.send(operation)
+    received = desk.queue.receive()
+    assert received
+    desk.queue.keep(received, seconds=5400)
+    record = message(1, operation) | {"receiptHandle": received.receipt}
+
+    def carry_out(*_: Any, **__: Any) -> Operation:
+        raise OperationInProgress("another has it now")
+
+    # WHEN the worker cannot take it now
+    worker = working(carry_out)
+    held: list[int] = []
+    keep = worker.queue.keep
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(
+            worker.queue, "keep", lambda one, *, seconds: (held.append(seconds), keep(one, seconds=0))
+        )
+        assert given_back(worker.answer(batch(record), Lambda())) == ["1"]
+    # THEN SQS took the shorter time
+    assert held == [900]
+    again = desk.queue.receive()
+    assert again and again.id == received.id
+    desk.queue.finish(again)
 
 
 def test_behind_a_message_that_is_given_back_its_project_waits(working: Callable[..., Worker]) -> None:
