@@ -18,11 +18,12 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from engine.aws.events import publish
 from engine.aws.queue import Queue, Received, read_task
-from engine.errors import BusyError, EngineError, LeaseLost
+from engine.errors import BusyError, EngineError, LeaseLost, RequestError
 from engine.model.operation import Event, Operation, Owner, State
 from engine.operations.engine import Engine, open_engine
 from engine.operations.installation import base_folder, read_catalogue, read_settings
 from engine.operations.reporting import Silent
+from engine.operations.sweep import send_lost
 from engine.operations.work import work
 from engine.service.logging import about, count, logger, note
 from engine.service.tracing import span
@@ -53,7 +54,10 @@ class Context(Protocol):
 
 
 def handler(event: Mapping[str, Any], context: Context) -> dict[str, Any]:
-    """What Lambda calls, with a batch of SQS FIFO messages (of one message, as it is set up)."""
+    """What Lambda calls: with a batch of SQS FIFO messages (of one message, as it is set up), or by the clock
+    with {"schedule": name} (modules/service)."""
+    if "schedule" in event:
+        return worker().by_the_clock(str(event["schedule"]))
     return worker().answer(event, context)
 
 
@@ -105,6 +109,20 @@ class Worker:
                 failed.append(record["messageId"])
                 self._hold(record)
         return {"batchItemFailures": [{"itemIdentifier": message_id} for message_id in failed]}
+
+    def by_the_clock(self, schedule: str) -> dict[str, Any]:
+        """What is done once in a while: `sweep` sends lost operations again. Gives their ids.
+
+        Raises   RequestError for a schedule of another name
+        """
+        if schedule != "sweep":
+            raise RequestError(f"The worker knows no schedule {schedule!r}.", hint="There is one: sweep.")
+        with about():
+            sent = send_lost(self.engine, self.queue)
+            for operation in sent:
+                logger.warning("was lost", project=operation.project, operation_id=operation.id)
+            logger.info("swept", sent=len(sent))
+        return {"sent": [operation.id for operation in sent]}
 
     def _hold(self, record: Mapping[str, Any]) -> None:
         """Have a message that is given back handed out again in a while: by itself the queue would wait for

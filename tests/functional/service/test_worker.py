@@ -7,15 +7,26 @@ import json
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from engine.aws.queue import read_task
-from engine.errors import LeaseLost, OperationInProgress, UnknownOperation, Unreachable
-from engine.model.operation import Event, Failure, Kind, Operation, State, Wish, failed, requested, succeeded
+from engine.errors import LeaseLost, OperationInProgress, RequestError, UnknownOperation, Unreachable
+from engine.model.operation import (
+    Event,
+    Failure,
+    Kind,
+    Operation,
+    Owner,
+    State,
+    Wish,
+    failed,
+    requested,
+    succeeded,
+)
 from engine.operations.engine import open_engine
 from engine.operations.reporting import Silent
 from engine.operations.requests import Desk
@@ -146,6 +157,38 @@ def test_what_is_given_back_is_handed_out_again_before_the_queue_would(
     again = desk.queue.receive()
     assert again and again.id == received.id
     desk.queue.finish(again)
+
+
+def test_the_clock_sends_what_was_lost_and_nothing_else(working: Callable[..., Worker], desk: Desk) -> None:
+    # GIVEN operations of the service: one asked for long ago, one just now, and one of a person
+    worker = working(lambda *_, **__: succeeded(wished(), NOW))
+    now = worker.engine.now()
+    caller = "arn:aws:sts::123456789012:assumed-role/workflow-service/x"
+
+    def ask(project_id: str, *, by: str = caller, minutes: int = 45) -> Operation:
+        at = now - timedelta(minutes=minutes)
+        wish = Wish(Kind.RELEASE)
+        operation = requested(vlab_id="lab", project_id=project_id, wish=wish, requested_by=by, now=at)
+        return desk.store.submit(operation, idempotency=None).operation
+
+    lost = ask("lost")
+    ask("new", minutes=5)
+    ask("old", minutes=2000)
+    ask("mine", by="me@here")
+    # AND one that somebody works on
+    owner = Owner("process", "me@here", {})
+    desk.store.claim("lab/taken", ask("taken").id, owner, now=now, ttl=timedelta(minutes=5))
+
+    # WHEN
+    assert worker.by_the_clock("sweep") == {"sent": [lost.id]}
+
+    # THEN
+    sent = desk.queue.receive()
+    assert sent and read_task(sent.body).operation_id == lost.id
+    desk.queue.finish(sent)
+    assert desk.queue.receive() is None
+    with pytest.raises(RequestError, match="knows no schedule 'drift'"):
+        worker.by_the_clock("drift")
 
 
 def test_behind_a_message_that_is_given_back_its_project_waits(working: Callable[..., Worker]) -> None:
