@@ -107,6 +107,7 @@ lint: setup ## Check style and types of Python, Terraform and the scripts of the
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/shellcheck $$(grep -rlE '^#!/bin/bash' $(NODE_FILES))
+	$(BIN)/shellcheck -x -P SCRIPTDIR tests/clients/*
 	@for script in $$(grep -rlE --exclude='*.py' '^#!.*python3' $(NODE_FILES)); do \
 	  $(BIN)/ruff check --quiet --stdin-filename $$script.py - <$$script && \
 	  $(BIN)/ruff format --check --quiet --stdin-filename $$script.py - <$$script || exit 1; \

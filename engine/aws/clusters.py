@@ -191,6 +191,7 @@ class ClusterSummary:
     version: str | None
     stack_status: str | None = None
     stack_arn: str | None = None
+    created_at: datetime | None = None
 
 
 def cluster_summaries(cloud: Cloud) -> dict[str, ClusterSummary]:
@@ -209,6 +210,7 @@ def cluster_summaries(cloud: Cloud) -> dict[str, ClusterSummary]:
             _version(stack),
             str(stack["StackStatus"]),
             stack.get("StackId"),
+            stack["CreationTime"].astimezone(UTC),
         )
         for stack in stacks
         if {"Key": "parallelcluster:cluster-name", "Value": stack["StackName"]} in stack.get("Tags", [])

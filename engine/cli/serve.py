@@ -51,7 +51,7 @@ def serve(invocation: Invocation, port: int, workers: int, slice_s: float | None
 
     Callers sign with AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY of this command's environment, as for
     API Gateway (service execute-api). Ends on SIGTERM and Ctrl-C: workers stop Terraform gracefully, and
-    the next `serve` goes on where they were.
+    the next `serve` goes on where they were. The local cloud stays, with what it holds, until `local down`.
 
     \b
     Example:
@@ -142,11 +142,13 @@ def _serving(
     desk = open_desk(place)
     desk.queue.make()
     account = settings.require_account()
+    service = Service(desk)
+    service.warm()
     server = LocalServer(
         port=port,
         gatekeeper=Gatekeeper(credentials, settings.region),
         caller=Caller(account, credentials.access_key_id, f"arn:aws:iam::{account}:user/local-caller"),
-        answer=Service(desk).answer,
+        answer=service.answer,
     )
     server.start()
     try:

@@ -55,6 +55,7 @@ class OperationShape(TypedDict):
     step: Annotated[str, Field(description="The same for people.")]
     progress: ProgressShape
     slices: Annotated[int, Field(ge=0, description="How often a worker has taken it up.")]
+    retries: Annotated[int, Field(ge=0, description="How often one began again after a passing failure.")]
     requested_by: str
     created_at: Time
     updated_at: Time

@@ -50,6 +50,7 @@ MAX_BODY_BYTES = 65_536
 MAX_PATH_CHARS = 1024
 _ANY_METHOD = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE")
 _LOGGED_CHARS = 200
+_CLIENTS = ("dynamodb", "sqs", "ec2", "secretsmanager", "cloudformation", "fsx")
 
 
 def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
@@ -114,6 +115,11 @@ class Service:
                     self._register(path, method, _refusing(tuple(methods)))
         self._resolver.not_found(self._not_found)
         self._resolver.exception_handler(Exception)(self._failed)
+
+    def warm(self) -> None:
+        """Make the clients now that the first requests would wait for. Asks nobody."""
+        for name in _CLIENTS:
+            getattr(self._desk.place.cloud, name)
 
     def answer(self, event: dict[str, Any]) -> dict[str, Any]:
         """API Gateway's answer to its event; never raises."""

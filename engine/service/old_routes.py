@@ -88,7 +88,8 @@ def look(desk: Desk, request: Request) -> Reply:
 def down(desk: Desk, request: Request) -> Reply:
     vlab_id, project_id = _ids(desk, request)
     status = project_status(desk.place, vlab_id, project_id)
-    if old_status(status.record, status.cluster.status, desk.store.latest(status.record.project)) is None:
+    latest = desk.store.latest(status.record.project)
+    if old_status(status.record, status.cluster.status, status.cluster.created_at, latest) is None:
         raise _absent(status.record.project)
     removal = ask_for_removal(desk, vlab_id, project_id, requested_by=request.caller)
     note(operation_id=removal.operation.id)
@@ -106,15 +107,18 @@ def down(desk: Desk, request: Request) -> Reply:
     return Reply(body)
 
 
-def old_status(record: ProjectRecord, cluster: str | None, latest: Operation | None) -> str | None:
+def old_status(
+    record: ProjectRecord, cluster: str | None, made_at: datetime | None, latest: Operation | None
+) -> str | None:
     """A status that the old clients know, for they give up at any other; None when there is no cluster,
     and none is being made or has failed to be.
 
     cluster   ParallelCluster's word: None where it knows of no cluster
+    made_at   when that cluster was begun; UTC, aware
     latest    the project's last operation
     """
     if latest is not None and not latest.state.finished:
-        return _under_way(latest, cluster)
+        return _under_way(latest, cluster, made_at)
     if latest is not None and latest.state is State.FAILED:
         if latest.wish.kind is not Kind.PROVISION:
             return DELETE_FAILED
@@ -124,10 +128,12 @@ def old_status(record: ProjectRecord, cluster: str | None, latest: Operation | N
     return _plain(cluster)
 
 
-def _under_way(operation: Operation, cluster: str | None) -> str:
+def _under_way(operation: Operation, cluster: str | None, made_at: datetime | None) -> str:
     if operation.wish.kind is not Kind.PROVISION:
         return DELETING
-    if cluster in _STANDING:
+    # What this operation makes is complete when the operation is: until then nobody could remove it either.
+    stood_before = made_at is not None and made_at < operation.created_at
+    if cluster in _STANDING and stood_before:
         return CREATED
     return UPDATING if cluster == UPDATING else CREATING
 
@@ -171,7 +177,7 @@ def _everything(desk: Desk) -> Reply:
     for record in place.registry.list():
         summary = summaries.get(record.cluster, _NO_CLUSTER)
         latest = desk.store.latest(record.project) if record.project in busy or _unsettled(record) else None
-        status = old_status(record, summary.status or None, latest)
+        status = old_status(record, summary.status or None, summary.created_at, latest)
         if status is not None:
             listed.append(
                 _listed(
@@ -197,7 +203,7 @@ def _one(desk: Desk, vlab_id: str, project_id: str) -> Reply:
     if latest is not None:
         note(operation_id=latest.id)
         hand_to_worker(desk, latest)
-    word = old_status(record, cluster.status, latest)
+    word = old_status(record, cluster.status, cluster.created_at, latest)
     if word is None:
         raise _absent(record.project)
     body: answers.OldCluster = {

@@ -359,8 +359,8 @@ def test_all_clusters_in_one_listing(cloud: Cloud, stacks: Stacks) -> None:
     stacks.stub.add_response("describe_stacks", second)
 
     assert cluster_summaries(cloud) == {
-        "pc-one": ClusterSummary("CREATE_FAILED", "3.16.1", "ROLLBACK_COMPLETE", arn("pc-one")),
-        "pc-two": ClusterSummary("UPDATE_COMPLETE", None, "UPDATE_COMPLETE", arn("pc-two")),
+        "pc-one": ClusterSummary("CREATE_FAILED", "3.16.1", "ROLLBACK_COMPLETE", arn("pc-one"), START),
+        "pc-two": ClusterSummary("UPDATE_COMPLETE", None, "UPDATE_COMPLETE", arn("pc-two"), START),
     }
 
 

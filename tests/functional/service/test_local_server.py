@@ -5,10 +5,15 @@ from __future__ import annotations
 import http.client
 import json
 import subprocess
+import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
+from botocore.auth import SigV4Auth
+from botocore.awsrequest import AWSRequest
+from botocore.credentials import Credentials as SigningKeys
 
 from engine.aws.session import Credentials
 from engine.aws.signatures import Gatekeeper
@@ -53,6 +58,31 @@ def test_what_curl_signs_is_let_in(server: LocalServer) -> None:
     status, accepted = curl(*json_body, f"{server.url}/v1/projects/lab/two")
     assert (status, accepted["operation"]["requested_by"]) == (202, server.caller.arn)
     assert curl("-I", "-o", "/dev/null", f"{server.url}/v1/projects") == (405, None)
+
+
+def test_fifty_callers_of_one_second_get_one_answer(server: LocalServer, desk: Desk) -> None:
+    # GIVEN one wish, signed in one second: fifty callers have one and the same signature
+    path = "/hpc-provisioner/pcluster?project_id=many&vlab_id=lab"
+    request: Any = AWSRequest(method="POST", url=f"{server.url}{path}")
+    SigV4Auth(SigningKeys(KEY, SECRET), "execute-api", "us-east-1").add_auth(request)
+    start = threading.Barrier(50)
+
+    def call(_: int) -> tuple[int, str]:
+        connection = http.client.HTTPConnection("127.0.0.1", server.server_address[1], timeout=60)
+        start.wait()
+        connection.request("POST", path, headers=dict(request.headers.items()))
+        answer = connection.getresponse()
+        return answer.status, answer.read().decode()
+
+    # WHEN all of them call at once THEN there is one answer and one operation
+    with ThreadPoolExecutor(50) as pool:
+        answers = set(pool.map(call, range(50)))
+    assert len(answers) == 1 and answers.pop()[0] == 200
+    assert len(desk.store.list("lab/many").operations) == 1
+    # AND afterwards the same request is a replay
+    again = http.client.HTTPConnection("127.0.0.1", server.server_address[1], timeout=60)
+    again.request("POST", path, headers=dict(request.headers.items()))
+    assert again.getresponse().status == 403
 
 
 def test_others_are_kept_out_with_the_words_of_api_gateway(server: LocalServer, desk: Desk) -> None:

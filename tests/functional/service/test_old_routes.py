@@ -9,7 +9,6 @@ from typing import Any
 
 import pytest
 
-from engine.aws.clusters import ClusterSummary
 from engine.aws.queue import read_task
 from engine.aws.registry import Phase
 from engine.local.server import LocalCloud
@@ -197,6 +196,10 @@ def test_no_status_is_one_that_old_clients_do_not_know(desk: Desk, gateway: Gate
             for end in ("IN_PROGRESS", "COMPLETE", "FAILED")
         ),
     ]
-    seen = {old_status(record, word, one) for word in words for one in latest}
+    times = (None, now - timedelta(days=1), now + timedelta(seconds=1))
+    seen = {old_status(record, word, at, one) for word in words for at in times for one in latest}
     assert seen - {None} <= KNOWN
-    assert ClusterSummary("", None).stack_status is None
+    # What an operation makes is complete when the operation is; what stood before it stays so meanwhile.
+    assert old_status(record, "CREATE_COMPLETE", times[2], waiting) == "CREATE_IN_PROGRESS"
+    assert old_status(record, "CREATE_COMPLETE", times[1], waiting) == "CREATE_COMPLETE"
+    assert old_status(record, "UPDATE_IN_PROGRESS", times[1], waiting) == "UPDATE_IN_PROGRESS"

@@ -74,6 +74,21 @@ def test_deleting_keeps_the_data_unless_the_name_is_typed(gateway: Gateway, desk
     assert (purged["kind"], purged["wish"]["purge_data"]) == ("destroy", True)
 
 
+def test_a_purge_with_a_key_can_be_asked_again_when_nothing_is_left(gateway: Gateway, desk: Desk) -> None:
+    gateway("PUT", PROJECT, body=EFS)
+    finish(desk)
+    purge: Any = {"query": "purge_data=true&confirm=lab%2Fproj", "headers": {"Idempotency-Key": "purge-1"}}
+    purged = gateway("DELETE", PROJECT, **purge).body["operation"]
+    finish(desk)
+    record = desk.place.registry.get("lab", "proj")
+    assert record and desk.place.registry.remove(record)
+    again = gateway("DELETE", PROJECT, **purge)
+    assert (again.status, again.body["operation"]["id"]) == (202, purged["id"])
+    assert again.body["operation"]["state"] == "SUCCEEDED"
+    assert gateway("DELETE", PROJECT).status == 404
+    assert gateway("GET", f"{PROJECT}/operations/{purged['id']}").status == 200
+
+
 def test_a_project_that_was_only_planned_is_forgotten(gateway: Gateway, desk: Desk) -> None:
     gateway("PUT", PROJECT, body=EFS)
     finish(desk, Phase.PLANNED)
