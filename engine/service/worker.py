@@ -17,12 +17,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from engine.aws.events import publish
-from engine.aws.queue import Queue, read_task
-from engine.errors import BusyError, EngineError, LeaseLost
+from engine.aws.queue import Queue, Received, read_task
+from engine.errors import BusyError, EngineError, LeaseLost, RequestError
 from engine.model.operation import Event, Operation, Owner, State
 from engine.operations.engine import Engine, open_engine
 from engine.operations.installation import base_folder, read_catalogue, read_prices, read_settings
 from engine.operations.reporting import Silent
+from engine.operations.sweep import send_lost
 from engine.operations.work import work
 from engine.service.logging import about, count, logger, note
 from engine.service.tracing import span
@@ -33,6 +34,8 @@ if TYPE_CHECKING:
 
 # Kept back from the end of the request, for sending the next message and answering.
 _LAST_S = 5.0
+# As long as a run lasts at most: five tries then last longer than any command that a person has under way.
+_AGAIN_S = 900
 FOLDER_VARIABLE = "PROVISIONER_INTERNAL_FOLDER"
 """Where relative folders of the settings start, if not where a Lambda function may write."""
 # The only place of a Lambda function that can be written to.
@@ -51,7 +54,10 @@ class Context(Protocol):
 
 
 def handler(event: Mapping[str, Any], context: Context) -> dict[str, Any]:
-    """What Lambda calls, with a batch of SQS FIFO messages (of one message, as it is set up)."""
+    """What Lambda calls: with a batch of SQS FIFO messages (of one message, as it is set up), or by the clock
+    with {"schedule": name} (modules/service)."""
+    if "schedule" in event:
+        return worker().by_the_clock(str(event["schedule"]))
     return worker().answer(event, context)
 
 
@@ -102,7 +108,31 @@ class Worker:
             if group in stuck or not self.take(record["messageId"], record["body"], _run(context)):
                 stuck.add(group)
                 failed.append(record["messageId"])
+                self._hold(record)
         return {"batchItemFailures": [{"itemIdentifier": message_id} for message_id in failed]}
+
+    def by_the_clock(self, schedule: str) -> dict[str, Any]:
+        """What is done once in a while: `sweep` sends lost operations again. Gives their ids.
+
+        Raises   RequestError for a schedule of another name
+        """
+        if schedule != "sweep":
+            raise RequestError(f"The worker knows no schedule {schedule!r}.", hint="There is one: sweep.")
+        with about():
+            sent = send_lost(self.engine, self.queue)
+            for operation in sent:
+                logger.warning("was lost", project=operation.project, operation_id=operation.id)
+            logger.info("swept", sent=len(sent))
+        return {"sent": [operation.id for operation in sent]}
+
+    def _hold(self, record: Mapping[str, Any]) -> None:
+        """Have a message that is given back handed out again in a while: by itself the queue would wait for
+        six times the function's time limit."""
+        message = Received(record["messageId"], record["receiptHandle"], record["body"], {})
+        try:
+            self.queue.keep(message, seconds=_AGAIN_S)
+        except EngineError as error:
+            logger.warning("is handed out again later", code=error.code, detail=error.message)
 
     def take(self, message_id: str, body: str, run: Run) -> bool:
         """One run on the operation that a message names; False when the message must be handed out again."""

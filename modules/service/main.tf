@@ -226,6 +226,9 @@ resource "aws_lambda_event_source_mapping" "this" {
   }
 
   tags = merge(local.tags, { "provisioner:address" = "${local.address}aws_lambda_event_source_mapping.this" })
+
+  # Lambda looks whether the worker may read the queue, its key included, before it takes this.
+  depends_on = [aws_iam_role_policy.optional, aws_iam_role_policy_attachment.function]
 }
 
 # --- what the worker does by the clock

@@ -219,14 +219,14 @@ variable "max_receives" {
 }
 
 variable "schedules" {
-  description = "What the worker does by the clock, by name: rate(...) or cron(...). sweep takes up what was left behind and looks for orphans, drift plans every project and tells what differs. None by default."
+  description = "What the worker does by the clock, by name: rate(...) or cron(...). sweep sends operations again whose message was lost. None by default."
   type        = map(string)
   default     = {}
   nullable    = false
 
   validation {
-    condition     = alltrue([for name, when in var.schedules : contains(["drift", "sweep"], name) && can(regex("^(rate|cron)\\(.+\\)$", when))])
-    error_message = "schedules may name drift and sweep, each with an expression of EventBridge such as rate(1 hour) or cron(0 4 * * ? *)."
+    condition     = alltrue([for name, when in var.schedules : name == "sweep" && can(regex("^(rate|cron)\\(.+\\)$", when))])
+    error_message = "schedules may name sweep, with an expression of EventBridge such as rate(1 hour) or cron(0 4 * * ? *)."
   }
 }
 

@@ -34,9 +34,15 @@ def test_the_worker_function_gives_back_what_it_cannot_read(
 ) -> None:
     environment = cloud.environment() | {"PROVISIONER_INTERNAL_FOLDER": str(tmp_path)}
     records = [
-        {"messageId": "1", "body": "no JSON", "attributes": {"MessageGroupId": "lab/a"}},
+        {
+            "messageId": "1",
+            "receiptHandle": "r-1",
+            "body": "no JSON",
+            "attributes": {"MessageGroupId": "lab/a"},
+        },
         {
             "messageId": "2",
+            "receiptHandle": "r-2",
             "body": json.dumps({"project": "lab/b", "operation_id": "op-1"}),
             "attributes": {"MessageGroupId": "lab/b"},
         },

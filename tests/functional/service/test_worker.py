@@ -7,15 +7,26 @@ import json
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from engine.aws.queue import read_task
-from engine.errors import LeaseLost, OperationInProgress, UnknownOperation, Unreachable
-from engine.model.operation import Event, Failure, Kind, Operation, State, Wish, failed, requested, succeeded
+from engine.errors import LeaseLost, OperationInProgress, RequestError, UnknownOperation, Unreachable
+from engine.model.operation import (
+    Event,
+    Failure,
+    Kind,
+    Operation,
+    Owner,
+    State,
+    Wish,
+    failed,
+    requested,
+    succeeded,
+)
 from engine.operations.engine import open_engine
 from engine.operations.reporting import Silent
 from engine.operations.requests import Desk
@@ -40,7 +51,12 @@ def wished(project_id: str = "proj") -> Operation:
 
 def message(number: int, operation: Operation) -> dict[str, Any]:
     body = json.dumps({"project": operation.project, "operation_id": operation.id})
-    return {"messageId": str(number), "body": body, "attributes": {"MessageGroupId": operation.project}}
+    return {
+        "messageId": str(number),
+        "receiptHandle": f"receipt-{number}",
+        "body": body,
+        "attributes": {"MessageGroupId": operation.project},
+    }
 
 
 def batch(*records: dict[str, Any]) -> dict[str, Any]:
@@ -111,6 +127,68 @@ def test_a_message_is_given_back_unless_there_is_nothing_to_do(
 
     answer = working(carry_out).answer(batch(message(1, wished())), Lambda())
     assert given_back(answer) == (["1"] if back else [])
+
+
+def test_what_is_given_back_is_handed_out_again_before_the_queue_would(
+    working: Callable[..., Worker], desk: Desk
+) -> None:
+    # GIVEN a message that the queue would hold back for an hour and a half
+    operation = wished()
+    desk.queue.send(operation)
+    received = desk.queue.receive()
+    assert received
+    desk.queue.keep(received, seconds=5400)
+    record = message(1, operation) | {"receiptHandle": received.receipt}
+
+    def carry_out(*_: Any, **__: Any) -> Operation:
+        raise OperationInProgress("another has it now")
+
+    # WHEN the worker cannot take it now
+    worker = working(carry_out)
+    held: list[int] = []
+    keep = worker.queue.keep
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(
+            worker.queue, "keep", lambda one, *, seconds: (held.append(seconds), keep(one, seconds=0))
+        )
+        assert given_back(worker.answer(batch(record), Lambda())) == ["1"]
+    # THEN SQS took the shorter time
+    assert held == [900]
+    again = desk.queue.receive()
+    assert again and again.id == received.id
+    desk.queue.finish(again)
+
+
+def test_the_clock_sends_what_was_lost_and_nothing_else(working: Callable[..., Worker], desk: Desk) -> None:
+    # GIVEN operations of the service: one asked for long ago, one just now, and one of a person
+    worker = working(lambda *_, **__: succeeded(wished(), NOW))
+    now = worker.engine.now()
+    caller = "arn:aws:sts::123456789012:assumed-role/workflow-service/x"
+
+    def ask(project_id: str, *, by: str = caller, minutes: int = 45) -> Operation:
+        at = now - timedelta(minutes=minutes)
+        wish = Wish(Kind.RELEASE)
+        operation = requested(vlab_id="lab", project_id=project_id, wish=wish, requested_by=by, now=at)
+        return desk.store.submit(operation, idempotency=None).operation
+
+    lost = ask("lost")
+    ask("new", minutes=5)
+    ask("old", minutes=2000)
+    ask("mine", by="me@here")
+    # AND one that somebody works on
+    owner = Owner("process", "me@here", {})
+    desk.store.claim("lab/taken", ask("taken").id, owner, now=now, ttl=timedelta(minutes=5))
+
+    # WHEN
+    assert worker.by_the_clock("sweep") == {"sent": [lost.id]}
+
+    # THEN
+    sent = desk.queue.receive()
+    assert sent and read_task(sent.body).operation_id == lost.id
+    desk.queue.finish(sent)
+    assert desk.queue.receive() is None
+    with pytest.raises(RequestError, match="knows no schedule 'drift'"):
+        worker.by_the_clock("drift")
 
 
 def test_behind_a_message_that_is_given_back_its_project_waits(working: Callable[..., Worker]) -> None:
