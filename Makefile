@@ -12,7 +12,7 @@ CHECKOV_VENV_READY := $(CHECKOV_VENV)/.ready-$(firstword $(shell cksum < require
 MODULES := $(sort $(notdir $(wildcard modules/*)))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-pcluster setup-checkov setup-services setup-slurm demo test test-unit lint scan format lock docs package schemas update-policies instance-types clean
+.PHONY: help setup setup-pcluster setup-checkov setup-services setup-slurm demo test test-unit bench lint scan format lock docs package schemas update-policies instance-types clean
 
 help: ## Show the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
@@ -75,6 +75,9 @@ test: setup setup-pcluster setup-checkov ## Run every test (real Terraform on th
 
 test-unit: setup ## Run the tests that start nothing
 	$(BIN)/python -m pytest tests/unit tests/golden $(PYTEST_ARGS)
+
+bench: setup ## Measure `provisioner plan` against Terraform by hand; writes docs/performance.md
+	@$(BIN)/python -m tests.bench.one_project $(BENCH_ARGS)
 
 lint: setup ## Check style and types of Python, Terraform and the scripts of the nodes
 	$(BIN)/ruff check .

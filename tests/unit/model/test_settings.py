@@ -62,6 +62,7 @@ def test_defaults_of_the_local_cloud() -> None:
         "job_record_retention_days": 365,
         "job_record_tail_bytes": 16384,
         "terraform": None,
+        "provider_reuse": "auto",
         "workspaces_dir": "workspaces/projects",
         "home": ".provisioner",
         "s3_use_path_style": True,
