@@ -51,8 +51,8 @@ _SCHEMA = f"{_SERVICE}GetSchema"
 _ATTACH = re.compile(rb"TF_REATTACH_PROVIDERS='(.*)'")
 _START_S = 30.0
 _PR_SET_PDEATHSIG = 1
-# A thread for each call that goes on, made when there is need of it. Terraform makes 10 at once, and go-plugin
-# holds two more open for every use of the provider, until Terraform ends: `terraform test` has hundreds.
+# A thread for each call that goes on, made when there is need of it. Terraform makes 10 at once, and
+# go-plugin holds two streams open for every use of the provider until Terraform ends: `terraform test` has hundreds.
 _CALLS = 4000
 _OPTIONS = (
     ("grpc.max_receive_message_length", -1),
