@@ -12,7 +12,7 @@ CHECKOV_VENV_READY := $(CHECKOV_VENV)/.ready-$(firstword $(shell cksum < require
 MODULES := $(sort $(notdir $(wildcard modules/*)))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-pcluster setup-checkov setup-services setup-slurm demo test test-unit bench lint scan format lock docs package schemas update-policies instance-types clean
+.PHONY: help setup setup-pcluster setup-checkov setup-services setup-slurm demo test test-unit bench test-slurm-older test-slurm-newer lint scan format lock docs package schemas update-policies instance-types clean
 
 help: ## Show the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
@@ -78,6 +78,18 @@ test-unit: setup ## Run the tests that start nothing
 
 bench: setup ## Measure `provisioner plan` against Terraform by hand; writes docs/performance.md
 	@$(BIN)/python -m tests.bench.one_project $(BENCH_ARGS)
+
+# CI runs trixie's 24.11. ParallelCluster's own release lies between it and the newer one.
+SLURM_TESTS = REQUIRE_SERVICES=1 SLURM_SUITE=$(SLURM_SUITE) \
+  $(BIN)/python -m pytest -n 2 --dist loadgroup tests/slurm $(PYTEST_ARGS)
+
+test-slurm-older: SLURM_SUITE := bookworm
+test-slurm-older: setup setup-slurm ## Run the tests of the real Slurm on Debian 12's 22.05 (as root)
+	$(SLURM_TESTS)
+
+test-slurm-newer: SLURM_SUITE := forky
+test-slurm-newer: setup setup-slurm ## Run them on that of Debian's next release: 26.05 (as root)
+	$(SLURM_TESTS)
 
 lint: setup ## Check style and types of Python, Terraform and the scripts of the nodes
 	$(BIN)/ruff check .

@@ -1,4 +1,4 @@
-"""For every test: property tests without a stopwatch, and the long tests first."""
+"""For every test: property tests without a stopwatch, the long tests first, and groups that stay together."""
 
 from __future__ import annotations
 
@@ -15,6 +15,21 @@ hypothesis.settings.load_profile("patient")
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Tests that may take longest start first, so that the last worker does not run one of them alone."""
     items.sort(key=lambda item: -_limit_s(item))
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """Refuse to run groups torn apart: every worker would start a Slurm and a MariaDB of its own.
+
+    pytest-xdist 3.8 says a test's group by a suffix of its id, which pytest 9.2 ignores without a word
+    (pytest-xdist, issue 1386).
+    """
+    if not getattr(session.config.option, "loadgroup", False):
+        return
+    grouped = [item for item in session.items if item.get_closest_marker("xdist_group")]
+    torn = [item.nodeid for item in grouped if "@" not in item.nodeid.rpartition("]")[2]]
+    if torn:
+        raise RuntimeError(f"pytest-xdist would not keep groups together: {torn[0]} has lost its own")
 
 
 def _limit_s(item: pytest.Item) -> float:

@@ -18,6 +18,13 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON instead of text.")
 yes_option = click.option("-y", "--yes", is_flag=True, help="Do not ask.")
+within_option = click.option(
+    "--within",
+    "within_s",
+    metavar="SECONDS",
+    type=click.FloatRange(min=1),
+    help="Stop gracefully after so long (exit code 9); the same command goes on.",
+)
 spec_argument = click.argument("spec", type=click.Path(dir_okay=False, path_type=Path))
 project_argument = click.argument("project", metavar="VLAB/PROJECT")
 pass_invocation = click.make_pass_decorator(Invocation)

@@ -14,6 +14,7 @@ from engine.cli.arguments import (
     project_argument,
     spec_argument,
     spec_from,
+    within_option,
     yes_option,
 )
 from engine.cli.console import confirm, confirm_by_name, note, print_json
@@ -128,8 +129,9 @@ def plan(invocation: Invocation, spec: Path, as_json: bool, detailed_exitcode: b
 @click.command(short_help="Make a project what its spec says.")
 @spec_argument
 @yes_option
+@within_option
 @pass_invocation
-def apply(invocation: Invocation, spec: Path, yes: bool) -> None:
+def apply(invocation: Invocation, spec: Path, yes: bool, within_s: float | None) -> None:
     """Plan SPEC, show the plan, ask, and apply exactly that plan. Repeating it changes nothing.
 
     Ctrl-C stops Terraform gracefully; the same command goes on from there.
@@ -144,7 +146,10 @@ def apply(invocation: Invocation, spec: Path, yes: bool) -> None:
     wanted = spec_from(spec, invocation)
     with Progress(wanted.project) as progress:
         done = provision(
-            invocation.engine(progress), wanted, approve=_approval(progress, "Apply this plan?", yes)
+            invocation.engine(progress),
+            wanted,
+            approve=_approval(progress, "Apply this plan?", yes),
+            within_s=within_s,
         )
     cluster = done.cluster
     click.echo(
@@ -160,9 +165,12 @@ def apply(invocation: Invocation, spec: Path, yes: bool) -> None:
 @click.command(short_help="Park a project: give the cluster back, keep the data.")
 @project_argument
 @yes_option
+@within_option
 @click.option("--skip-export", metavar="REASON", help="Let Lustre go without exporting it; say why.")
 @pass_invocation
-def release(invocation: Invocation, project: str, yes: bool, skip_export: str | None) -> None:
+def release(
+    invocation: Invocation, project: str, yes: bool, within_s: float | None, skip_export: str | None
+) -> None:
     """Remove all of VLAB/PROJECT that costs by the hour; its bucket and EFS home stay.
 
     The cluster goes first, then /project/private on Lustre is exported to the bucket and the export
@@ -183,6 +191,7 @@ def release(invocation: Invocation, project: str, yes: bool, skip_export: str | 
             project_id,
             approve=_approval(progress, "Release the cluster?", yes),
             skip_export=skip_export,
+            within_s=within_s,
         )
     if done.export.task_id:
         click.echo(f"{done.export.files} files exported from Lustre (task {done.export.task_id}).")
@@ -197,9 +206,15 @@ def release(invocation: Invocation, project: str, yes: bool, skip_export: str | 
     "--confirm", "confirmed", metavar="VLAB/PROJECT", help="The project's name, instead of typing it."
 )
 @click.option("--skip-export", metavar="REASON", help="Let Lustre go without exporting it; say why.")
+@within_option
 @pass_invocation
 def destroy(
-    invocation: Invocation, project: str, purge_data: bool, confirmed: str | None, skip_export: str | None
+    invocation: Invocation,
+    project: str,
+    purge_data: bool,
+    confirmed: str | None,
+    skip_export: str | None,
+    within_s: float | None,
 ) -> None:
     """Remove VLAB/PROJECT. Asks for the project's name to be typed.
 
@@ -233,6 +248,7 @@ def destroy(
             purge_data=purge_data,
             approve=_approval(progress, "", assume_yes=True),
             skip_export=skip_export,
+            within_s=within_s,
         )
     if done.kept:
         click.echo(f"{name} is destroyed. Kept: {', '.join(done.kept)}; --purge-data deletes them.")

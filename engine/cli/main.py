@@ -3,7 +3,7 @@
 Exit codes (docs/cli.md): 0 done · 1 a bug · 2 changes are waiting (`plan --detailed-exitcode`) ·
 3 the request is wrong, nothing was changed · 4 somebody else is at work on it · 5 no capacity ·
 6 Terraform failed · 7 AWS or the set-up did not answer as it must · 8 the cluster failed ·
-130 interrupted.
+9 the time given with --within is up, the same command goes on · 130 interrupted.
 """
 
 from __future__ import annotations
@@ -34,6 +34,7 @@ _COMMANDS = {
     "doctor": "engine.cli.doctor",
     "list": "engine.cli.read",
     "local": "engine.cli.local",
+    "operations": "engine.cli.operations",
     "outputs": "engine.cli.read",
     "package": "engine.cli.package",
     "plan": "engine.cli.change",
@@ -45,6 +46,7 @@ _COMMANDS = {
     "setup": "engine.cli.ground",
     "ssh-key": "engine.cli.read",
     "status": "engine.cli.read",
+    "unlock": "engine.cli.operations",
 }
 
 

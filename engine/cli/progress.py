@@ -71,7 +71,7 @@ class Lines:
         self._lock = lock or threading.Lock()
         self._work = _Work()
 
-    def step(self, text: str) -> None:
+    def step(self, text: str, phase: str = "") -> None:  # noqa: ARG002 (the reporter's signature)
         self._print(click.style(text, bold=True))
 
     def note(self, text: str) -> None:
@@ -108,7 +108,7 @@ class Progress:
     ) -> None:
         self._stop()
 
-    def step(self, text: str) -> None:
+    def step(self, text: str, phase: str = "") -> None:  # noqa: ARG002 (the reporter's signature)
         self._step = text
         if self._live is None:
             self._lines.step(text)

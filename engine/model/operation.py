@@ -131,6 +131,8 @@ class Operation:
     step         the same as a sentence for people
     requested_by who asked: the caller's ARN, or user@host
     slices       how often a worker has taken it up
+    retries      how often it was begun again after a passing failure
+    notes        what the next run must know of this one, such as the id of an export task
     created_at, updated_at, finished_at   UTC, aware
     """
 
@@ -146,6 +148,8 @@ class Operation:
     step: str = ""
     progress: Progress = Progress()
     slices: int = 0
+    retries: int = 0
+    notes: Mapping[str, str] = field(default_factory=dict)
     finished_at: datetime | None = None
     failure: Failure | None = None
 
@@ -177,6 +181,7 @@ class Operation:
                 "current": self.progress.current,
             },
             "slices": self.slices,
+            "retries": self.retries,
             "requested_by": self.requested_by,
             "created_at": self.created_at.isoformat(),
             "updated_at": self.updated_at.isoformat(),

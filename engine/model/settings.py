@@ -77,6 +77,9 @@ class Settings(Strict):
     lock_table: rules.TableName = Field(
         default="provisioner-terraform-locks", description="DynamoDB table of Terraform's state locks."
     )
+    lock_wait_s: Annotated[int, Field(ge=0, le=3600), Allowed("a whole number from 0 to 3600")] = Field(
+        default=30, description="Seconds to wait for a state that somebody else has locked, then to give up."
+    )
     registry_table: rules.TableName = Field(
         default="provisioner-registry",
         description="DynamoDB table of projects and of the addresses they hold.",

@@ -6,8 +6,10 @@ from dataclasses import dataclass
 
 from engine.aws import buckets, logs
 from engine.aws.registry import Phase, ProjectRecord
+from engine.model.operation import Kind, Wish
 from engine.model.spec import ProjectSpec
 from engine.operations import records
+from engine.operations.carry import carrying_out
 from engine.operations.engine import Engine
 from engine.operations.folders import remove_workspace
 from engine.operations.planning import check_ground, make_plan
@@ -40,20 +42,30 @@ def destroy(
     purge_data: bool,
     approve: Approve,
     skip_export: str | None = None,
+    within_s: float | None = None,
 ) -> Destroyed:
     """Remove the project; with purge_data its bucket, its home, its state and its record as well.
 
     The caller has had the project's name typed. Safe to repeat after an interruption.
-    Raises   UnknownProject, NotConfirmed (nothing changed), and what releasing raises
+    within_s   the work is put down after so many seconds; the same call goes on with it
+    Raises   OutOfTime, UnknownProject, NotConfirmed (nothing changed), and what releasing raises
     """
     names = engine.names(vlab_id, project_id)
     engine = check_ground(engine, names)
     record = records.record_of(engine, vlab_id, project_id)
+    wish = Wish(Kind.DESTROY, purge_data=purge_data, skip_export=skip_export)
+    with carrying_out(engine, vlab_id, project_id, wish, within_s=within_s) as engine:
+        return _destroy(engine, record, wish, approve)
+
+
+def _destroy(engine: Engine, record: ProjectRecord, wish: Wish, approve: Approve) -> Destroyed:
+    vlab_id, project_id, skip_export = record.vlab_id, record.project_id, wish.skip_export
+    names = engine.names(vlab_id, project_id)
     # Somebody may have applied a planned workspace by hand: then there is more to do than to forget it.
     if record.phase is Phase.PLANNED and made_nothing(engine, names):
         _forget(engine, record)
         return Destroyed(kept=())
-    if not purge_data:
+    if not wish.purge_data:
         release(engine, vlab_id, project_id, approve=approve, skip_export=skip_export)
         return Destroyed(
             kept=(
@@ -76,9 +88,11 @@ def _purge(engine: Engine, spec: ProjectSpec, approve: Approve, skip_export: str
     if planned.has_changes:
         approve(planned.review)
     with records.working(engine, spec, Phase.DESTROYING, done=Phase.DESTROYING):
-        engine.reporter.step("Emptying the bucket")
+        engine.check()
+        engine.reporter.step("Emptying the bucket", "DELETING")
         deleted = buckets.empty_bucket(engine.cloud, names.bucket, account_id=engine.settings.account_id)
         if planned.has_changes:
+            engine.check()
             engine.reporter.step("Deleting the data")
             planned.runner.apply(planned.plan_file)
         logs.delete_cluster_log_groups(engine.cloud, names.cluster)
@@ -93,7 +107,8 @@ def _forget(engine: Engine, record: ProjectRecord) -> None:
     a run that was interrupted finds it and comes here again.
     """
     names = engine.names(record.vlab_id, record.project_id)
-    engine.reporter.step("Forgetting the project")
+    engine.check()
+    engine.reporter.step("Forgetting the project", "DELETING")
     buckets.delete_state(
         engine.cloud,
         bucket=engine.settings.state_bucket,

@@ -20,6 +20,8 @@ _PRIVATE = "/project/private"
 _POLL_S = 10.0
 _LOCAL_POLL_S = 0.2
 _PATIENCE_S = 3600.0
+# Kept with the operation: "<file system> <task>".
+_EXPORT_NOTE = "lustre_export"
 
 
 @dataclass(frozen=True)
@@ -76,7 +78,8 @@ def _export_of(engine: Engine, names: Names, file_system_id: str, lifecycle: str
 
 
 def _delete(engine: Engine, names: Names, file_system_id: str) -> None:
-    engine.reporter.step("Deleting the Lustre file system")
+    engine.check()
+    engine.reporter.step("Deleting the Lustre file system", "DELETING")
     cloud = engine.cloud
     for link in filesystems.list_links(cloud, file_system_id):
         filesystems.delete_link(cloud, link.id)
@@ -90,7 +93,7 @@ def _export(engine: Engine, names: Names, file_system_id: str) -> Export:
 
     Raises   DataAtRisk when a file failed; ClusterError when the task itself did
     """
-    engine.reporter.step("Exporting Lustre to the bucket")
+    engine.reporter.step("Exporting Lustre to the bucket", "EXPORTING")
     status = _finished_export(engine, names, file_system_id)
     if status.failed_count:
         raise DataAtRisk(
@@ -110,25 +113,38 @@ def _export(engine: Engine, names: Names, file_system_id: str) -> Export:
 
 
 def _finished_export(engine: Engine, names: Names, file_system_id: str) -> exports.ExportStatus:
-    """Run an export of our own to its end.
+    """Run an export of our own to its end; one that an earlier run of this operation has begun is ours.
 
     One that is at work already (an interrupted release, a person) is waited for and then repeated:
     it may have begun while jobs could still write. FSx skips what has reached S3.
     """
-    try:
-        task_id = exports.start_export(
-            engine.cloud, file_system_id, (_PRIVATE,), report_uri=_report_uri(names)
-        )
-    except OperationInProgress:
-        engine.reporter.note("Another export is at work on this file system: waiting for it first")
-        while any(not one.finished for one in exports.list_exports(engine.cloud, file_system_id)):
-            _pause(engine)
-        return _finished_export(engine, names, file_system_id)
+    engine.check()
+    task_id = _begun_before(engine, file_system_id)
+    if task_id is None:
+        try:
+            task_id = exports.start_export(
+                engine.cloud, file_system_id, (_PRIVATE,), report_uri=_report_uri(names)
+            )
+        except OperationInProgress:
+            engine.reporter.note("Another export is at work on this file system: waiting for it first")
+            while any(not one.finished for one in exports.list_exports(engine.cloud, file_system_id)):
+                _pause(engine)
+            return _finished_export(engine, names, file_system_id)
+        engine.note(_EXPORT_NOTE, f"{file_system_id} {task_id}")
     status = exports.export_status(engine.cloud, task_id)
     while not status.finished:
         _pause(engine)
         status = exports.export_status(engine.cloud, task_id)
     return status
+
+
+def _begun_before(engine: Engine, file_system_id: str) -> str | None:
+    """The export of this operation that is at work or came to a good end; a failed one is repeated."""
+    noted_for, _, task_id = engine.noted(_EXPORT_NOTE).partition(" ")
+    if noted_for != file_system_id:
+        return None
+    status = exports.export_status(engine.cloud, task_id)
+    return None if status.finished and not (status.succeeded and not status.failed_count) else task_id
 
 
 def _wait(engine: Engine, names: Names, done: Callable[[], bool]) -> None:
@@ -143,7 +159,7 @@ def _wait(engine: Engine, names: Names, done: Callable[[], bool]) -> None:
 
 
 def _pause(engine: Engine) -> None:
-    time.sleep(_POLL_S if engine.settings.cloud == "aws" else _LOCAL_POLL_S)
+    engine.pause(_POLL_S if engine.settings.cloud == "aws" else _LOCAL_POLL_S)
 
 
 def _report_uri(names: Names) -> str:

@@ -153,13 +153,15 @@ def make_plan(engine: Engine, spec: ProjectSpec, presence: Presence) -> Planned:
              address block was changed then
     """
     names = engine.names(spec.vlab_id, spec.project_id)
-    engine.reporter.step("Generating the workspace")
+    engine.check()
+    engine.reporter.step("Generating the workspace", "PLANNING")
     folder = write_project(engine, spec, presence)
     runner = engine.runner(names)
     engine.reporter.step("Initialising Terraform")
     runner.init()
     repair.untaint_healthy(engine, names, runner)
-    engine.reporter.step("Planning")
+    engine.check()
+    engine.reporter.step("Planning", "PLANNING")
     return plan_again(spec, names, folder, runner)
 
 

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from engine.aws import clusters
 from engine.aws.registry import Phase
 from engine.errors import ClusterError, EngineError
-from engine.model.spec import ProjectSpec
-from engine.operations import access, records, token_keys
+from engine.model.operation import Kind, Wish
+from engine.model.spec import ProjectSpec, dump_spec
+from engine.operations import access, records, repair, token_keys
+from engine.operations.carry import carrying_out
 from engine.operations.engine import Engine
 from engine.operations.planning import Planned, check_ground, check_spec, make_plan
 from engine.review.findings import refuse_cluster_update, refuse_data_loss
@@ -39,28 +41,39 @@ def plan(engine: Engine, spec: ProjectSpec) -> Planned:
     return make_plan(engine, spec, Presence.RUNNING)
 
 
-def provision(engine: Engine, spec: ProjectSpec, *, approve: Approve) -> Provisioned:
+def provision(
+    engine: Engine, spec: ProjectSpec, *, approve: Approve, within_s: float | None = None
+) -> Provisioned:
     """Make the project what its spec says. Doing it again changes nothing.
 
-    Raises   NotConfirmed, DataAtRisk, ClusterUpdateRefused (nothing changed); TerraformError,
+    within_s   the apply is put down after so many seconds; the same call goes on with it
+    Raises   OutOfTime, NotConfirmed, DataAtRisk, ClusterUpdateRefused (nothing changed); TerraformError,
              ClusterError (the record says what happened, and the same call again goes on from there)
     """
-    return carry_out(engine, plan(engine, spec), approve=approve)
+    return carry_out(engine, plan(engine, spec), approve=approve, within_s=within_s)
 
 
-def carry_out(engine: Engine, planned: Planned, *, approve: Approve) -> Provisioned:
+def carry_out(
+    engine: Engine, planned: Planned, *, approve: Approve, within_s: float | None = None
+) -> Provisioned:
     """Apply exactly this plan and wait for AWS's word. Raises as `provision` does."""
     refuse_data_loss(planned.review, allowed=())
     _refuse_cluster_update(engine, planned)
     if planned.has_changes:
         approve(planned.review)
-    with records.working(engine, planned.spec, Phase.APPLYING, done=Phase.READY):
-        engine.reporter.step("Making sure of the ssh keys")
-        access.ensure_keys(engine, planned.names, planned.spec)
+    spec = planned.spec
+    wish = Wish(Kind.PROVISION, dump_spec(spec))
+    with (
+        carrying_out(engine, spec.vlab_id, spec.project_id, wish, within_s=within_s) as engine,
+        records.working(engine, spec, Phase.APPLYING, done=Phase.READY),
+    ):
+        engine.reporter.step("Making sure of the ssh keys", "APPLYING")
+        access.ensure_keys(engine, planned.names, spec)
         token_keys.ensure_keys(engine)
         if planned.has_changes:
+            engine.check()
             engine.reporter.step("Applying")
-            _apply(engine, planned)
+            _apply(engine, replace(planned, runner=engine.runner(planned.names)))
         cluster = _require_complete(engine, planned)
     return Provisioned(planned, cluster, planned.has_changes)
 
@@ -98,9 +111,7 @@ def _failure_reasons(engine: Engine, planned: Planned) -> tuple[str, ...]:
 
 def _require_complete(engine: Engine, planned: Planned) -> clusters.ClusterStatus:
     """Terraform does not look at a stack's status again once it has read it; AWS's word decides."""
-    status = clusters.describe_cluster(
-        engine.cloud, cluster_name=planned.names.cluster, stack_name=planned.names.stack
-    )
+    status = repair.settled_cluster(engine, planned.names)
     if not status.ready:
         raise ClusterError(
             f"The cluster of {planned.names.project} is {status.status or 'absent'}, "

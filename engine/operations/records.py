@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
 from engine.aws.registry import Phase, ProjectRecord
-from engine.errors import EngineError, UnknownProject
+from engine.errors import EngineError, LeaseLost, UnknownProject
 from engine.model.spec import ProjectSpec, dump_spec, load_spec, spec_digest
 from engine.operations.engine import Engine
 
@@ -51,9 +51,11 @@ def note_planned(engine: Engine, spec: ProjectSpec) -> ProjectRecord:
 def working(engine: Engine, spec: ProjectSpec, phase: Phase, *, done: Phase) -> Iterator[None]:
     """Record that work is under way; afterwards how it ended.
 
-    An interruption or an error leaves phase FAILED with its message, which the next run overwrites.
+    An interruption or an error leaves phase FAILED with its message, which the next run overwrites; when
+    the time of the run is up, the phase stays. A run that lost its lease writes nothing more.
     Raises   OperationInProgress when the record moved under us
     """
+    engine.check()
     record = engine.registry.replace(
         note_planned(engine, spec),
         now=engine.now(),
@@ -64,13 +66,25 @@ def working(engine: Engine, spec: ProjectSpec, phase: Phase, *, done: Phase) -> 
     )
     try:
         yield
+        engine.check_owned()
+    except LeaseLost:
+        raise
     except EngineError as error:
+        if engine.duty is not None and (engine.duty.lost or engine.duty.stopping):
+            _continues(engine, record)
+            raise
         _failed(engine, record, f"{error.code}: {error.message}")
         raise
     except BaseException as error:
         _failed(engine, record, f"interrupted by {type(error).__name__}; run it again")
         raise
     engine.registry.replace(record, now=engine.now(), phase=done, message="")
+
+
+def _continues(engine: Engine, record: ProjectRecord) -> None:
+    with suppress(EngineError):
+        engine.check_owned()
+        engine.registry.replace(record, now=engine.now(), message="the next run goes on with it")
 
 
 def _failed(engine: Engine, record: ProjectRecord, message: str) -> None:

@@ -6,13 +6,15 @@ the export that follows is complete; only a checked export lets the file system 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from engine.aws import addresses
 from engine.aws.registry import Phase, ProjectRecord
 from engine.errors import DataAtRisk, RequestError
 from engine.model.names import Names
+from engine.model.operation import Kind, Wish
 from engine.operations import access, lustre, records
+from engine.operations.carry import carrying_out
 from engine.operations.engine import Engine
 from engine.operations.planning import Planned, check_ground, make_plan, plan_again
 from engine.operations.provision import Approve
@@ -38,12 +40,19 @@ class Released:
 
 
 def release(
-    engine: Engine, vlab_id: str, project_id: str, *, approve: Approve, skip_export: str | None = None
+    engine: Engine,
+    vlab_id: str,
+    project_id: str,
+    *,
+    approve: Approve,
+    skip_export: str | None = None,
+    within_s: float | None = None,
 ) -> Released:
     """Park the project: bucket and EFS home stay, all that costs by the hour goes.
 
     skip_export   a reason; Lustre then goes without an export
-    Raises   UnknownProject, NothingToRelease, NotConfirmed (nothing changed); DataAtRisk when the
+    within_s      the work is put down after so many seconds; the same call goes on with it
+    Raises   OutOfTime, UnknownProject, NothingToRelease, NotConfirmed (nothing changed); DataAtRisk when the
              export failed for some file (the file system stays)
     """
     engine = check_ground(engine, engine.names(vlab_id, project_id))
@@ -58,7 +67,13 @@ def release(
     refuse_data_loss(planned.review, allowed=(_LUSTRE,))
     if planned.has_changes:
         approve(planned.review)
-    with records.working(engine, spec, Phase.PARKING, done=Phase.PARKED):
+    wish = Wish(Kind.RELEASE, skip_export=skip_export)
+    with (
+        carrying_out(engine, vlab_id, project_id, wish, within_s=within_s) as engine,
+        records.working(engine, spec, Phase.PARKING, done=Phase.PARKED),
+    ):
+        # Bound to the operation, so that Terraform's lock says which one holds it.
+        planned = replace(planned, runner=engine.runner(planned.names))
         export = _park(engine, planned, skip_export) if planned.has_changes else lustre.Export()
         give_back(engine, record, planned.names)
     return Released(planned, export, planned.has_changes)
@@ -66,6 +81,7 @@ def release(
 
 def give_back(engine: Engine, record: ProjectRecord, names: Names) -> None:
     """Hand in the key pairs, their secrets and the address block; the cluster must be gone."""
+    engine.check()
     engine.reporter.step("Handing in ssh keys and address block")
     access.hand_in_keys(engine, names)
     table = engine.settings.registry_table
@@ -75,15 +91,18 @@ def give_back(engine: Engine, record: ProjectRecord, names: Names) -> None:
 def _park(engine: Engine, planned: Planned, skip_export: str | None) -> lustre.Export:
     there = {instance.address: instance.id for instance in instances(read_state(engine, planned.names))}
     if _STACK in there:
-        engine.reporter.step("Removing the cluster")
+        engine.check()
+        engine.reporter.step("Removing the cluster", "DELETING")
         planned.runner.plan(planned.plan_file, destroy=True, targets=(_STACK,))
         planned.runner.apply(planned.plan_file)
     export = lustre.Export()
     if _LUSTRE in there:
         export = lustre.give_up(engine, planned.names, there[_LUSTRE], skip_export=skip_export)
-    engine.reporter.step("Planning what is left")
+    engine.check()
+    engine.reporter.step("Planning what is left", "PARKING")
     rest = plan_again(planned.spec, planned.names, planned.folder, planned.runner)
     _require_reviewed(rest.review, planned.review)
+    engine.check()
     engine.reporter.step("Parking")
     rest.runner.apply(rest.plan_file)
     return export

@@ -7,7 +7,10 @@ file system or a cluster that has come up since is worth hours and money; so AWS
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
+from typing import Protocol, TypeVar
 
 from engine.aws import clusters
 from engine.aws.filesystems import lustre_lifecycle
@@ -23,6 +26,14 @@ _PATIENCE_S = 3600.0
 # Types without a life of their own: they exist when the call has returned, so the taint says nothing
 # about them, and replacing them would lose data.
 _INSTANT_DATA = ("aws_s3_bucket", "aws_efs_file_system", "aws_cloudwatch_log_group")
+
+
+class _InProgress(Protocol):
+    @property
+    def in_progress(self) -> bool: ...
+
+
+_Seen = TypeVar("_Seen", bound=_InProgress)
 
 
 @dataclass(frozen=True)
@@ -42,28 +53,45 @@ def untaint_healthy(engine: Engine, names: Names, runner: Runner) -> list[str]:
     """
     healed = []
     for instance in tainted_instances(read_state(engine, names)):
-        health = _wait(engine, names, instance.type, instance.id, instance.address)
+        health = _settled(
+            engine, names, instance.address, partial(_health, engine, names, instance.type, instance.id)
+        )
         if health.healthy:
             engine.reporter.note(f"{instance.address} was interrupted and is healthy: kept")
             runner.untaint(instance.address)
             healed.append(instance.address)
+        else:
+            engine.reporter.note(f"{instance.address} was interrupted and is not whole: it will be replaced")
     return healed
 
 
-def _wait(engine: Engine, names: Names, kind: str, resource_id: str, address: str) -> Health:
+def settled_cluster(engine: Engine, names: Names) -> clusters.ClusterStatus:
+    """What AWS says of the project's cluster once nothing is in progress any more, without Terraform.
+
+    Raises   ClusterError when something is still in progress after an hour; OutOfTime
+    """
+
+    def look() -> clusters.ClusterStatus:
+        return clusters.describe_cluster(engine.cloud, cluster_name=names.cluster, stack_name=names.stack)
+
+    return _settled(engine, names, f"the cluster {names.cluster}", look)
+
+
+def _settled(engine: Engine, names: Names, what: str, look: Callable[[], _Seen]) -> _Seen:
+    """What is seen once it is no longer in progress."""
     deadline = time.monotonic() + _PATIENCE_S
-    health = _health(engine, names, kind, resource_id)
-    if health.in_progress:
-        engine.reporter.step(f"Waiting for {address}, which is still being made")
-    while health.in_progress:
+    seen = look()
+    if seen.in_progress:
+        engine.reporter.step(f"Waiting for {what}, which is still in progress", "WAITING")
+    while seen.in_progress:
         if time.monotonic() > deadline:
             raise ClusterError(
-                f"{address} of {names.project} is still in progress after an hour.",
+                f"{what} of {names.project} is still in progress after an hour.",
                 hint="Look at it in the AWS console; run the command again when it is done.",
             )
-        time.sleep(_POLL_S if engine.settings.cloud == "aws" else 0.5)
-        health = _health(engine, names, kind, resource_id)
-    return health
+        engine.pause(_POLL_S if engine.settings.cloud == "aws" else 0.5)
+        seen = look()
+    return seen
 
 
 def _health(engine: Engine, names: Names, kind: str, resource_id: str) -> Health:

@@ -11,8 +11,11 @@ if TYPE_CHECKING:
 class Reporter(Protocol):
     """Told from the thread that runs the operation; must not raise."""
 
-    def step(self, text: str) -> None:
-        """A new step of the operation begins."""
+    def step(self, text: str, phase: str = "") -> None:
+        """A new step of the operation begins.
+
+        phase   one upper-case word for what it belongs to; "" goes on with the phase before
+        """
 
     def note(self, text: str) -> None:
         """Something worth knowing that needs no action."""
@@ -24,7 +27,7 @@ class Reporter(Protocol):
 class Silent:
     """A reporter that says nothing."""
 
-    def step(self, text: str) -> None:
+    def step(self, text: str, phase: str = "") -> None:
         pass
 
     def note(self, text: str) -> None:

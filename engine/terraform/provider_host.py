@@ -52,7 +52,7 @@ _ATTACH = re.compile(rb"TF_REATTACH_PROVIDERS='(.*)'")
 _START_S = 30.0
 _PR_SET_PDEATHSIG = 1
 # A thread for each call that goes on, made when there is need of it. Terraform makes 10 at once, and
-# go-plugin holds two streams open for every use of the provider until Terraform ends: `terraform test` has hundreds.
+# go-plugin holds two streams open for each use of the provider until Terraform ends.
 _CALLS = 4000
 _OPTIONS = (
     ("grpc.max_receive_message_length", -1),

@@ -31,12 +31,12 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from types import FrameType
-from typing import IO, Any
+from typing import IO, Any, Protocol
 
 from engine.errors import TerraformError, TerraformMissing
 from engine.terraform import diagnostics as reading
@@ -52,6 +52,7 @@ from engine.terraform.failures import error_for, interrupted
 from engine.terraform.initialised import Place, forget_init, is_initialised, record_init
 from engine.terraform.listener import Listener
 from engine.terraform.output import CommandLog, Tail
+from engine.terraform.processes import RUN_VARIABLE
 from engine.terraform.provider import PrivateProvider, Reuse
 from engine.terraform.redaction import Redactor
 
@@ -64,6 +65,8 @@ _WITHOUT_REUSE = ("init", "version")
 _PROVIDER_TROUBLE = re.compile(r"(?i)plugin|schema|rpc error|reattach")
 _STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _NO_STATE = "No state file was found!"
+# The commands that lock the state.
+_LOCKING = ("plan", "apply", "untaint", "state push")
 # Takes the engine's process id and a command line. SIGINT gets its plain meaning first, so that one
 # that comes early ends the program instead of raising inside it. Should the engine be gone before the
 # wish is known to the kernel, nothing is started.
@@ -77,6 +80,13 @@ if os.getppid() == int(sys.argv[1]):
     except OSError as error:
         sys.exit(f"{sys.argv[2]} cannot be started: {error.strerror}")
 """
+
+
+class StateLock(Protocol):
+    """The lock on the state of a workspace, held by whoever drives Terraform instead of Terraform itself."""
+
+    def held(self, command: str) -> AbstractContextManager[str]:
+        """Hold it while a command runs; gives the id of the run. Raises what keeps it from being held."""
 
 
 @dataclass(frozen=True)
@@ -181,6 +191,8 @@ class Runner:
     redact     texts that must not be seen; `***` stands in their place in events, log, errors and documents
     project    as messages name it; the folder's name if not given
     reuse      keep one provider for all commands of this runner; None: Terraform starts it each time
+    lock       held around every command that locks the state, which then runs with -lock=false and
+               carries the run's id in its environment (processes.RUN_VARIABLE); None: Terraform locks
 
     Every command raises TerraformMissing when the binary cannot be started, TerraformInterrupted after
     interrupt() or Ctrl-C, and otherwise the error that `failures.RULES` gives for Terraform's diagnostics.
@@ -196,6 +208,7 @@ class Runner:
         on_event: Callable[[Event], None] | None = None,
         redact: Collection[str] = (),
         project: str = "",
+        lock: StateLock | None = None,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
         reuse: Reuse | None = None,
     ) -> None:
@@ -206,6 +219,7 @@ class Runner:
         self._on_event = on_event
         self._redactor = Redactor(redact)
         self._project = project or workdir.name
+        self._lock = lock
         self._now = now
         self._commands = Commands(binary)
         self._provider = PrivateProvider(workdir, self._env, reuse, start_helper)
@@ -376,12 +390,18 @@ class Runner:
         if self._stops:
             raise self._stopped(command, 0, (), succeeded=False)
         self._require_startable()
+        argv, lock = self._locked(command, argv)
         began = time.monotonic()
-        with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err, self._log() as log:
+        with (
+            lock as run,
+            tempfile.TemporaryFile() as out,
+            tempfile.TemporaryFile() as err,
+            self._log() as log,
+        ):
             listener = Listener(self._redactor, self._on_event, log.line, document=document)
             log.header([self._redactor.text(part) for part in argv], workdir=self.workdir)
             listener.tell(CommandStarted(command))
-            exit_code = self._watch(argv, env, out, err, listener)
+            exit_code = self._watch(argv, env | ({RUN_VARIABLE: run} if run else {}), out, err, listener)
             elapsed_s = time.monotonic() - began
             log.footer(exit_code, elapsed_s=elapsed_s)
         listener.tell(CommandFinished(command, exit_code, elapsed_s))
@@ -392,6 +412,15 @@ class Runner:
         if self._stops:
             raise self._stopped(command, exit_code, ended.diagnostics, succeeded=succeeded)
         return ended, listener
+
+    def _locked(
+        self, command: str, argv: Sequence[str]
+    ) -> tuple[Sequence[str], AbstractContextManager[str | None]]:
+        """The command line, and the lock to hold around it."""
+        if self._lock is None or command not in _LOCKING:
+            return argv, nullcontext()
+        words = 1 + len(command.split())
+        return [*argv[:words], "-lock=false", *argv[words:]], self._lock.held(command)
 
     def _watch(
         self,

@@ -76,7 +76,7 @@ def mariadb() -> Iterator[MariaDbServer]:
 @pytest.fixture
 def cloud(request: pytest.FixtureRequest) -> Iterator[LocalCloud]:
     """A local cloud that is seeded and otherwise empty; other arguments by indirect parametrization."""
-    with LocalCloud(durations=QUICK, **getattr(request, "param", {})) as cloud:
+    with LocalCloud(**{"durations": QUICK, **getattr(request, "param", {})}) as cloud:
         yield cloud
 
 
@@ -161,6 +161,8 @@ def provisioner(
     monkeypatch.setenv("PROVISIONER_WORKSPACES_DIR", str(tmp_path / "projects"))
     monkeypatch.setenv("PROVISIONER_ENDPOINT_URL", cloud.endpoint)
     monkeypatch.setenv("PROVISIONER_TERRAFORM", terraform)
+    # Who waits for somebody else's lock is tested where that matters.
+    monkeypatch.setenv("PROVISIONER_LOCK_WAIT_S", "0")
     monkeypatch.chdir(tmp_path)
 
     def call(*arguments: str | Path) -> Ended:

@@ -42,7 +42,10 @@ LOCK = {
 
 
 def items(cloud: LocalCloud, table: str) -> list[Any]:
-    return sorted(cloud.client("dynamodb").scan(TableName=table)["Items"], key=str)
+    """What stands in a table, but the history of operations: that is written whatever comes of them."""
+    found = cloud.client("dynamodb").scan(TableName=table)["Items"]
+    history = ("OPERATION#", "EVENT#", "LEASE")
+    return sorted((one for one in found if not one.get("pk", {"S": ""})["S"].startswith(history)), key=str)
 
 
 @contextmanager

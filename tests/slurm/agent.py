@@ -29,6 +29,7 @@ class FakeAgent:
         self._cluster = cluster
         self.sent: list[str] = []
         self._offsets: dict[str, int] = {}
+        self._polling = threading.Lock()
         self._stopped = threading.Event()
         self._thread = threading.Thread(target=self._follow, daemon=True)
 
@@ -60,6 +61,10 @@ class FakeAgent:
         self._thread.join()
 
     def poll(self) -> None:
+        with self._polling:
+            self._poll()
+
+    def _poll(self) -> None:
         pattern = Path(str(self.entry["file_path"]))
         names = {path.name for path in self._cluster.path(str(pattern.parent)).glob(pattern.name)}
         for gone in self._offsets.keys() - names:

@@ -176,7 +176,7 @@ class SlurmCluster:
         return done
 
     def version(self) -> tuple[int, int]:
-        """Slurm's, as (24, 11)."""
+        """Slurm's release, as (24, 11)."""
         said = self.run("slurmd", "-V").stdout.split()[-1]
         year, month = said.split(".")[:2]
         return int(year), int(month)
@@ -197,14 +197,19 @@ class SlurmCluster:
         done = self.run("sacct", "-nPX", "-S", "1970-01-01", "-j", str(job), f"--format={chosen}")
         return [line.split("|") for line in done.stdout.splitlines()]
 
-    def await_state(self, job: int | str, *states: str) -> str:
-        """Wait until accounting has every row of the job in one of these states; gives the first row's."""
+    def await_state(self, job: int | str, *states: str, rows: int = 1) -> str:
+        """Wait until accounting has all of the job, in one of these states; gives the first row's.
+
+        rows   of an array, how many tasks it has: their rows come one after the other
+        """
         wanted = states or ("COMPLETED",)
 
         def reached() -> str | None:
-            rows = self.sacct(job, "State")
-            found = [row[0].split()[0] for row in rows]
-            return found[0] if found and all(state in wanted for state in found) else None
+            found = self.sacct(job, "State", "Partition")
+            # Without its partition a row is not all there: the end of a short job may come before its start.
+            ended = [state.split()[0] for state, partition in found if partition]
+            there = len(ended) == len(found) == rows and all(state in wanted for state in ended)
+            return ended[0] if there else None
 
         return await_value(reached, f"job {job} in {wanted}", self.logs)
 
@@ -438,16 +443,19 @@ def request(
         return Answer(error.code, error.read().decode("utf-8", "replace"))
 
 
-def await_value(ask: Callable[[], T | None], what: str, explain: Callable[[], str]) -> T:
+def await_value(
+    ask: Callable[[], T | None], what: str, explain: Callable[[], str], *, within_s: float = WITHIN_S
+) -> T:
     """Ask until there is an answer that is not empty."""
-    deadline = time.monotonic() + WITHIN_S
+    deadline = time.monotonic() + within_s
     while True:
         value = ask()
         if value:
             return value
         if time.monotonic() > deadline:
-            raise TimeoutError(f"waited {WITHIN_S:.0f} s for {what}\n{explain()}")
-        time.sleep(0.1)
+            raise TimeoutError(f"waited {within_s:.0f} s for {what}\n{explain()}")
+        # Most of what is asked starts programs on the node, which has other things to do.
+        time.sleep(0.2)
 
 
 def _listens(port: int) -> bool:

@@ -50,7 +50,7 @@ def test_history_and_job_ids_survive_a_release(cluster: SlurmCluster) -> None:
     assert first == 1
     # AND an array, each of whose tasks has an id of its own
     array = cluster.sbatch("true", "--array=1-3")
-    assert cluster.await_state(first) == cluster.await_state(array) == "COMPLETED"
+    assert cluster.await_state(first) == cluster.await_state(array, rows=3) == "COMPLETED"
     # WHEN the step runs again, nothing changes
     slurm_conf = cluster.path("/opt/slurm/etc/slurm.conf")
     before = slurm_conf.read_text()

@@ -5,8 +5,13 @@ from __future__ import annotations
 import pytest
 
 from tests.slurm.cluster import SlurmCluster
+from tests.slurm.releases import RELEASE
 
 pytestmark = [pytest.mark.slurm, pytest.mark.xdist_group("slurm")]
+
+
+def test_it_is_the_slurm_that_the_tests_expect(slurm: SlurmCluster) -> None:
+    assert slurm.version() >= RELEASE.slurm
 
 
 def test_a_users_job_reaches_the_projects_database(slurm: SlurmCluster) -> None:

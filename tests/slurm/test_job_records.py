@@ -21,7 +21,7 @@ from tests.slurm.agent import FakeAgent
 from tests.slurm.cluster import SlurmCluster, await_value
 from tests.slurm.conftest import project_cluster
 
-pytestmark = [pytest.mark.slurm, pytest.mark.xdist_group("slurm-records")]
+pytestmark = [pytest.mark.slurm, pytest.mark.xdist_group("slurm-records"), pytest.mark.timeout(900)]
 
 SPOOL = "/var/spool/provisioner/job-records"
 UNIT = "provisioner-job-records.service"
@@ -31,6 +31,7 @@ SCHEDULER = (
     "SchedulerParameters",
     "sched_interval=1,sched_min_interval=50000,default_queue_depth=2000,bf_interval=5",
 )
+MANY_WITHIN_S = 300.0
 # Shorter waits, and files small enough that a thousand records fill several.
 FASTER = "--settle 1 --sweep 3 --poll 0.2 --file-bytes 500000"
 
@@ -41,6 +42,7 @@ class Recording:
     def __init__(self, cluster: SlurmCluster) -> None:
         self.cluster = cluster
         self.agent = FakeAgent(cluster)
+        self._read: list[dict[str, Any]] = []
 
     def shipper(self, verb: str) -> None:
         self.cluster.systemctl(verb, UNIT)
@@ -62,7 +64,15 @@ class Recording:
         return found[-1]
 
     def records(self) -> list[dict[str, Any]]:
-        return [json.loads(line) for line in self.agent.sent]
+        self._read += [json.loads(line) for line in self.agent.sent[len(self._read) :]]
+        return list(self._read)
+
+    def markers(self, job: int) -> list[Path]:
+        return list(self.cluster.path(f"{SPOOL}/markers").glob(f"{job}.*"))
+
+    def swept_until(self) -> float:
+        """Up to when the last sweep has looked; it had looked at all that was recorded before."""
+        return float(json.loads(self.cluster.path(f"{SPOOL}/swept.json").read_text())["until"])
 
     def explain(self) -> str:
         log = self.cluster.path(f"/var/log/units/{UNIT}.log")
@@ -101,7 +111,8 @@ def start_slurmctld(cluster: SlurmCluster) -> None:
 
     def up() -> bool:
         started = cluster.run("systemctl", "start", "slurmctld", check=False).returncode == 0
-        return started and "UP" in cluster.run("scontrol", "ping", check=False).stdout
+        # Once these are sent, it will not end any more.
+        return started and "DBD Agent queue size: 0" in cluster.run("sdiag", check=False).stdout
 
     await_value(up, "slurmctld", cluster.logs)
 
@@ -251,7 +262,8 @@ def test_a_job_without_its_marker_is_found_in_the_database(recording: Recording)
     cluster.run("scancel", str(jobs[1]))
     for job, state in zip(jobs, ("COMPLETED", "CANCELLED"), strict=True):
         cluster.await_state(job, state)
-        for marker in cluster.path(f"{SPOOL}/markers").glob(f"{job}.*"):
+        # Its marker comes on a way of its own, which may take longer.
+        for marker in await_value(lambda job=job: recording.markers(job), "its marker", cluster.logs):  # type: ignore[misc]
             marker.unlink()
     recording.shipper("start")
     assert [recording.await_one(job)["source"] for job in jobs] == ["accounting", "accounting"]
@@ -265,9 +277,7 @@ def test_what_ends_around_a_reboot_is_recorded_after_it(recording: Recording) ->
     cluster.await_state(before)
     cluster.run("systemctl", "stop", "slurmdbd")
     during = cluster.sbatch("exit 4")
-    await_value(
-        lambda: list(cluster.path(f"{SPOOL}/markers").glob(f"{during}.*")), "the marker", cluster.logs
-    )
+    await_value(lambda: recording.markers(during), "the marker", cluster.logs)
     # WHEN the head node comes up again
     for unit in ("slurmctld", "slurmdbd"):
         cluster.run("systemctl", "stop", unit)
@@ -294,6 +304,7 @@ def test_a_thousand_jobs_with_the_shipper_killed_at_random(recording: Recording)
             lambda: not cluster.run("squeue", "-h", "-u", "sim", "-n", "sbatch,wrap").stdout,
             "them to end",
             cluster.logs,
+            within_s=MANY_WITHIN_S,
         )
         # WHEN slurmctld, too, restarts in between
         cluster.run("systemctl", "stop", "slurmctld")
@@ -303,9 +314,12 @@ def test_a_thousand_jobs_with_the_shipper_killed_at_random(recording: Recording)
         ours = {str(number) for number in arrays} | set(alone)
         return [one for one in recording.records() if str(one["array_job_id"] or one["job_id"]) in ours]
 
-    await_value(lambda: len(of_these()) >= 1000, "a thousand records", recording.explain)
-    # Long enough for a sweep that would find one twice.
-    time.sleep(5)
+    await_value(
+        lambda: len(of_these()) >= 1000, "a thousand records", recording.explain, within_s=MANY_WITHIN_S
+    )
+    # AND a sweep, which would find one twice
+    written = time.time()
+    await_value(lambda: recording.swept_until() > written, "a sweep", recording.explain)
     # THEN there are a thousand records, each once
     records = of_these()
     assert len(records) == 1000
@@ -348,7 +362,7 @@ class killing:
         self._thread.join()
 
     def _run(self) -> None:
-        while not self._done.wait(self._dice.uniform(0.1, 2)):
+        while not self._done.wait(self._dice.uniform(0.2, 3)):
             self._recording.kill_shipper()
             self._kills.append(time.monotonic())
             self._recording.shipper("start")
@@ -363,8 +377,12 @@ def test_a_job_that_ran_out_of_time(recording: Recording, timed_out: int) -> Non
 def test_a_node_that_stops_records_what_there_is(recording: Recording) -> None:
     cluster = recording.cluster
     # GIVEN a job that ended a moment ago, too young to be looked up
+    unit = cluster.path(f"/etc/systemd/system/{UNIT}")
+    unit.write_text(unit.read_text().replace("--settle 1 ", "--settle 600 "))
+    recording.shipper("restart")
     job = cluster.sbatch("true")
-    await_value(lambda: list(cluster.path(f"{SPOOL}/markers").glob(f"{job}.*")), "its marker", cluster.logs)
+    await_value(lambda: recording.markers(job), "its marker", cluster.logs)
+    assert recording.of(job) == []
     # WHEN the node stops
     recording.shipper("stop")
     # THEN its record is sent before that

@@ -18,13 +18,14 @@ from tests.functional.mariadb import MariaDbServer
 from tests.slurm import software
 from tests.slurm.cluster import HOST, SLURM_CONF, Answer, SlurmCluster, await_value, request
 from tests.slurm.conftest import project_cluster
+from tests.slurm.releases import RELEASE
 from tests.slurm.tokens import AUDIENCE, ISSUER, SigningKey, jwks
 
 pytestmark = [pytest.mark.slurm, pytest.mark.xdist_group("slurm"), pytest.mark.timeout(600)]
 
 NAMES = names_for("lab-1", "proj-4", account_id="123456789012")
 KEY, NEXT_KEY, STRANGER = SigningKey("key-1"), SigningKey("key-2"), SigningKey("key-1")
-VERSION = "v0.0.41"
+VERSION = RELEASE.api
 JOBS = f"/slurm/{VERSION}/jobs"
 
 

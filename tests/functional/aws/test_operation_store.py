@@ -63,6 +63,8 @@ def test_an_operation_comes_back_as_it_was_written(store: OperationStore) -> Non
         phase="APPLYING",
         step="Applying",
         progress=Progress(3, 20, "module.fsx.this"),
+        retries=2,
+        notes={"export": "task-1"},
         updated_at=NOON + timedelta(seconds=1, microseconds=5),
     )
     event = Event(1, NOON, "phase", "Applying", {"phase": "APPLYING"})

@@ -32,7 +32,8 @@ class Sacct:
 
 
 JOB = {"JobIDRaw": "9", "JobID": "3_2", "JobName": "a|b", "State": "COMPLETED", "Submit": "100", "End": "200",
-       "NodeList": "n1", "StdOut": "o.txt"}  # fmt: skip
+       "UID": "2001", "Partition": "main", "NodeList": "n1", "SubmitLine": "sbatch a",
+       "StdOut": "o.txt"}  # fmt: skip
 STEP = {
     "JobIDRaw": "9.batch",
     "JobID": "3_2.batch",
@@ -61,6 +62,18 @@ def test_the_runs_of_a_requeued_job_are_told_apart_each_with_its_own_steps() -> 
         "9.100": (True, 1),
         "9.300": (False, 0),
     }
+
+
+@pytest.mark.parametrize("offered", [OLD, NEW])
+def test_restarts_are_counted_where_a_release_does_not_tell_them(offered: list[str]) -> None:
+    # GIVEN a job's three runs, after one of the same number from before the numbers came round
+    another = {**JOB, "Submit": "5", "SubmitLine": "sbatch other"}
+    runs = [{**JOB, "Submit": submit, "Restarts": "7"} for submit in ("300", "100", "200")]
+    rows = Accounting(Sacct(offered, [another, *runs])).rows(["3_2"])
+    counted = {run.submit: row.columns["Restarts"] for run, row in rows.items() if run.submit >= 100}
+    assert counted == (
+        {100: "0", 200: "1", 300: "2"} if offered is OLD else dict.fromkeys((100, 200, 300), "7")
+    )
 
 
 @pytest.mark.parametrize(

@@ -36,6 +36,7 @@ def test_defaults_of_the_local_cloud() -> None:
         "availability_zone": "us-east-1a",
         "state_bucket": "provisioner-state-123456789012-us-east-1",
         "lock_table": "provisioner-terraform-locks",
+        "lock_wait_s": 30,
         "registry_table": "provisioner-registry",
         "address_prefix_length": 24,
         "address_ranges": ("10.42.64.0/18", "10.42.128.0/17"),

@@ -18,7 +18,16 @@ FS = "fs-0123456789abcdef0"
 
 @pytest.fixture
 def engine() -> Any:
-    return SimpleNamespace(cloud=None, reporter=Silent(), settings=SimpleNamespace(cloud="local"))
+    notes: dict[str, str] = {}
+    return SimpleNamespace(
+        cloud=None,
+        reporter=Silent(),
+        settings=SimpleNamespace(cloud="local"),
+        check=lambda: None,
+        pause=lambda seconds: None,
+        note=notes.__setitem__,
+        noted=lambda name: notes.get(name, ""),
+    )
 
 
 @pytest.fixture

@@ -43,6 +43,7 @@ REACH_NO_CLUSTER: dict[str, Any] = {
     "endpoint_url": "http://127.0.0.1:5000",
     "state_bucket": "another-bucket",
     "lock_table": "other",
+    "lock_wait_s": 5,
     "registry_table": "another",
     "address_prefix_length": 25,
     "address_ranges": ["10.44.0.0/16"],

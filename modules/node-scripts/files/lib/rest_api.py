@@ -40,6 +40,8 @@ UNITS = "/etc/systemd/system"
 SLURMRESTD, FILTER, REFRESH = "provisioner-slurmrestd", "provisioner-rest-filter", "provisioner-refresh-jwks"
 SOCKET = f"/run/{SLURMRESTD}/slurmrestd.sock"
 OLDEST_HAPROXY = (2, 6)
+# Older ones pass over userclaimfield, and then refuse every token that the filter lets through.
+OLDEST_SLURM = (23, 2)
 REFRESH_EVERY = "5min"
 _STARTED = (f"{SLURMRESTD}.service", f"{FILTER}.service", f"{REFRESH}.timer")
 
@@ -59,6 +61,7 @@ def setup(settings: dict[str, Any]) -> None:
         _remove()
         return
     keys(settings)
+    _require_slurm()
     haproxy = _haproxy(settings)
     _ensure_user()
     _set_slurm(["AuthAltTypes=auth/jwt", f"AuthAltParameters={_parameters(settings)}"])
@@ -164,6 +167,15 @@ def _write_filter(settings: dict[str, Any], found: list[jwks.Key], haproxy: str)
         if file.name not in kept:
             file.unlink()
     return text
+
+
+def _require_slurm() -> None:
+    said = run(slurm("scontrol"), "--version")
+    found = re.search(r"([0-9]+)\.([0-9]+)", said)
+    if found is None or (int(found[1]), int(found[2])) < OLDEST_SLURM:
+        oldest = "{}.{:02}".format(*OLDEST_SLURM)
+        there = found[0] if found else said.strip()
+        raise StepError(f"the REST API needs Slurm {oldest} or newer, and this image has {there}")
 
 
 def _haproxy(settings: dict[str, Any]) -> str:

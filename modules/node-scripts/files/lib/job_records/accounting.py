@@ -11,7 +11,7 @@ import os
 import re
 import subprocess
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Callable
 
 from .markers import JobRun
@@ -83,8 +83,17 @@ class Row:
         return "" if self.columns["NodeList"] == "None assigned" else self.columns["NodeList"]
 
     @property
+    def described(self) -> bool:
+        """Whether the database has more of it than times and state.
+
+        slurmctld tells of a job's end at once and of its start in batches, seconds apart (seen with 22.05).
+        In between the run seems to be root's, without partition, place in an array or work directory.
+        """
+        return self.columns["Partition"] != ""
+
+    @property
     def finished(self) -> bool:
-        return self.state in FINAL_STATES and seconds(self.columns["End"]) is not None
+        return self.state in FINAL_STATES and seconds(self.columns["End"]) is not None and self.described
 
 
 class Accounting:
@@ -102,7 +111,10 @@ class Accounting:
         if not names:
             return {}
         answer = self._ask(["--duplicates", "--jobs", ",".join(names)])
-        return {row.run: row for row in parse_rows(answer, self._columns())}
+        rows = parse_rows(answer, self._columns())
+        if "Restarts" not in self._columns():
+            rows = _with_restarts(rows)
+        return {row.run: row for row in rows}
 
     def finished_between(self, start: int, end: int) -> list[Row]:
         """Every run that ended in that time, without its steps; both in seconds since 1970."""
@@ -174,6 +186,23 @@ def parse_rows(text: str, columns: Sequence[str]) -> list[Row]:
         elif rows:
             rows[-1].steps.append(row)
     return rows
+
+
+def _with_restarts(rows: Sequence[Row]) -> list[Row]:
+    """The rows with the column that the release lacks: a job's earlier runs are here, too, and are counted.
+
+    After 67 million jobs numbers come round: only what the same user submitted by the same line counts.
+    """
+
+    def restarts(row: Row) -> int:
+        return sum(_came_before(other, row) for other in rows)
+
+    return [replace(row, columns={**row.columns, "Restarts": str(restarts(row))}) for row in rows]
+
+
+def _came_before(other: Row, row: Row) -> bool:
+    same = all(other.columns[name] == row.columns[name] for name in ("JobIDRaw", "UID", "SubmitLine"))
+    return same and other.run.submit < row.run.submit
 
 
 def parse_sections(text: str) -> dict[str, str]:

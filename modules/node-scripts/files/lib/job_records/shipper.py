@@ -65,12 +65,14 @@ class _Finished:
 
     @property
     def owner(self) -> tuple[str, str]:
-        """The user's name and number as text; "" where unknown."""
+        """The user's name and number as text; "" where unknown.
+
+        slurmctld's word first: files are read with this user's rights.
+        """
         columns = self.row.columns if self.row else {}
-        return (
-            columns.get("User") or self.fields.get("USERNAME", ""),
-            columns.get("UID") or self.fields.get("UID", ""),
-        )
+        if self.fields.get("UID"):
+            return self.fields.get("USERNAME", ""), self.fields["UID"]
+        return columns.get("User", ""), columns.get("UID", "")
 
 
 class Shipper:

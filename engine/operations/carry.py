@@ -1,0 +1,127 @@
+"""What surrounds an operation while it is carried out: lease, deadline, and the record of its end."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+
+from engine.aws.operation_store import Lease
+from engine.errors import EngineError, LeaseLost, OutOfTime, TerraformInterrupted
+from engine.model.operation import Event, Failure, Operation, Owner, State, Wish, failed, requested, succeeded
+from engine.operations.duty import MARGIN_S, Duty, Telling
+from engine.operations.engine import Engine
+from engine.terraform.processes import proof_of_death
+
+Published = Callable[[Operation, Event], None]
+
+
+@contextmanager
+def carrying_out(
+    engine: Engine, vlab_id: str, project_id: str, wish: Wish, *, within_s: float | None = None
+) -> Iterator[Engine]:
+    """The engine at work on an operation of its own, for a command that does what it was asked itself.
+
+    Within an operation that is being carried out, nothing more is done.
+    within_s   after so many seconds the work is put down; the same wish goes on with it later
+    Raises     OperationInProgress while another works on the project; OutOfTime; and what the block raises
+    """
+    if engine.duty is not None:
+        yield engine
+        return
+    now = engine.now()
+    wished = requested(
+        vlab_id=vlab_id, project_id=project_id, wish=wish, requested_by=engine.owner.name, now=now
+    )
+    operation = engine.operations.submit(wished, supersede=is_dead).operation
+    lease, operation = engine.operations.claim(
+        operation.project, operation.id, engine.owner, now=now, ttl=engine.lease_ttl, dead=is_dead
+    )
+    deadline = None if within_s is None else time.monotonic() + within_s
+    duty = take_up(engine, lease, operation, deadline=deadline, margin_s=0)
+    with on_duty(engine, duty) as at_work:
+        yield at_work
+
+
+@contextmanager
+def on_duty(engine: Engine, duty: Duty, *, retries: int = 0) -> Iterator[Engine]:
+    """The engine that works under this duty; how the block ends is how the operation ends.
+
+    retries   how often an error that may pass leaves the operation for another run
+    """
+    with duty.kept():
+        try:
+            yield engine.on_duty(duty, Telling(duty, engine.reporter))
+        except LeaseLost:
+            raise
+        except OutOfTime as stop:
+            _hand_over(engine, duty, stop.message)
+            raise
+        except TerraformInterrupted as stop:
+            duty.check_owned()
+            _hand_over(engine, duty, stop.message)
+            if duty.stopping:
+                duty.check()
+            raise
+        except EngineError as error:
+            duty.check_owned()
+            if error.retryable and duty.operation.retries < retries:
+                _again(engine, duty, error)
+            else:
+                _fail(engine, duty, Failure(**error.to_dict()))
+            raise
+        except Exception as error:
+            _fail(engine, duty, Failure("INTERNAL_ERROR", f"{type(error).__name__}: a bug in the engine"))
+            raise
+        except BaseException as stop:
+            _hand_over(engine, duty, f"interrupted by {type(stop).__name__}")
+            raise
+        duty.end(succeeded(duty.operation, engine.now()), finished=True, kind="succeeded", text="Done")
+
+
+def take_up(
+    engine: Engine,
+    lease: Lease,
+    operation: Operation,
+    *,
+    deadline: float | None = None,
+    margin_s: float = MARGIN_S,
+    published: Published | None = None,
+) -> Duty:
+    """The duty that a claimed operation puts on this engine."""
+    return Duty(
+        engine.operations,
+        lease,
+        operation,
+        now=engine.now,
+        interrupt=engine.interrupt,
+        deadline=deadline,
+        margin_s=margin_s,
+        ttl=engine.lease_ttl,
+        published=published,
+    )
+
+
+def _hand_over(engine: Engine, duty: Duty, text: str) -> None:
+    continues = replace(duty.operation, state=State.CONTINUES, updated_at=engine.now())
+    duty.end(continues, finished=False, kind="continues", text=text)
+
+
+def _again(engine: Engine, duty: Duty, error: EngineError) -> None:
+    again = replace(
+        duty.operation,
+        state=State.CONTINUES,
+        retries=duty.operation.retries + 1,
+        updated_at=engine.now(),
+    )
+    duty.end(again, finished=False, kind="retry", text=f"{error.code}: {error.message}")
+
+
+def _fail(engine: Engine, duty: Duty, failure: Failure) -> None:
+    ended = failed(duty.operation, failure, engine.now())
+    duty.end(ended, finished=True, kind="failed", text=f"{failure.code}: {failure.message}")
+
+
+def is_dead(owner: Owner) -> bool:
+    return proof_of_death(owner) is not None

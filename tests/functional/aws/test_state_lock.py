@@ -1,0 +1,157 @@
+"""The engine's own hold on Terraform's state lock: respected, named, and taken from the dead alone."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from engine.aws.session import Cloud
+from engine.aws.state_lock import StateLock
+from engine.errors import NotBootstrapped, StateLocked
+from engine.model.operation import Owner
+from tests.functional.conftest import make_table
+
+NOON = datetime(2026, 11, 28, 12, 0, tzinfo=UTC)
+ID = "states/projects/lab-1/proj-1/terraform.tfstate"
+ANNA, BERT = (Owner("process", f"{name}@host", {"pid": pid}) for name, pid in (("anna", "1"), ("bert", "2")))
+ALICE = {
+    "ID": "0-1",
+    "Operation": "OperationTypeApply",
+    "Who": "alice@head",
+    "Created": "2026-11-28",
+    "Path": ID,
+}
+
+
+@pytest.fixture(autouse=True)
+def table(cloud: Cloud) -> Iterator[None]:
+    make_table(cloud, "locks", "LockID")
+    yield
+
+
+@pytest.fixture
+def notes() -> list[str]:
+    return []
+
+
+@pytest.fixture
+def lock_of(cloud: Cloud, notes: list[str]) -> Any:
+    def make(owner: Owner = ANNA, *, patience_s: float = 0, **more: Any) -> StateLock:
+        given: dict[str, Any] = {"pause": lambda seconds: None, "dead": lambda owner, run: None, **more}
+        return StateLock(
+            cloud,
+            table="locks",
+            bucket="states",
+            key=ID.removeprefix("states/"),
+            project="lab-1/proj-1",
+            owner=owner,
+            purpose="operation op-1",
+            version="provisioner 0",
+            patience_s=patience_s,
+            note=notes.append,
+            now=lambda: NOON,
+            **given,
+        )
+
+    return make
+
+
+def item(cloud: Cloud) -> dict[str, Any] | None:
+    found = cloud.dynamodb.get_item(TableName="locks", Key={"LockID": {"S": ID}})
+    return json.loads(found["Item"]["Info"]["S"]) if "Item" in found else None
+
+
+def held_by_alice(cloud: Cloud) -> None:
+    cloud.dynamodb.put_item(TableName="locks", Item={"LockID": {"S": ID}, "Info": {"S": json.dumps(ALICE)}})
+
+
+def test_it_is_held_for_as_long_as_the_block_and_once(cloud: Cloud, lock_of: Any) -> None:
+    lock = lock_of()
+    with lock.held("apply") as run:
+        found = item(cloud)
+        assert found is not None
+        assert (found["ID"], found["Who"], found["Info"]) == (run, "anna@host", "operation op-1")
+        assert found["Operation"] == "OperationTypeApply" and found["Path"] == ID
+        with lock.held("untaint") as inner:
+            assert inner == run
+        assert item(cloud) == found
+    assert item(cloud) is None
+
+
+def test_an_error_in_the_block_lets_it_go(cloud: Cloud, lock_of: Any) -> None:
+    with pytest.raises(KeyboardInterrupt), lock_of().held("plan"):
+        raise KeyboardInterrupt
+    assert item(cloud) is None
+
+
+def test_somebody_else_s_is_waited_for_and_named(cloud: Cloud, lock_of: Any, notes: list[str]) -> None:
+    held_by_alice(cloud)
+    waits: list[float] = []
+    lock = lock_of(patience_s=10, pause=waits.append, dead=lambda owner, run: "dead")
+    # It is a person's own: whatever could be proved of it, it is left alone.
+    with pytest.raises(StateLocked, match="alice@head") as refused, lock.held("plan"):
+        pass
+    assert "unlock lab-1/proj-1 --id 0-1" in refused.value.hint
+    assert refused.value.details["holder"]["who"] == "alice@head"
+    assert sum(waits) == 10 and notes == ["Waiting up to 10 s for alice@head, who holds the state lock"]
+    assert item(cloud) == ALICE
+
+
+def test_who_lets_go_in_time_is_followed(cloud: Cloud, lock_of: Any) -> None:
+    held_by_alice(cloud)
+
+    def alice_ends(_: float) -> None:
+        cloud.dynamodb.delete_item(TableName="locks", Key={"LockID": {"S": ID}})
+
+    with lock_of(patience_s=10, pause=alice_ends).held("plan"):
+        assert item(cloud) is not None
+
+
+def test_a_lock_of_ours_is_taken_from_the_dead_with_the_proof(
+    cloud: Cloud, lock_of: Any, notes: list[str]
+) -> None:
+    dead_lock = lock_of()
+    left = dead_lock.held("apply")
+    run = left.__enter__()  # and never left, as when the process is killed
+    # GIVEN an owner that may live THEN its lock stays
+    with pytest.raises(StateLocked, match="anna@host"), lock_of(BERT).held("plan"):
+        pass
+    # WHEN its death is proved
+    asked: list[tuple[str, str]] = []
+
+    def dead(owner: Owner, of: str) -> str:
+        asked.append((owner.name, of))
+        return "process 1 no longer exists"
+
+    with lock_of(BERT, dead=dead).held("plan"):
+        found = item(cloud)
+        assert found is not None and found["Who"] == "bert@host"
+        # AND the dead one, should it wake up, takes nothing away
+        left.__exit__(None, None, None)
+        assert item(cloud) == found
+    assert asked == [("anna@host", run)]
+    assert "anna@host" in notes[0] and "process 1 no longer exists" in notes[0]
+
+
+def test_a_person_takes_exactly_the_lock_that_was_shown(cloud: Cloud, lock_of: Any) -> None:
+    held_by_alice(cloud)
+    assert lock_of().remove("another") is None and item(cloud) == ALICE
+    removed = lock_of().remove("0-1")
+    assert removed is not None and removed.who == "alice@head" and item(cloud) is None
+    assert lock_of().holder() is None
+
+
+def test_a_lock_that_cannot_be_read_is_somebody_else_s(cloud: Cloud, lock_of: Any) -> None:
+    cloud.dynamodb.put_item(TableName="locks", Item={"LockID": {"S": ID}, "Info": {"S": "not JSON"}})
+    with pytest.raises(StateLocked, match="somebody"), lock_of(dead=lambda *_: "dead").held("plan"):
+        pass
+
+
+def test_without_its_table(cloud: Cloud, lock_of: Any) -> None:
+    cloud.dynamodb.delete_table(TableName="locks")
+    with pytest.raises(NotBootstrapped), lock_of().held("plan"):
+        pass
