@@ -46,7 +46,6 @@ def terraform(toolchain: Toolchain, folder: Path, *arguments: str, known: Reuse 
     )
     provider = PrivateProvider(folder, environment, known, start_helper)
     attached = provider.environment(needed=True)
-    assert bool(attached) is bool(known)
     done = subprocess.run(
         [toolchain.binary, *arguments, "-no-color"],
         cwd=folder,
@@ -70,6 +69,7 @@ def copied(tmp_path: Path) -> Path:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_module(name: str, copied: Path, toolchain: Toolchain, known: Reuse) -> None:
+    shutil.rmtree(copied / name / "examples")  # which configure providers; the tests mock them
     terraform(toolchain, copied / name, "init", "-backend=false")
     ran = terraform(toolchain, copied / name, "test", known=known)
     assert "Success!" in ran
