@@ -14,7 +14,7 @@ SCHEMATHESIS_VENV_READY := $(SCHEMATHESIS_VENV)/.ready-$(firstword $(shell cksum
 MODULES := $(sort $(notdir $(wildcard modules/*)))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-pcluster setup-checkov setup-services setup-slurm demo test test-unit test-slurm-older test-slurm-newer lint scan format lock docs package schemas update-policies instance-types plans setup-browser test-browser test-crash setup-schemathesis test-api clean
+.PHONY: help setup setup-pcluster setup-checkov setup-services setup-slurm demo test test-unit test-slurm-older test-slurm-newer lint scan format lock docs package schemas update-policies instance-types plans setup-browser test-browser test-crash setup-schemathesis test-api bench clean
 
 help: ## Show the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
@@ -93,6 +93,9 @@ test-unit: setup ## Run the tests that start nothing
 
 test-api: setup setup-schemathesis ## Throw requests at the API, held against docs/openapi.json
 	$(BIN)/python -m tests.api $(SCHEMATHESIS_VENV)/bin/schemathesis $(API_ARGS)
+
+bench: setup ## Measure `provisioner plan` against Terraform by hand; writes docs/performance.md
+	@$(BIN)/python -m tests.bench.one_project $(BENCH_ARGS)
 
 # CI runs trixie's 24.11. ParallelCluster's own release lies between it and the newer one.
 SLURM_TESTS = REQUIRE_SERVICES=1 SLURM_SUITE=$(SLURM_SUITE) \

@@ -36,7 +36,7 @@ import signal
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from threading import Lock
@@ -51,8 +51,8 @@ _SCHEMA = f"{_SERVICE}GetSchema"
 _ATTACH = re.compile(rb"TF_REATTACH_PROVIDERS='(.*)'")
 _START_S = 30.0
 _PR_SET_PDEATHSIG = 1
-# Terraform makes 10 calls at once (-parallelism), and go-plugin holds two streams open.
-_CALLS = 64
+# Terraform makes 10 calls at once (-parallelism). A thread for each is made when there is need of it.
+_CALLS = 200
 _OPTIONS = (
     ("grpc.max_receive_message_length", -1),
     ("grpc.max_send_message_length", -1),
@@ -145,27 +145,15 @@ def _relay(channel: Any, schema: _Schema) -> Any:
 
         return hand_on
 
-    def stream(method: str) -> Callable[[Iterator[bytes], Any], Iterator[bytes]]:
-        call = channel.stream_stream(method)
-
-        def hand_on(requests: Iterator[bytes], context: Any) -> Iterator[bytes]:
-            answers = call(requests)
-            context.add_callback(answers.cancel)
-            try:
-                yield from answers
-            except grpc.RpcError:
-                context.abort(answers.code(), answers.details())
-
-        return hand_on
-
     class Relay(grpc.GenericRpcHandler):
         def service(self, details: Any) -> Any:
             if details.method == _SCHEMA:
                 return grpc.unary_unary_rpc_method_handler(lambda request, _: schema.answer(request))
             if details.method.startswith(_SERVICE):
                 return grpc.unary_unary_rpc_method_handler(unary(details.method))
-            # go-plugin's own services: broker, output, health.
-            return grpc.stream_stream_rpc_method_handler(stream(details.method))
+            # go-plugin's own services (broker, output, shutdown) do without an answer. Their streams would
+            # each keep a thread here awake for as long as Terraform runs.
+            return None
 
     return Relay()
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,6 +30,8 @@ QUICK = Durations(
     task_s=0.3,
     efs_mount_target_s=0.2,
 )
+
+PROVIDER_KNOWLEDGE = ("provider-packages.json", "provider-schemas")
 
 
 @dataclass(frozen=True)
@@ -128,6 +131,21 @@ def backend(cloud: LocalCloud) -> Cloud:
     return aws
 
 
+@pytest.fixture(scope="session")
+def known_provider(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What earlier tests came to know of the provider, as a home folder does from its second run on."""
+    return tmp_path_factory.mktemp("known-provider")
+
+
+def _carry(source: Path, target: Path) -> None:
+    for name in PROVIDER_KNOWLEDGE:
+        if (source / name).is_dir():
+            shutil.copytree(source / name, target / name, dirs_exist_ok=True)
+        elif (source / name).is_file():
+            target.mkdir(exist_ok=True)
+            shutil.copy2(source / name, target / name)
+
+
 @pytest.fixture
 def provisioner(
     cloud: LocalCloud,
@@ -135,8 +153,10 @@ def provisioner(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
-) -> Provisioner:
+    known_provider: Path,
+) -> Iterator[Provisioner]:
     """`provisioner("plan", spec)` runs the command line in this process, its folders under tmp_path."""
+    _carry(known_provider, tmp_path / "home")
     monkeypatch.setenv("PROVISIONER_HOME", str(tmp_path / "home"))
     monkeypatch.setenv("PROVISIONER_WORKSPACES_DIR", str(tmp_path / "projects"))
     monkeypatch.setenv("PROVISIONER_ENDPOINT_URL", cloud.endpoint)
@@ -151,7 +171,8 @@ def provisioner(
         captured = capsys.readouterr()
         return Ended(code, captured.out, captured.err)
 
-    return call
+    yield call
+    _carry(tmp_path / "home", known_provider)
 
 
 @pytest.fixture

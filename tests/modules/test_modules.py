@@ -12,6 +12,8 @@ import pytest
 
 from engine.cli.invocation import base_folder
 from engine.terraform.environment import terraform_environment
+from engine.terraform.provider import PrivateProvider, Reuse
+from engine.terraform.runner import start_helper
 from engine.terraform.toolchain import Toolchain, prepare
 
 MODULES = Path(__file__).parents[2] / "modules"
@@ -28,22 +30,32 @@ def toolchain() -> Toolchain:
     return prepare(base_folder() / ".provisioner", explicit=None, environ=os.environ)
 
 
-def terraform(toolchain: Toolchain, folder: Path, *arguments: str) -> str:
+@pytest.fixture(scope="session")
+def known(tmp_path_factory: pytest.TempPathFactory) -> Reuse:
+    """What the engine remembers of the provider's package and of the types that all modules use."""
+    return Reuse(tmp_path_factory.mktemp("known"), (MODULES,))
+
+
+def terraform(toolchain: Toolchain, folder: Path, *arguments: str, known: Reuse | None = None) -> str:
+    """known: work with one provider process, as the engine does; Terraform's test starts one for each run."""
     environment = terraform_environment(
         os.environ,
         cli_config=toolchain.cli_config,
         aws={"AWS_REGION": "us-east-1", "AWS_ACCESS_KEY_ID": "none", "AWS_SECRET_ACCESS_KEY": "none"},
         local=True,
     )
+    provider = PrivateProvider(folder, environment, known, start_helper)
+    attached = provider.environment(needed=True)
     done = subprocess.run(
         [toolchain.binary, *arguments, "-no-color"],
         cwd=folder,
-        env=environment,
+        env=environment | attached,
         capture_output=True,
         text=True,
         check=False,
         timeout=280,
     )
+    provider.close()
     assert done.returncode == 0, f"terraform {arguments}\n{done.stdout}\n{done.stderr}"
     return done.stdout
 
@@ -56,21 +68,22 @@ def copied(tmp_path: Path) -> Path:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_module(name: str, copied: Path, toolchain: Toolchain) -> None:
+def test_module(name: str, copied: Path, toolchain: Toolchain, known: Reuse) -> None:
+    shutil.rmtree(copied / name / "examples")  # which configure providers; the tests mock them
     terraform(toolchain, copied / name, "init", "-backend=false")
-    ran = terraform(toolchain, copied / name, "test")
+    ran = terraform(toolchain, copied / name, "test", known=known)
     assert "Success!" in ran
     assert " 0 passed" not in ran
 
 
-def test_examples_are_valid(copied: Path, toolchain: Toolchain) -> None:
+def test_examples_are_valid(copied: Path, toolchain: Toolchain, known: Reuse) -> None:
     """All at once: most of a validation is the start of the provider."""
     together = copied.parent / "together"
     together.mkdir()
     calls = [f'module "{name}" {{\n  source = "../modules/{name}/examples/complete"\n}}\n' for name in NAMES]
     (together / "main.tf").write_text("\n".join(calls))
     terraform(toolchain, together, "init", "-backend=false")
-    terraform(toolchain, together, "validate")
+    terraform(toolchain, together, "validate", known=known)
 
 
 @pytest.mark.parametrize("name", NAMES)
