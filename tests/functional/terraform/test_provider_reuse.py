@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -311,12 +312,14 @@ def test_a_provider_that_was_killed_is_replaced_by_terraforms_own(here: Workplac
     runner.plan(here.plan)
     (host,) = hosts()
     (provider,) = children(host)
+    folder = sockets(host)
     # WHEN the host is killed THEN its provider goes as well
     os.kill(host, signal.SIGKILL)
     wait_until(lambda: not alive(host) and not alive(provider))
     # AND the next command works, in Terraform's own way
     assert runner.plan(here.plan).has_changes
     assert hosts() == []
+    shutil.rmtree(folder)  # which nobody is left to remove
 
 
 # Says what it was told of a provider.
