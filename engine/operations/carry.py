@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 
 from engine.aws.operation_store import Lease
@@ -13,6 +13,8 @@ from engine.model.operation import Event, Failure, Operation, Owner, State, Wish
 from engine.operations.duty import MARGIN_S, Duty, Telling
 from engine.operations.engine import Engine
 from engine.terraform.processes import proof_of_death
+
+_RETRY_S, _RETRY_MAX_S = 5.0, 60.0
 
 Published = Callable[[Operation, Event], None]
 
@@ -109,6 +111,10 @@ def _hand_over(engine: Engine, duty: Duty, text: str) -> None:
 
 
 def _again(engine: Engine, duty: Duty, error: EngineError) -> None:
+    """Leave the operation for another run, after a pause that grows: what is ill needs time."""
+    pause_s = min(_RETRY_S * 2**duty.operation.retries, _RETRY_MAX_S)
+    with suppress(OutOfTime):
+        duty.pause(pause_s if engine.settings.cloud == "aws" else pause_s / 20)
     again = replace(
         duty.operation,
         state=State.CONTINUES,
