@@ -61,6 +61,8 @@ def test_keys_become_pem(lib: Any, size: int) -> None:
         jwks(SigningKey('a" } or { always_true')),
         jwks(SigningKey("a\n")),
     ],
+    # Keys are made anew by each process that collects tests, and all must collect the same.
+    ids=["nothing", "list", "empty", "no keys", "shared secret", "twice", "rule", "line"],
 )
 def test_a_node_takes_no_other_keys(lib: Any, text: str) -> None:
     with pytest.raises(lib.node.StepError, match=r"jwks\.json"):
