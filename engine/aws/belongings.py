@@ -40,7 +40,8 @@ class Belonging:
     id          as a Terraform state has it
     address     its tag `provisioner:address`; "" where the engine made it without Terraform
     made_at     UTC, aware; None where AWS does not tell
-    size        what its price goes by, where it does: {"storage_capacity_gib": 1200}
+    price       what of the price table it is: "fsx.lustre.PERSISTENT_2.125"; "" where there is no such thing
+    quantity    how many units of that
     """
 
     kind: str
@@ -50,7 +51,8 @@ class Belonging:
     project_id: str
     address: str
     made_at: datetime | None
-    size: Mapping[str, int]
+    price: str = ""
+    quantity: float = 0
 
     @property
     def project(self) -> str:
@@ -83,7 +85,7 @@ def list_belongings(cloud: Cloud, *, account_id: str) -> list[Belonging]:
 
 
 def _tagged(
-    kind: str, id_: str, name: str, found: Mapping[str, str], made_at: datetime | None, **size: int
+    kind: str, id_: str, name: str, found: Mapping[str, str], made_at: datetime | None, **more: Any
 ) -> Iterator[Belonging]:
     """The thing, where its tags say that it is a project's and the engine's."""
     if found.get(tags.MANAGED_BY) == tags.ENGINE and tags.VLAB in found and tags.PROJECT in found:
@@ -95,7 +97,7 @@ def _tagged(
             project_id=found[tags.PROJECT],
             address=found.get(tags.ADDRESS, ""),
             made_at=made_at.astimezone(UTC) if made_at else None,
-            size=size,
+            **more,
         )
 
 
@@ -152,7 +154,8 @@ def _efs(cloud: Cloud, _account_id: str) -> Iterator[Belonging]:
                 found.get("Name", ""),
                 found,
                 one["CreationTime"],
-                size_bytes=one["SizeInBytes"]["Value"],
+                price="efs.standard",
+                quantity=one["SizeInBytes"]["Value"] / 2**30,
             )
 
 
@@ -170,8 +173,16 @@ def _fsx(cloud: Cloud, _account_id: str) -> Iterator[Belonging]:
                 found.get("Name", ""),
                 found,
                 one.get("CreationTime"),
-                storage_capacity_gib=one.get("StorageCapacity", 0),
+                price=_lustre_price(one.get("LustreConfiguration", {})),
+                quantity=one.get("StorageCapacity", 0),
             )
+
+
+def _lustre_price(lustre: Mapping[str, Any]) -> str:
+    """Lustre is priced by deployment type and, where it is persistent, throughput per TiB."""
+    throughput = lustre.get("PerUnitStorageThroughput")
+    kind = f"fsx.lustre.{lustre.get('DeploymentType')}"
+    return f"{kind}.{throughput}" if throughput else kind
 
 
 def _secrets(cloud: Cloud, _account_id: str) -> Iterator[Belonging]:
@@ -183,7 +194,13 @@ def _secrets(cloud: Cloud, _account_id: str) -> Iterator[Belonging]:
     for one in secrets:
         found = tag_map(one.get("Tags"))
         yield from _tagged(
-            "aws_secretsmanager_secret", one["ARN"], one["Name"], found, one.get("CreatedDate")
+            "aws_secretsmanager_secret",
+            one["ARN"],
+            one["Name"],
+            found,
+            one.get("CreatedDate"),
+            price="secret",
+            quantity=1,
         )
 
 

@@ -18,6 +18,14 @@ from engine.operations.engine import Engine
 from engine.operations.states import read_state
 from engine.terraform.state import instances
 
+# AWS bills nothing for these.
+_FREE = (
+    "aws_key_pair",
+    "aws_security_group",
+    "aws_subnet",
+    "aws_vpc_security_group_egress_rule",
+    "aws_vpc_security_group_ingress_rule",
+)
 _AT_WORK = (Phase.APPLYING, Phase.PARKING, Phase.DESTROYING)
 
 
@@ -109,7 +117,16 @@ def _of_project(
         if record is not None and (in_state or of_engine):
             continue
         why = Why.UNREGISTERED if in_state else Why.NO_PROJECT if record is None else Why.NO_STATE
-        yield Orphan(one, why, under_way=record is not None and record.phase in _AT_WORK)
+        under_way = record is not None and record.phase in _AT_WORK
+        yield Orphan(one, why, under_way, _usd_per_hour(engine, one))
+
+
+def _usd_per_hour(engine: Engine, thing: Belonging) -> float | None:
+    """What it costs by being there; None where that is not known, such as a cluster's nodes."""
+    if thing.kind in _FREE:
+        return 0.0
+    price = engine.prices.find(thing.price, engine.settings.region)
+    return float(price.usd_per_hour) * thing.quantity if price else None
 
 
 def adopt(engine: Engine, orphans: Iterable[Orphan]) -> tuple[str, ...]:

@@ -74,6 +74,10 @@ def test_what_no_registered_project_has_is_shown(
     assert {one["why"] for one in orphans.values()} == {"no-project"}
     assert orphans["aws_efs_file_system"]["age_s"] >= 0
     assert orphans["aws_subnet"]["age_s"] is None
+    # Known where the price table knows it, by what there is of it; said to be unknown otherwise.
+    assert orphans["aws_subnet"]["cost_usd_per_hour"] == 0
+    assert orphans["aws_s3_bucket"]["cost_usd_per_hour"] is None
+    assert 0 < orphans["aws_secretsmanager_secret"]["cost_usd_per_hour"] < 0.001
     assert {kind for kind, one in orphans.items() if one["holds_data"]} == {
         "aws_efs_file_system",
         "aws_s3_bucket",
