@@ -36,7 +36,7 @@ def prices(invocation: Invocation, out: Path, regions: tuple[str, ...]) -> None:
 
     \b
     Examples:
-      provisioner --cloud aws prices --out prices.yaml
+      provisioner prices --out prices.yaml
       provisioner --cloud aws -s prices=prices.yaml plan examples/lustre.yaml
     """
     from engine.aws.prices import REGION, refresh

@@ -17,6 +17,11 @@ def state() -> None:
     """Look at the states of a project, and put an earlier one back.
 
     Values of attributes are never shown: a state holds sensitive ones.
+
+    \b
+    Examples:
+      provisioner state list lab-1/proj-1
+      provisioner state diff lab-1/proj-1 VERSION
     """
 
 
@@ -25,7 +30,12 @@ def state() -> None:
 @json_option
 @pass_invocation
 def list_(invocation: Invocation, project: str, as_json: bool) -> None:
-    """List the versions of the state of VLAB/PROJECT, newest first."""
+    """List the versions of the state of VLAB/PROJECT, newest first.
+
+    \b
+    Example:
+      provisioner state list lab-1/proj-1
+    """
     from engine.operations.state_versions import list_versions
 
     ids = ids_from(project, invocation)
@@ -57,7 +67,13 @@ def list_(invocation: Invocation, project: str, as_json: bool) -> None:
 @json_option
 @pass_invocation
 def show(invocation: Invocation, project: str, version: str | None, as_json: bool) -> None:
-    """Show addresses and ids in the state of VLAB/PROJECT, in VERSION or the latest one."""
+    """Show addresses and ids in the state of VLAB/PROJECT, in VERSION or the latest one.
+
+    \b
+    Examples:
+      provisioner state show lab-1/proj-1
+      provisioner state show lab-1/proj-1 VERSION --json
+    """
     from engine.operations.state_versions import show_version
 
     ids = ids_from(project, invocation)
@@ -84,7 +100,12 @@ def show(invocation: Invocation, project: str, version: str | None, as_json: boo
 @json_option
 @pass_invocation
 def diff(invocation: Invocation, project: str, one: str, other: str | None, as_json: bool) -> None:
-    """Compare version ONE of the state of VLAB/PROJECT with OTHER, or with the latest one."""
+    """Compare version ONE of the state of VLAB/PROJECT with OTHER, or with the latest one.
+
+    \b
+    Example:
+      provisioner state diff lab-1/proj-1 VERSION
+    """
     from engine.operations.state_versions import compare_versions
 
     ids = ids_from(project, invocation)
@@ -113,6 +134,10 @@ def restore(invocation: Invocation, project: str, version: str, force: bool, con
     """Make VERSION the state of VLAB/PROJECT again. Asks for the project's name to be typed.
 
     A plan with it is made first: where that would change anything, it is not what exists, and is refused.
+
+    \b
+    Example:
+      provisioner state restore lab-1/proj-1 VERSION
     """
     from engine.operations.state_versions import restore as operation
 

@@ -20,7 +20,6 @@ from engine.model.prices import PriceTable, load_prices
 from engine.model.settings import Settings
 from engine.model.tiers import Tier, load_catalogue
 from engine.operations.duty import TTL, Duty
-from engine.operations.folders import modules_root
 from engine.operations.place import Place, connect
 from engine.operations.reporting import Reporter
 from engine.terraform.environment import terraform_environment
@@ -85,6 +84,9 @@ class Engine(Place):
 
         lock   of the root's state; None: Terraform locks by itself
         """
+        # Rendering comes with it, which commands that only read do without.
+        from engine.operations.folders import modules_root
+
         runner = Runner(
             folder,
             binary=self.toolchain.binary,

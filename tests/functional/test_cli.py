@@ -266,7 +266,14 @@ def test_completion_scripts_are_made(shell: str) -> None:
 
 def test_completion_offers_commands_and_options() -> None:
     offered = completing("bash_complete", COMP_WORDS="provisioner s", COMP_CWORD="1").stdout
-    assert [line.split(",")[1] for line in offered.split()] == ["settings", "setup", "ssh-key", "status"]
+    assert [line.split(",")[1] for line in offered.split()] == [
+        "serve",
+        "settings",
+        "setup",
+        "ssh-key",
+        "state",
+        "status",
+    ]
 
     offered = completing("bash_complete", COMP_WORDS="provisioner local ", COMP_CWORD="2").stdout
     assert "plain,status" in offered
