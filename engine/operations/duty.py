@@ -83,8 +83,9 @@ class Duty:
         Raises   LeaseLost when another has taken over; OutOfTime when no more may be begun
         """
         self.check_owned()
-        if self.stopping or self._late():
-            self.stopping = True
+        if self._late():
+            self.stop()
+        if self.stopping:
             raise OutOfTime(
                 f"The time of this run is up; {self._operation.id} of {self._operation.project} "
                 "goes on in the next one.",
@@ -123,7 +124,11 @@ class Duty:
 
     def stop(self) -> None:
         """Put the work down as soon as that is safe (SIGTERM to a worker); returns at once."""
-        self._set(stopping=True)
+        with self._changed:
+            if self.stopping:
+                return
+            self.stopping = True
+            self._changed.notify_all()
         self._interrupt()
 
     # -- for the one who tells -------------------------------------------------------------------------
@@ -183,7 +188,7 @@ class Duty:
                 self._changed.wait_for(lambda: self._over, timeout=min(every_s, self._time_left_s()))
             if self._over:
                 return
-            if not self.stopping and self._late():
+            if self._late():
                 self.stop()
             if time.monotonic() - self._renewed >= every_s:
                 self._renew()
@@ -201,15 +206,12 @@ class Duty:
             self._renewed = time.monotonic()
 
     def _lose(self) -> None:
-        if not self.lost:
-            self._set(lost=True)
-            self._interrupt()
-
-    def _set(self, *, lost: bool = False, stopping: bool = False) -> None:
         with self._changed:
-            self.lost |= lost
-            self.stopping |= stopping
+            if self.lost:
+                return
+            self.lost = True
             self._changed.notify_all()
+        self._interrupt()
 
     def _late(self) -> bool:
         return self._stop_at is not None and time.monotonic() >= self._stop_at

@@ -21,6 +21,7 @@ Break = Callable[[Document, Random], str]
 TYPES = [name for name in known_types() if name in INSTANCE_TYPES]
 STRATEGIES = sorted({*ON_DEMAND_STRATEGIES, *SPOT_STRATEGIES})
 CATALOGUE = load_catalogue()
+WAIVER = {"rule": "data-loss", "reason": "scratch, given up by ada", "until": "2026-12-31"}
 IMAGES = {False: "ami-0123456789abcdef0", True: "ami-0abcdef0123456789"}
 """By whether they are for ARM processors."""
 
@@ -120,6 +121,11 @@ def _document(draw: Random, nodes: int, *, arm: bool) -> Document:
     if _coin(draw):
         keys = ("cost-center", "Grant", "a/b:c", "k" * 128, "größe")
         document["tags"] = {key: draw.choice(("", "4711", "v" * 256)) for key in draw.sample(keys, 3)}
+    if draw.random() < 0.2:
+        document["waivers"] = [
+            WAIVER,
+            {**WAIVER, "resource": "module.fsx[0].aws_fsx_lustre_file_system.this"},
+        ]
     return document
 
 
@@ -315,6 +321,10 @@ def _field(path: str, values: list[Any], says: str | None = None) -> Break:
     return apply
 
 
+def _waiver(field: str, values: list[Any]) -> Break:
+    return _field("waivers", [[{**WAIVER, field: value}] for value in values], f"waivers[0].{field}")
+
+
 def _reserved_tag(document: Document, draw: Random) -> str:
     key = draw.choice(["aws:x", "Provisioner:x", "parallelcluster:cluster-name", "Name"])
     document["tags"] = {key: "x"}
@@ -350,6 +360,10 @@ BREAKS: dict[str, Break] = {
         "storage.throughput_mbps_per_tib",
     ),
     "capacity of a home": _field("storage", [{"kind": "efs", "capacity_gib": 1200}], "storage.capacity_gib"),
+    "a rule that is none": _waiver("rule", ["all", "", 7]),
+    "no reason": _waiver("reason", ["", " ", "r" * 401, 7]),
+    "no such day": _waiver("until", ["2026-02-30", "soon", "", 20261231]),
+    "a waiver of no resource": _waiver("resource", ["", "r" * 1001, 7]),
     "owner": _field("owner", ["", " ada", "a;b", "o" * 129, 7]),
     "tags": _field("tags", [[], "cost-center", {f"key{number}": "" for number in range(31)}]),
     "a tag's value": _field("tags", [{"a": value} for value in ("a;b", " a", "v" * 257, 7)], "tags.a"),
