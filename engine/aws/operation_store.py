@@ -332,7 +332,7 @@ class OperationStore:
             ":old": {"N": str(standing.token)},
             ":id": {"S": operation_id},
             ":token": {"N": str(lease.token)},
-            ":owner": {"S": _owner_json(owner)},
+            ":owner": {"S": owner.to_json()},
             ":expires": {"S": _text(now + ttl)},
         }
         items = [
@@ -566,7 +566,7 @@ def _standing(item: Item) -> Standing:
     return Standing(
         token=int(item.get("token", {}).get("N", "0")),
         operation_id=item.get("operation_id", {}).get("S"),
-        owner=_owner(item["owner"]["S"]) if "owner" in item else None,
+        owner=Owner.from_json(item["owner"]["S"]) if "owner" in item else None,
         expires_at=datetime.fromisoformat(expires_at) if expires_at else None,
     )
 
@@ -574,14 +574,6 @@ def _standing(item: Item) -> Standing:
 def _lease_of(operation: Operation, standing: Standing) -> Lease:
     nobody = Owner("nobody", "nobody", {})
     return Lease(operation.project, operation.id, standing.token, standing.owner or nobody)
-
-
-def _owner_json(owner: Owner) -> str:
-    return json.dumps({"kind": owner.kind, "name": owner.name, "identity": dict(owner.identity)})
-
-
-def _owner(text: str) -> Owner:
-    return Owner(**json.loads(text))
 
 
 def _in_progress(operation: Operation, owner: Owner | None = None) -> OperationInProgress:

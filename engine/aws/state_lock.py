@@ -137,7 +137,7 @@ class StateLock:
                     Item={
                         "LockID": {"S": self._lock_id},
                         "Info": {"S": json.dumps(info)},
-                        "Owner": {"S": _owner_json(self._owner)},
+                        "Owner": {"S": self._owner.to_json()},
                     },
                     ConditionExpression="attribute_not_exists(LockID)",
                     ReturnValuesOnConditionCheckFailure="ALL_OLD",
@@ -234,9 +234,5 @@ def _held(item: Mapping[str, AttributeValueTypeDef]) -> Held | None:
         who=str(info.get("Who", "somebody")),
         created=str(info.get("Created", "an unknown time")),
         operation=str(info.get("Operation", "unknown")),
-        owner=Owner(**json.loads(owner)) if owner else None,
+        owner=Owner.from_json(owner) if owner else None,
     )
-
-
-def _owner_json(owner: Owner) -> str:
-    return json.dumps({"kind": owner.kind, "name": owner.name, "identity": dict(owner.identity)})

@@ -121,6 +121,13 @@ class Owner:
     name: str
     identity: Mapping[str, str]
 
+    def to_json(self) -> str:
+        return json.dumps({"kind": self.kind, "name": self.name, "identity": dict(self.identity)})
+
+    @classmethod
+    def from_json(cls, text: str) -> Owner:
+        return cls(**json.loads(text))
+
 
 @dataclass(frozen=True)
 class Operation:
