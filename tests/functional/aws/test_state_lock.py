@@ -155,3 +155,16 @@ def test_without_its_table(cloud: Cloud, lock_of: Any) -> None:
     cloud.dynamodb.delete_table(TableName="locks")
     with pytest.raises(NotBootstrapped), lock_of().held("plan"):
         pass
+
+
+def test_a_lock_that_changes_hands_between_look_and_removal_stays(
+    cloud: Cloud, lock_of: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lock = lock_of()
+    with lock.held("apply"):
+        seen = lock._item()
+        # GIVEN a look that still shows our lock, when it is another's already
+        monkeypatch.setattr(lock, "_item", lambda: seen)
+        held_by_alice(cloud)
+    # THEN the other's is not taken away
+    assert item(cloud) == ALICE
