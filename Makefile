@@ -171,8 +171,8 @@ plans: setup ## Make the collection of plans anew with Terraform and the local c
 
 lock: $(VENV_READY) ## Resolve the dependencies anew
 	$(PYTHON) -m pip install --quiet uv
-	for set in "--extra local --extra tracing --group dev pyproject.toml -o requirements/dev.txt" \
-	           "--extra tracing pyproject.toml -c requirements/dev.txt -o requirements/service.txt" \
+	for set in "--extra gitlab --extra local --extra tracing --group dev pyproject.toml -o requirements/dev.txt" \
+	           "--extra gitlab --extra tracing pyproject.toml -c requirements/dev.txt -o requirements/service.txt" \
 	           "requirements/pcluster.in -o requirements/pcluster.txt" \
 	           "requirements/checkov.in -o requirements/checkov.txt" \
 	           "requirements/schemathesis.in -o requirements/schemathesis.txt"; do \
