@@ -12,6 +12,7 @@ from engine.cli.arguments import (
     json_option,
     pass_invocation,
     project_argument,
+    reports_option,
     spec_argument,
     spec_from,
     within_option,
@@ -110,9 +111,15 @@ def _known_to_aws(invocation: Invocation, names: Names, settings: Settings) -> t
     type=click.Path(dir_okay=False, path_type=Path),
     help="Write the review as one HTML page there, too.",
 )
+@reports_option
 @pass_invocation
 def plan(
-    invocation: Invocation, spec: Path, as_json: bool, detailed_exitcode: bool, page: Path | None
+    invocation: Invocation,
+    spec: Path,
+    as_json: bool,
+    detailed_exitcode: bool,
+    page: Path | None,
+    reports: Path | None,
 ) -> int:
     """Plan SPEC and show the plan as a person reviews it. Changes nothing at AWS but a reservation.
 
@@ -131,6 +138,8 @@ def plan(
         planned = operations.plan(invocation.engine(progress), wanted)
     if page is not None:
         write_text(page, render_html(planned.review))
+    if reports is not None:
+        write_reports(reports, planned)
     if as_json:
         print_json(review_json(planned.review))
     else:
@@ -180,9 +189,17 @@ def apply(invocation: Invocation, spec: Path, yes: bool, within_s: float | None)
 @yes_option
 @within_option
 @click.option("--skip-export", metavar="REASON", help="Let Lustre go without exporting it; say why.")
+@click.option("--dry-run", is_flag=True, help="Show what it would change, and change nothing.")
+@reports_option
 @pass_invocation
 def release(
-    invocation: Invocation, project: str, yes: bool, within_s: float | None, skip_export: str | None
+    invocation: Invocation,
+    project: str,
+    yes: bool,
+    within_s: float | None,
+    skip_export: str | None,
+    dry_run: bool,
+    reports: Path | None,
 ) -> None:
     """Remove all of VLAB/PROJECT that costs by the hour; its bucket and EFS home stay.
 
@@ -193,11 +210,20 @@ def release(
     Examples:
       provisioner release lab-1/proj-1
       provisioner release lab-1/proj-1 --yes
+      provisioner release lab-1/proj-1 --dry-run
     """
+    from engine.operations.release import plan_release
     from engine.operations.release import release as operation
 
     vlab_id, project_id = ids_from(project, invocation)
     with Progress(f"{vlab_id}/{project_id}") as progress:
+        if dry_run:
+            planned = plan_release(invocation.engine(progress), vlab_id, project_id)
+            with progress.paused():
+                show_review(planned.review)
+            if reports is not None:
+                write_reports(reports, planned)
+            return
         done = operation(
             invocation.engine(progress),
             vlab_id,
@@ -307,6 +333,18 @@ def show_review(review: Review, *, err: bool = False) -> None:
     width = min(max(shutil.get_terminal_size((100, 24)).columns, 80), 120)
     stream = sys.stderr if err else sys.stdout
     click.echo(render_text(review, width=width, colour=stream.isatty()), err=err)
+
+
+def write_reports(folder: Path, planned: Planned) -> None:
+    """Every report of the review as a file of that folder, which is made where it is missing."""
+    from engine.review.reports import reports
+
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise click.FileError(str(folder), (error.strerror or str(error)).lower()) from error
+    for name, text in reports(planned.review).items():
+        write_text(folder / name, text)
 
 
 def _show_reports(planned: Planned) -> None:

@@ -1,4 +1,4 @@
-"""Commands for GitLab pipelines: the child pipeline of a repository of specs, and the comment on a merge request."""
+"""Commands for GitLab: the child pipeline of a repository of specs, and the comment on a merge request."""
 
 from __future__ import annotations
 
@@ -60,7 +60,11 @@ def gitlab() -> None:
     help="A variable of all its jobs; repeatable.",
 )
 @click.option(
-    "--out", required=True, metavar="FILE", type=click.Path(dir_okay=False, path_type=Path), help="Child pipeline."
+    "--out",
+    required=True,
+    metavar="FILE",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="To write.",
 )
 @pass_invocation
 def pipeline(
@@ -119,7 +123,11 @@ def pipeline(
 @gitlab.command(short_help="Post or update the comment on a merge request.")
 @click.argument("projects", nargs=-1, required=True, metavar="VLAB/PROJECT...")
 @click.option(
-    "--reports", "folder", required=True, type=click.Path(file_okay=False, path_type=Path), help="Of the plans."
+    "--reports",
+    "folder",
+    required=True,
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Of plans.",
 )
 @pass_invocation
 def comment(invocation: Invocation, projects: Sequence[str], folder: Path) -> None:

@@ -1,7 +1,7 @@
 """Two states of a folder of specs → which projects changed, and which are gone.
 
-Compared are the specs as they are read, by project: a comment, another order of the fields or another file name
-changes nothing.
+Compared are the specs as they are read, by project: a comment, another order of the fields or another file
+name changes nothing.
 """
 
 from __future__ import annotations

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 MARK = "<!-- provisioner: reviews -->"
-"""First line of the comment, which GitLab does not show: how the comment of an earlier pipeline is found again."""
+"""First line of the comment, which GitLab does not show: how an earlier pipeline's comment is found again."""
 
 LONGEST = 900_000
 """Characters. GitLab takes a million in a note."""

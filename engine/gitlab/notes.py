@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 import gitlab
 import requests
+from requests.adapters import HTTPAdapter
+from urllib3.util import Retry
 
 from engine.errors import BackendError, RequestError
 from engine.gitlab.comment import MARK
@@ -39,7 +41,10 @@ def put_comment(request: MergeRequest, text: str) -> str:
     Raises   GitLabRefused (token, project or merge request is wrong), GitLabUnavailable
     """
     server = gitlab.Gitlab(
-        request.server_url, private_token=request.token, timeout=_ANSWERS_WITHIN_S, retry_transient_errors=True
+        request.server_url,
+        private_token=request.token,
+        timeout=_ANSWERS_WITHIN_S,
+        session=_patient_session(),
     )
     try:
         server.auth()
@@ -61,6 +66,15 @@ def put_comment(request: MergeRequest, text: str) -> str:
         ) from error
     except requests.RequestException as error:
         raise _unavailable(request, str(error)) from error
+
+
+def _patient_session() -> requests.Session:
+    """Asks again what may be asked twice: a comment that is posted twice would stand there twice."""
+    session = requests.Session()
+    retry = Retry(total=3, backoff_factor=0.5, status_forcelist=(429, 500, 502, 503, 504))
+    for scheme in ("https://", "http://"):
+        session.mount(scheme, HTTPAdapter(max_retries=retry))
+    return session
 
 
 def _unavailable(request: MergeRequest, why: str) -> GitLabUnavailable:

@@ -1,7 +1,7 @@
 """Which specs changed → the GitLab child pipeline that plans, comments, applies and releases.
 
-The text is complete: it includes nothing, so it works as `trigger: include: artifact` in any repository. What it says
-of GitLab is its CI/CD YAML reference; tests hold it against GitLab's schema.
+The text is complete: it includes nothing, so it works as `trigger: include: artifact` in any repository. Its
+keywords are those of GitLab's CI/CD YAML reference; tests hold it against GitLab's schema.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ REPORTS_FOLDER = "provisioner-reports"
 DIGEST_FILE = "plan.digest"
 """Beside a plan's reports: the digest under which the plan itself is stored."""
 
-TOKEN_VARIABLE = "PROVISIONER_ID_TOKEN"  # noqa: S105 (a variable's name)
+TOKEN_VARIABLE = "PROVISIONER_ID_TOKEN"
 _STAGES = ("plan", "report", "apply")
 _KEPT = "30 days"
 
@@ -46,9 +46,9 @@ class Mode(StrEnum):
 class PipelineSettings:
     """How the jobs run.
 
-    image       container image with the engine; empty: the runner's own (shell executor)
+    image       container image with the engine; empty: what the runner runs by itself
     audience    of the ID token with which a job signs in to AWS; empty: no token is asked for
-    plan_role   ARN of the role that plans, apply_role of the one that applies; empty: the runner's credentials
+    plan_role   ARN of the role that plans, apply_role of the one that applies; empty: the runner's own
     tags        of the runners
     comment     put the reviews on the merge request
     """

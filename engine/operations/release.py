@@ -55,6 +55,31 @@ def release(
     Raises   OutOfTime, UnknownProject, NothingToRelease, NotConfirmed (nothing changed); DataAtRisk when the
              export failed for some file (the file system stays)
     """
+    engine, planned, record = _plan(engine, vlab_id, project_id)
+    if planned.has_changes:
+        approve(planned.review)
+    wish = Wish(Kind.RELEASE, skip_export=skip_export)
+    with (
+        carrying_out(engine, vlab_id, project_id, wish, within_s=within_s) as engine,
+        records.working(engine, planned.spec, Phase.PARKING, done=Phase.PARKED),
+    ):
+        # Bound to the operation, so that Terraform's lock says which one holds it.
+        planned = replace(planned, runner=engine.runner(planned.names))
+        export = _park(engine, planned, skip_export) if planned.has_changes else lustre.Export()
+        give_back(engine, record, planned.names)
+    return Released(planned, export, planned.has_changes)
+
+
+def plan_release(engine: Engine, vlab_id: str, project_id: str) -> Planned:
+    """What a release would change. Changes nothing, but takes over what a killed run has left.
+
+    Raises   as `release`
+    """
+    return _plan(engine, vlab_id, project_id)[1]
+
+
+def _plan(engine: Engine, vlab_id: str, project_id: str) -> tuple[Engine, Planned, ProjectRecord]:
+    """The engine on the cluster's release, the parking plan, and the project's record."""
     engine = check_ground(engine, engine.names(vlab_id, project_id))
     record = records.record_of(engine, vlab_id, project_id)
     if record.phase is Phase.PLANNED and made_nothing(engine, engine.names(vlab_id, project_id)):
@@ -66,18 +91,7 @@ def release(
     recovery.take_in(engine, spec)
     planned = make_plan(engine, spec, Presence.PARKED)
     refuse_data_loss(planned.review, allowed=(_LUSTRE,))
-    if planned.has_changes:
-        approve(planned.review)
-    wish = Wish(Kind.RELEASE, skip_export=skip_export)
-    with (
-        carrying_out(engine, vlab_id, project_id, wish, within_s=within_s) as engine,
-        records.working(engine, spec, Phase.PARKING, done=Phase.PARKED),
-    ):
-        # Bound to the operation, so that Terraform's lock says which one holds it.
-        planned = replace(planned, runner=engine.runner(planned.names))
-        export = _park(engine, planned, skip_export) if planned.has_changes else lustre.Export()
-        give_back(engine, record, planned.names)
-    return Released(planned, export, planned.has_changes)
+    return engine, planned, record
 
 
 def give_back(engine: Engine, record: ProjectRecord, names: Names) -> None:

@@ -31,7 +31,18 @@ ALLOWED = {
     },
     "service": {"service", "operations", "terraform", "aws", "model"},
     "local": {"local", "accounting", "aws", "model", "terraform"},
-    "cli": {"cli", "gitlab", "service", "operations", "workspace", "terraform", "aws", "review", "model", "local"},
+    "cli": {
+        "cli",
+        "gitlab",
+        "service",
+        "operations",
+        "workspace",
+        "terraform",
+        "aws",
+        "review",
+        "model",
+        "local",
+    },
 }
 
 
