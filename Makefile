@@ -14,7 +14,7 @@ SCHEMATHESIS_VENV_READY := $(SCHEMATHESIS_VENV)/.ready-$(firstword $(shell cksum
 MODULES := $(sort $(notdir $(wildcard modules/*)))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-pcluster setup-checkov setup-services setup-slurm demo test test-unit test-slurm-older test-slurm-newer lint scan format lock docs package schemas update-policies instance-types plans setup-browser test-browser test-crash setup-schemathesis test-api bench clean
+.PHONY: help setup setup-pcluster setup-checkov setup-services setup-slurm demo test test-unit test-slurm-older test-slurm-newer lint scan format lock docs package schemas update-policies instance-types plans setup-browser test-browser test-gitlab test-crash setup-schemathesis test-api bench clean
 
 help: ## Show the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
@@ -113,6 +113,13 @@ test-browser: setup setup-browser ## Open HTML reviews in Chromium: errors, acce
 	@pages=$$(mktemp -d) && trap 'rm -rf "$$pages"' EXIT && \
 	  $(BIN)/python -m tests.browser.pages "$$pages" && \
 	  cd tests/browser && PAGES="$$pages" node --test review.test.js
+
+# gitlab-ci-local copies with rsync; it runs on the Node of the environment, npm only fetches it.
+test-gitlab: setup ## Run the GitLab pipelines for real, in a shell (needs git, npm and rsync; 10 minutes)
+	@command -v rsync >/dev/null || { apt-get update -qq && apt-get install -y -qq rsync; } >/dev/null || \
+	  { echo "rsync could not be installed: apt-get and root are needed."; exit 1; }
+	@test -d tests/gitlab/node_modules/gitlab-ci-local || npm --prefix tests/gitlab ci --silent --no-audit --no-fund
+	$(BIN)/python -m pytest -m gitlab tests/gitlab $(PYTEST_ARGS)
 
 # Needs Node 20 or newer beside Chromium.
 setup-browser: ## Install Chromium (Debian, Ubuntu; as root) and what drives it, for test-browser
