@@ -1,4 +1,4 @@
-"""The pipelines of a repository of specs, run for real: in a shell, with Terraform against the local cloud."""
+"""The pipelines of a repository of specs, run for real: in a shell, Terraform against the local cloud."""
 
 from __future__ import annotations
 
