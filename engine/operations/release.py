@@ -16,6 +16,7 @@ from engine.model.operation import Kind, Wish
 from engine.operations import access, lustre, records, recovery
 from engine.operations.carry import carrying_out
 from engine.operations.engine import Engine
+from engine.operations.holding import holding_workspace
 from engine.operations.planning import Planned, check_ground, make_plan, plan_again
 from engine.operations.provision import Approve
 from engine.operations.states import made_nothing, read_state
@@ -55,6 +56,18 @@ def release(
     Raises   OutOfTime, UnknownProject, NothingToRelease, NotConfirmed (nothing changed); DataAtRisk when the
              export failed for some file (the file system stays)
     """
+    with holding_workspace(engine, engine.names(vlab_id, project_id)):
+        return _release(engine, vlab_id, project_id, approve, skip_export, within_s)
+
+
+def _release(
+    engine: Engine,
+    vlab_id: str,
+    project_id: str,
+    approve: Approve,
+    skip_export: str | None,
+    within_s: float | None,
+) -> Released:
     engine = check_ground(engine, engine.names(vlab_id, project_id))
     record = records.record_of(engine, vlab_id, project_id)
     if record.phase is Phase.PLANNED and made_nothing(engine, engine.names(vlab_id, project_id)):
