@@ -27,6 +27,7 @@ within_option = click.option(
 )
 reports_option = click.option(
     "--reports",
+    "folder",
     metavar="DIR",
     type=click.Path(file_okay=False, path_type=Path),
     help="Write every report of the review there, too.",

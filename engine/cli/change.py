@@ -25,9 +25,10 @@ from engine.errors import AccessDenied, NotBootstrapped, Unreachable
 
 if TYPE_CHECKING:
     from engine.model.names import Names
+    from engine.model.saved_plan import PlanRecord
     from engine.model.settings import Settings
     from engine.operations.planning import Planned
-    from engine.operations.provision import Approve
+    from engine.operations.provision import Approve, Provisioned
     from engine.review.model import Review
 
 CHANGES_WAITING_EXIT = 2
@@ -103,6 +104,7 @@ def _known_to_aws(invocation: Invocation, names: Names, settings: Settings) -> t
 @click.command(short_help="Show what applying a spec would change.")
 @spec_argument
 @json_option
+@click.option("--save", is_flag=True, help="Keep the plan, to be applied by its digest.")
 @click.option("--detailed-exitcode", is_flag=True, help="Exit with 2 when there are changes.")
 @click.option(
     "--html",
@@ -117,52 +119,97 @@ def plan(
     invocation: Invocation,
     spec: Path,
     as_json: bool,
+    save: bool,
     detailed_exitcode: bool,
     page: Path | None,
-    reports: Path | None,
+    folder: Path | None,
 ) -> int:
     """Plan SPEC and show the plan as a person reviews it. Changes nothing at AWS but a reservation.
+
+    With --save the plan is kept in the state bucket under a digest, encrypted, with all that it was made
+    of; `apply --plan DIGEST` applies exactly that.
 
     \b
     Examples:
       provisioner plan examples/lustre.yaml
       provisioner plan examples/lustre.yaml --json | jq .counts
       provisioner plan examples/lustre.yaml --html review.html
+      provisioner plan examples/lustre.yaml --save --reports reports
     """
     from engine.operations import provision as operations
+    from engine.operations.saved_plans import plan_and_save
     from engine.review.document import review_json
     from engine.review.html import render_html
 
     wanted = spec_from(spec, invocation)
+    saved: PlanRecord | None = None
     with Progress(wanted.project) as progress:
-        planned = operations.plan(invocation.engine(progress), wanted)
+        engine = invocation.engine(progress)
+        if save:
+            planned, saved = plan_and_save(engine, wanted)
+        else:
+            planned = operations.plan(engine, wanted)
     if page is not None:
         write_text(page, render_html(planned.review))
-    if reports is not None:
-        write_reports(reports, planned)
+    if folder is not None:
+        write_reports(folder, planned, saved)
     if as_json:
-        print_json(review_json(planned.review))
+        kept = saved.to_dict(engine.now()) if saved else {}
+        named = {name: kept[name] for name in ("digest", "has_changes", "expires_at") if name in kept}
+        print_json({**review_json(planned.review), **named})
     else:
         show_review(planned.review)
         _show_reports(planned)
+        if saved is not None:
+            click.echo(f"Plan {saved.digest}")
+            note(
+                f"Good until {saved.expires_at:%Y-%m-%d %H:%M UTC}. Apply it with: "
+                f"provisioner apply --plan {saved.digest}"
+            )
     return CHANGES_WAITING_EXIT if detailed_exitcode and planned.has_changes else 0
 
 
 @click.command(short_help="Make a project what its spec says.")
-@spec_argument
+@click.argument("spec", metavar="[SPEC]", required=False)
+@click.option("--plan", "digest", metavar="DIGEST", help="Apply exactly this saved plan.")
+@click.option("--approved-by", metavar="NAME", help="Record that this person approved the saved plan.")
 @yes_option
 @within_option
 @pass_invocation
-def apply(invocation: Invocation, spec: Path, yes: bool, within_s: float | None) -> None:
+def apply(
+    invocation: Invocation,
+    spec: str | None,
+    digest: str | None,
+    approved_by: str | None,
+    yes: bool,
+    within_s: float | None,
+) -> None:
     """Plan SPEC, show the plan, ask, and apply exactly that plan. Repeating it changes nothing.
 
-    Ctrl-C stops Terraform gracefully; the same command goes on from there.
+    With --plan, a plan that `plan --save` kept is applied instead, once, and nothing is planned anew. SPEC
+    (or VLAB/PROJECT) is then what the plan must be of. It is refused where state, spec, modules, engine or
+    provider have moved since. A plan that was approved is not asked about again.
+
+    Ctrl-C stops Terraform gracefully; the same command goes on from there (with --plan: plan again).
 
     \b
     Examples:
       provisioner apply examples/lustre.yaml
       provisioner apply examples/lustre.yaml --yes
+      provisioner apply --plan sha256:DIGEST --approved-by ada@example.org
+      provisioner apply examples/lustre.yaml --plan sha256:DIGEST
     """
+    if digest is None:
+        if spec is None:
+            raise click.UsageError("Name a SPEC, or a saved plan with --plan.")
+        if approved_by is not None:
+            raise click.UsageError("--approved-by goes with --plan: what is approved is a saved plan.")
+        _apply_spec(invocation, Path(spec), yes, within_s)
+    else:
+        _apply_saved(invocation, spec, digest, approved_by, yes, within_s)
+
+
+def _apply_spec(invocation: Invocation, spec: Path, yes: bool, within_s: float | None) -> None:
     from engine.operations.provision import provision
 
     wanted = spec_from(spec, invocation)
@@ -173,15 +220,43 @@ def apply(invocation: Invocation, spec: Path, yes: bool, within_s: float | None)
             approve=_approval(progress, "Apply this plan?", yes),
             within_s=within_s,
         )
-    cluster = done.cluster
+    _show_applied(done)
+
+
+def _apply_saved(
+    invocation: Invocation,
+    spec: str | None,
+    digest: str,
+    approved_by: str | None,
+    yes: bool,
+    within_s: float | None,
+) -> None:
+    from engine.operations.saved_plans import apply_plan
+
+    wanted = spec_from(Path(spec), invocation) if spec and Path(spec).is_file() else None
+    project = "/".join(ids_from(spec, invocation)) if spec and wanted is None else None
+    with Progress(project or (wanted.project if wanted else "saved plan")) as progress:
+        done = apply_plan(
+            invocation.engine(progress),
+            digest,
+            approve=_approval(progress, "Apply this plan?", yes),
+            spec=wanted,
+            project=project,
+            approved_by=approved_by,
+            within_s=within_s,
+        )
+    _show_applied(done)
+
+
+def _show_applied(done: Provisioned) -> None:
+    project, cluster = done.planned.names.project, done.cluster
     click.echo(
-        f"{wanted.project} is ready: cluster {cluster.cluster_name}, "
-        f"head node {cluster.head_node_private_ip}."
+        f"{project} is ready: cluster {cluster.cluster_name}, head node {cluster.head_node_private_ip}."
         if done.changed
-        else f"{wanted.project} is as its spec says; nothing to do."
+        else f"{project} is as its spec says; nothing to do."
     )
     if done.changed:
-        note(f"Key: provisioner ssh-key {wanted.project} --out KEYFILE")
+        note(f"Key: provisioner ssh-key {project} --out KEYFILE")
 
 
 @click.command(short_help="Park a project: give the cluster back, keep the data.")
@@ -199,7 +274,7 @@ def release(
     within_s: float | None,
     skip_export: str | None,
     dry_run: bool,
-    reports: Path | None,
+    folder: Path | None,
 ) -> None:
     """Remove all of VLAB/PROJECT that costs by the hour; its bucket and EFS home stay.
 
@@ -221,8 +296,8 @@ def release(
             planned = plan_release(invocation.engine(progress), vlab_id, project_id)
             with progress.paused():
                 show_review(planned.review)
-            if reports is not None:
-                write_reports(reports, planned)
+            if folder is not None:
+                write_reports(folder, planned)
             return
         done = operation(
             invocation.engine(progress),
@@ -335,8 +410,9 @@ def show_review(review: Review, *, err: bool = False) -> None:
     click.echo(render_text(review, width=width, colour=stream.isatty()), err=err)
 
 
-def write_reports(folder: Path, planned: Planned) -> None:
-    """Every report of the review as a file of that folder, which is made where it is missing."""
+def write_reports(folder: Path, planned: Planned, saved: PlanRecord | None = None) -> None:
+    """Every report of the review as a file of that folder, and the digest of a plan that was saved."""
+    from engine.gitlab.pipeline import DIGEST_FILE
     from engine.review.reports import reports
 
     try:
@@ -345,6 +421,8 @@ def write_reports(folder: Path, planned: Planned) -> None:
         raise click.FileError(str(folder), (error.strerror or str(error)).lower()) from error
     for name, text in reports(planned.review).items():
         write_text(folder / name, text)
+    if saved is not None:
+        write_text(folder / DIGEST_FILE, saved.digest + "\n")
 
 
 def _show_reports(planned: Planned) -> None:

@@ -71,7 +71,7 @@ def pipeline(changes: SpecChanges, mode: Mode, settings: PipelineSettings) -> st
     for file in changes.changed:
         jobs[_plan_name(file.spec)] = _plan(file, settings)
         if mode is Mode.DEPLOY:
-            jobs[f"apply {file.spec.project}"] = _apply(file.spec, settings)
+            jobs[f"apply {file.spec.project}"] = _apply(file, settings)
     for file in changes.removed:
         if mode is Mode.DEPLOY:
             jobs[f"release {file.spec.project}"] = _release(file.spec, settings)
@@ -156,7 +156,8 @@ def _plan_release(spec: ProjectSpec, settings: PipelineSettings) -> dict[str, An
     }
 
 
-def _apply(spec: ProjectSpec, settings: PipelineSettings) -> dict[str, Any]:
+def _apply(file: SpecFile, settings: PipelineSettings) -> dict[str, Any]:
+    spec = file.spec
     digest = f"{reports_of(spec.project)}/{DIGEST_FILE}"
     return {
         "stage": "apply",
@@ -166,7 +167,7 @@ def _apply(spec: ProjectSpec, settings: PipelineSettings) -> dict[str, Any]:
         "environment": {"name": f"projects/{spec.project}"},
         **_signed_in(settings, settings.apply_role),
         "script": [
-            f'provisioner apply --plan "$(cat {digest})" --project {spec.project} '
+            f'provisioner apply {shlex.quote(file.path)} --plan "$(cat {digest})" '
             '--approved-by "$GITLAB_USER_LOGIN" --yes'
         ],
     }

@@ -245,6 +245,16 @@ class Settings(Strict):
         description="Instance types that nodes may have, with `*` for any characters; all where left out.",
         examples=[["t3.*", "c7i.*"]],
     )
+    plan_approval: Literal["none", "required"] = Field(
+        default="none",
+        description="Whether `apply` takes any plan, or only a saved one that somebody approved. What the "
+        "service is asked for is approved by whoever may call it.",
+    )
+    plan_days: Annotated[int, Field(ge=1, le=90), Allowed("a whole number from 1 to 90")] = Field(
+        default=30,
+        description="How long a saved plan may be applied. The state bucket deletes it then, once "
+        "`provisioner bootstrap` was run.",
+    )
     log_retention_days: rules.RetentionDays = Field(
         default=90, description="How long CloudWatch keeps the clusters' logs; 0 is for ever."
     )

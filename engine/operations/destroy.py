@@ -12,9 +12,11 @@ from engine.operations import records, recovery
 from engine.operations.carry import carrying_out
 from engine.operations.engine import Engine
 from engine.operations.folders import remove_workspace
+from engine.operations.holding import holding_workspace
 from engine.operations.planning import check_ground, make_plan
 from engine.operations.provision import Approve
 from engine.operations.release import give_back, release
+from engine.operations.saved_plans import plan_store
 from engine.operations.states import made_nothing, read_state
 from engine.review.findings import refuse_data_loss
 from engine.terraform.state import instances
@@ -54,7 +56,10 @@ def destroy(
     engine = check_ground(engine, names)
     record = records.record_of(engine, vlab_id, project_id)
     wish = Wish(Kind.DESTROY, purge_data=purge_data, skip_export=skip_export)
-    with carrying_out(engine, vlab_id, project_id, wish, within_s=within_s) as engine:
+    with (
+        holding_workspace(engine, names),
+        carrying_out(engine, vlab_id, project_id, wish, within_s=within_s) as engine,
+    ):
         return _destroy(engine, record, wish, approve)
 
 
@@ -102,7 +107,7 @@ def _purge(engine: Engine, spec: ProjectSpec, approve: Approve, skip_export: str
 
 
 def _forget(engine: Engine, record: ProjectRecord) -> None:
-    """Remove what the engine itself kept: state, its digest, keys, address block, workspace, record.
+    """Remove what the engine kept: state, its digest, saved plans, keys, address block, workspace, record.
 
     The state goes first: it is what refuses while somebody else holds its lock. The record goes last:
     a run that was interrupted finds it and comes here again.
@@ -116,6 +121,7 @@ def _forget(engine: Engine, record: ProjectRecord) -> None:
         key=names.state_key,
         lock_table=engine.settings.lock_table,
     )
+    plan_store(engine).remove_of(record.project)
     give_back(engine, record, names)
     remove_workspace(engine.folder(names))
     engine.registry.remove(record)

@@ -7,12 +7,13 @@ from dataclasses import dataclass, replace
 
 from engine.aws import clusters
 from engine.aws.registry import Phase
-from engine.errors import ClusterError, EngineError
+from engine.errors import ClusterError, EngineError, PlanNotApproved
 from engine.model.operation import Kind, Wish
 from engine.model.spec import ProjectSpec, dump_spec
 from engine.operations import access, records, repair, token_keys
 from engine.operations.carry import carrying_out
 from engine.operations.engine import Engine
+from engine.operations.holding import holding_workspace
 from engine.operations.planning import Planned, check_ground, check_spec, make_plan
 from engine.review.findings import refuse_broken_rules, refuse_cluster_update, refuse_data_loss
 from engine.review.model import Review
@@ -36,9 +37,11 @@ def plan(engine: Engine, spec: ProjectSpec) -> Planned:
     Raises   InvalidSpec and the other errors of the tree; nothing is changed but the registry
     """
     check_spec(engine, spec)
-    engine = check_ground(engine, engine.names(spec.vlab_id, spec.project_id))
-    records.note_planned(engine, spec)
-    return make_plan(engine, spec, Presence.RUNNING)
+    names = engine.names(spec.vlab_id, spec.project_id)
+    with holding_workspace(engine, names):
+        engine = check_ground(engine, names)
+        records.note_planned(engine, spec)
+        return make_plan(engine, spec, Presence.RUNNING)
 
 
 def provision(
@@ -49,15 +52,31 @@ def provision(
     within_s   the apply is put down after so many seconds; the same call goes on with it
     Raises   NotConfirmed, DataAtRisk, RuleBroken, ClusterUpdateRefused (nothing changed); TerraformError,
              ClusterError (the record says what happened, and the same call again goes on from there);
-             OutOfTime
+             OutOfTime; PlanNotApproved where the installation takes approved plans only
     """
-    return carry_out(engine, plan(engine, spec), approve=approve, within_s=within_s)
+    # What the service is asked for was agreed to by whoever may call it.
+    if engine.settings.plan_approval == "required" and engine.duty is None:
+        raise PlanNotApproved(
+            f"This installation applies approved plans only. Nothing of {spec.project} was changed.",
+            hint="`provisioner plan SPEC --save`, have it approved (`provisioner approve DIGEST`), then "
+            "`provisioner apply --plan DIGEST`.",
+        )
+    with holding_workspace(engine, engine.names(spec.vlab_id, spec.project_id)):
+        return carry_out(engine, plan(engine, spec), approve=approve, within_s=within_s)
 
 
 def carry_out(
-    engine: Engine, planned: Planned, *, approve: Approve, within_s: float | None = None
+    engine: Engine,
+    planned: Planned,
+    *,
+    approve: Approve,
+    within_s: float | None = None,
+    begin: Callable[[Engine], None] = lambda _: None,
 ) -> Provisioned:
-    """Apply exactly this plan and wait for AWS's word. Raises as `provision` does."""
+    """Apply exactly this plan and wait for AWS's word. Raises as `provision` does.
+
+    begin   called within the operation, before anything is changed; what it raises ends the operation
+    """
     refuse_data_loss(planned.review, allowed=())
     refuse_broken_rules(planned.review)
     _refuse_cluster_update(engine, planned)
@@ -65,19 +84,22 @@ def carry_out(
         approve(planned.review)
     spec = planned.spec
     wish = Wish(Kind.PROVISION, dump_spec(spec))
-    with (
-        carrying_out(engine, spec.vlab_id, spec.project_id, wish, within_s=within_s) as engine,
-        records.working(engine, spec, Phase.APPLYING, done=Phase.READY),
-    ):
-        engine.reporter.step("Making sure of the ssh keys", "APPLYING")
-        access.ensure_keys(engine, planned.names, spec)
-        token_keys.ensure_keys(engine)
-        if planned.has_changes:
-            engine.check()
-            engine.reporter.step("Applying")
-            _apply(engine, replace(planned, runner=engine.runner(planned.names)))
-        cluster = _require_complete(engine, planned)
+    with carrying_out(engine, spec.vlab_id, spec.project_id, wish, within_s=within_s) as engine:
+        begin(engine)
+        with records.working(engine, spec, Phase.APPLYING, done=Phase.READY):
+            cluster = _make(engine, planned)
     return Provisioned(planned, cluster, planned.has_changes)
+
+
+def _make(engine: Engine, planned: Planned) -> clusters.ClusterStatus:
+    engine.reporter.step("Making sure of the ssh keys", "APPLYING")
+    access.ensure_keys(engine, planned.names, planned.spec)
+    token_keys.ensure_keys(engine)
+    if planned.has_changes:
+        engine.check()
+        engine.reporter.step("Applying")
+        _apply(engine, replace(planned, runner=engine.runner(planned.names)))
+    return _require_complete(engine, planned)
 
 
 def _refuse_cluster_update(engine: Engine, planned: Planned) -> None:

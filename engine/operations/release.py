@@ -16,6 +16,7 @@ from engine.model.operation import Kind, Wish
 from engine.operations import access, lustre, records, recovery
 from engine.operations.carry import carrying_out
 from engine.operations.engine import Engine
+from engine.operations.holding import holding_workspace
 from engine.operations.planning import Planned, check_ground, make_plan, plan_again
 from engine.operations.provision import Approve
 from engine.operations.states import made_nothing, read_state
@@ -55,6 +56,27 @@ def release(
     Raises   OutOfTime, UnknownProject, NothingToRelease, NotConfirmed (nothing changed); DataAtRisk when the
              export failed for some file (the file system stays)
     """
+    with holding_workspace(engine, engine.names(vlab_id, project_id)):
+        return _release(engine, vlab_id, project_id, approve, skip_export, within_s)
+
+
+def plan_release(engine: Engine, vlab_id: str, project_id: str) -> Planned:
+    """What a release would change. Changes nothing, but takes over what a killed run has left.
+
+    Raises   as `release`
+    """
+    with holding_workspace(engine, engine.names(vlab_id, project_id)):
+        return _plan(engine, vlab_id, project_id)[1]
+
+
+def _release(
+    engine: Engine,
+    vlab_id: str,
+    project_id: str,
+    approve: Approve,
+    skip_export: str | None,
+    within_s: float | None,
+) -> Released:
     engine, planned, record = _plan(engine, vlab_id, project_id)
     if planned.has_changes:
         approve(planned.review)
@@ -68,14 +90,6 @@ def release(
         export = _park(engine, planned, skip_export) if planned.has_changes else lustre.Export()
         give_back(engine, record, planned.names)
     return Released(planned, export, planned.has_changes)
-
-
-def plan_release(engine: Engine, vlab_id: str, project_id: str) -> Planned:
-    """What a release would change. Changes nothing, but takes over what a killed run has left.
-
-    Raises   as `release`
-    """
-    return _plan(engine, vlab_id, project_id)[1]
 
 
 def _plan(engine: Engine, vlab_id: str, project_id: str) -> tuple[Engine, Planned, ProjectRecord]:

@@ -68,6 +68,8 @@ def test_defaults_of_the_local_cloud() -> None:
         "lab_max_usd_per_hour": 0,
         "required_tags": (),
         "allowed_instance_types": (),
+        "plan_approval": "none",
+        "plan_days": 30,
         "log_retention_days": 90,
         "job_record_retention_days": 365,
         "job_record_tail_bytes": 16384,

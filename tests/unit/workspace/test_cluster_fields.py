@@ -63,6 +63,8 @@ REACH_NO_CLUSTER: dict[str, Any] = {
     "lab_max_usd_per_hour": 50,
     "required_tags": ["cost-center"],
     "allowed_instance_types": ["t3.*"],
+    "plan_approval": "required",
+    "plan_days": 7,
 }
 
 
