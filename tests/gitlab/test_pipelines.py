@@ -75,7 +75,7 @@ def test_from_the_first_push_to_a_deleted_spec(
     # A second click finds that the plan has been applied: the state has moved since it was made.
     ran = repository.click("apply lab-1/a")
     assert ran.code != 0
-    assert "PLAN_" in ran.output
+    assert "[PLAN_APPLIED]" in ran.output
 
     # A deleted spec.
     repository.write(A, None)
