@@ -133,7 +133,7 @@ def pipeline(
 def comment(invocation: Invocation, projects: Sequence[str], folder: Path) -> None:
     """Put the reviews of the projects on the merge request, in one comment that later pipelines update.
 
-    Run in a job of a merge-request pipeline, with PROVISIONER_GITLAB_TOKEN: a project access token with the
+    Run in a job of a merge-request pipeline, with GITLAB_COMMENT_TOKEN: a project access token with the
     scope api and the role Developer.
 
     \b
@@ -147,7 +147,7 @@ def comment(invocation: Invocation, projects: Sequence[str], folder: Path) -> No
 
     request = MergeRequest(
         server_url=_variable(invocation, "CI_SERVER_URL"),
-        token=_variable(invocation, "PROVISIONER_GITLAB_TOKEN"),
+        token=_variable(invocation, "GITLAB_COMMENT_TOKEN"),
         project_id=_variable(invocation, "CI_PROJECT_ID"),
         iid=_variable(invocation, "CI_MERGE_REQUEST_IID"),
     )

@@ -23,7 +23,7 @@ REPORTS_FOLDER = "provisioner-reports"
 DIGEST_FILE = "plan.digest"
 """Beside a plan's reports: the digest under which the plan itself is stored."""
 
-TOKEN_VARIABLE = "PROVISIONER_ID_TOKEN"
+TOKEN_VARIABLE = "AWS_ID_TOKEN"
 _STAGES = ("plan", "report", "apply")
 _KEPT = "30 days"
 

@@ -42,7 +42,7 @@ def repository(
         "PROVISIONER_WORKSPACES_DIR": str(tmp_path / "projects"),
         "PROVISIONER_ENDPOINT_URL": cloud.endpoint,
         "PROVISIONER_TERRAFORM": terraform,
-        "PROVISIONER_GITLAB_TOKEN": TOKEN,
+        "GITLAB_COMMENT_TOKEN": TOKEN,
         "CI_SERVER_URL": api.url,
         "CI_PROJECT_ID": "7",
     }

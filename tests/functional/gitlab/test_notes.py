@@ -68,14 +68,14 @@ def test_the_command_reads_the_reports_and_says_what_is_missing(
     (tmp_path / "lab-1/a").mkdir(parents=True)
     (tmp_path / "lab-1/a/plan.md").write_text("### what is planned\n")
     command = ["gitlab", "comment", "--reports", str(tmp_path), "lab-1/a", "lab-1/b"]
-    for name in [name for name in os.environ if name.startswith(("CI_", "PROVISIONER_GITLAB"))]:
+    for name in [name for name in os.environ if name.startswith(("CI_", "GITLAB_COMMENT"))]:
         monkeypatch.delenv(name)
     assert run(command) == 3
     assert "CI_SERVER_URL is not set" in capsys.readouterr().err
     monkeypatch.setenv("CI_SERVER_URL", api.url)
     monkeypatch.setenv("CI_PROJECT_ID", "7")
     monkeypatch.setenv("CI_MERGE_REQUEST_IID", "3")
-    monkeypatch.setenv("PROVISIONER_GITLAB_TOKEN", TOKEN)
+    monkeypatch.setenv("GITLAB_COMMENT_TOKEN", TOKEN)
     assert run(command) == 0
     assert "### what is planned" in api.notes[0]["body"]
     assert "No plan was made" in api.notes[0]["body"]
