@@ -33,6 +33,7 @@ _COMMANDS = {
     "demo": "engine.cli.demo",
     "destroy": "engine.cli.change",
     "doctor": "engine.cli.doctor",
+    "drift": "engine.cli.drift",
     "list": "engine.cli.read",
     "local": "engine.cli.local",
     "operations": "engine.cli.operations",

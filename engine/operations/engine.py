@@ -26,6 +26,7 @@ from engine.terraform.environment import terraform_environment
 from engine.terraform.processes import proof_of_death, this_process
 from engine.terraform.provider import Reuse
 from engine.terraform.runner import Runner
+from engine.terraform.runner import StateLock as RunnersLock
 from engine.terraform.toolchain import Toolchain, prepare
 
 
@@ -78,7 +79,7 @@ class Engine(Place):
         )
 
     def runner_in(
-        self, folder: Path, *, project: str, log_path: Path, lock: StateLock | None = None
+        self, folder: Path, *, project: str, log_path: Path, lock: RunnersLock | None = None
     ) -> Runner:
         """Terraform in a folder that holds a root; `project` is what messages call it.
 

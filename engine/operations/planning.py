@@ -70,14 +70,15 @@ def check_ground(engine: Engine, names: Names) -> Engine:
     """
     _ = engine.toolchain
     check_backend(engine)
-    engine = _on_its_release(engine, names)
+    engine = on_its_release(engine, names)
     find_shared_ground(engine.cloud, **ground_names(engine))
     if accounting_function.wake(engine.cloud, engine.settings.accounting_function):
         engine.reporter.note("The accounting function had been idle for weeks and is awake again")
     return engine
 
 
-def _on_its_release(engine: Engine, names: Names) -> Engine:
+def on_its_release(engine: Engine, names: Names) -> Engine:
+    """The engine on the ParallelCluster release of the project's cluster, where one stands."""
     version = clusters.standing_version(engine.cloud, names.cluster)
     if version is None or version == engine.settings.pcluster_version:
         return engine
