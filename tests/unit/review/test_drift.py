@@ -34,10 +34,7 @@ def plan(*entries: dict[str, Any], resources: Any = (), sets: Mapping[str, Any] 
     return {
         "format_version": "1.2",
         "resource_changes": [],
-        "resource_drift": [
-            {"mode": "managed", "type": one["address"].split(".")[-2], "name": "this", **one}
-            for one in entries
-        ],
+        "resource_drift": drift,
         "prior_state": {"values": {"root_module": {"child_modules": [{"resources": resources}]}}},
         "configuration": {
             "root_module": {
