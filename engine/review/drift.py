@@ -186,7 +186,7 @@ def _trail_time(moment: datetime) -> str:
 def _quoted(text: str) -> str:
     """Percent-encoded, as a query takes it (RFC 3986)."""
     return "".join(
-        chr(byte) if chr(byte).isalnum() and byte < 128 or chr(byte) in "-._~" else f"%{byte:02X}"
+        chr(byte) if (chr(byte).isalnum() and byte < 128) or chr(byte) in "-._~" else f"%{byte:02X}"
         for byte in text.encode()
     )
 

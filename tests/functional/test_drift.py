@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from engine.aws.operation_store import OperationStore
+from engine.aws.registry import Phase, Registry
 from engine.aws.session import Cloud
 from engine.local.server import LocalCloud
+from engine.model import tags
 from engine.model.names import names_for
+from engine.model.operation import Kind, Wish, requested
 from tests.functional.conftest import Provisioner
 from tests.policies.permissions import permitted
 
@@ -30,21 +35,21 @@ def test_drift_is_found_and_noise_is_not(
     cloud: LocalCloud,
     backend: Cloud,
     tmp_path: Path,
+    mocker: Any,
 ) -> None:
-    # GIVEN a project that was just made, one that is only planned, and one that is parked
+    # GIVEN a project that was just made
     provisioner("apply", spec("efs"), "--yes").ok()
     ec2: Any = backend.ec2
     s3: Any = backend.s3
+    named = [{"Name": "tag:provisioner:project", "Values": ["proj-1"]}]
+    (subnet,) = ec2.describe_subnets(Filters=named)["Subnets"]
 
-    # WHEN AWS changes what it changes by itself: its own tags, what a file system holds
-    (subnet,) = ec2.describe_subnets(Filters=[{"Name": "tag:provisioner:project", "Values": ["proj-1"]}])[
-        "Subnets"
-    ]
-    with cloud.world.lock if hasattr(cloud.world, "lock") else _nothing():
-        backends = cloud.world.backends
-        backends.ec2("us-east-1").create_tags([subnet["SubnetId"]], {"aws:cloudformation:stack-id": "x"})
-        (home,) = backends.efs("us-east-1").file_systems_by_id.values()
-        home.size_in_bytes = {"Value": 123456, "ValueInIA": 0, "ValueInStandard": 123456}
+    # WHEN AWS changes what it changes by itself: tags of its own, what a file system holds
+    backends = cloud.world.backends
+    backends.ec2("us-east-1").create_tags([subnet["SubnetId"]], {"aws:cloudformation:stack-id": "x"})
+    (home,) = backends.efs("us-east-1").file_systems_by_id.values()
+    held = {"Value": 123456, "ValueInIA": 0, "ValueInStandard": 123456}
+    mocker.patch.object(type(home), "size_in_bytes", held)
     # THEN that is no drift
     with permitted(cloud, "plan"):
         quiet = provisioner("drift", "lab-1/proj-1", "--json").ok().json
@@ -55,27 +60,13 @@ def test_drift_is_found_and_noise_is_not(
 
     # WHEN somebody changes a tag, opens a port, takes a rule away, and turns a lifecycle rule off
     ec2.create_tags(Resources=[subnet["SubnetId"]], Tags=[{"Key": "provisioner:owner", "Value": "eve"}])
-    (group,) = ec2.describe_security_groups(
-        Filters=[
-            {
-                "Name": "tag:provisioner:address",
-                "Values": ["module.parallelcluster.0.aws_security_group.this"],
-            }
-        ]
-    )["SecurityGroups"]
+    groups = ec2.describe_security_groups(Filters=named)["SecurityGroups"]
+    (group,) = [one["GroupId"] for one in groups if tagged(one, NODES)]
     anywhere = {"IpProtocol": "tcp", "FromPort": 22, "ToPort": 22, "IpRanges": [{"CidrIp": "0.0.0.0/0"}]}
-    ec2.authorize_security_group_ingress(GroupId=group["GroupId"], IpPermissions=[anywhere])
-    to_home = ec2.describe_security_group_rules(
-        Filters=[
-            {
-                "Name": "tag:provisioner:address",
-                "Values": ["module.efs.aws_vpc_security_group_egress_rule.client.0"],
-            }
-        ]
-    )["SecurityGroupRules"]
-    ec2.revoke_security_group_egress(
-        GroupId=group["GroupId"], SecurityGroupRuleIds=[to_home[0]["SecurityGroupRuleId"]]
-    )
+    ec2.authorize_security_group_ingress(GroupId=group, IpPermissions=[anywhere])
+    rules_of = ec2.describe_security_group_rules(Filters=[{"Name": "group-id", "Values": [group]}])
+    (to_home,) = [one for one in rules_of["SecurityGroupRules"] if tagged(one, TO_HOME)]
+    ec2.revoke_security_group_egress(GroupId=group, SecurityGroupRuleIds=[to_home["SecurityGroupRuleId"]])
     rules = s3.get_bucket_lifecycle_configuration(Bucket=NAMES.bucket)["Rules"]
     rules[0]["Status"] = "Disabled"
     s3.put_bucket_lifecycle_configuration(Bucket=NAMES.bucket, LifecycleConfiguration={"Rules": rules})
@@ -98,15 +89,25 @@ def test_drift_is_found_and_noise_is_not(
             assert word in text
     assert NAMES.bucket in json.dumps(drifted[LIFECYCLE])
 
-    # WHEN an operation is under way, THEN the project is skipped, and said so
-    operations = f"OPERATION#{found['project']}"
-    assert operations
-    provisioner("release", "lab-1/proj-1", "--yes").ok()
-    skipped = provisioner("drift", "--all", "--json").ok().json["projects"][0]
-    assert (skipped["standing"], skipped["because"]) == ("skipped", "it is parked")
+    # WHEN an operation is under way, or the project is parked, THEN it is skipped, and said so
+    registry = Registry(backend, "provisioner-registry")
+    record = registry.get("lab-1", "proj-1")
+    assert record is not None
+    registry.replace(record, now=datetime.now(UTC), phase=Phase.PARKED)
+    assert skipped(provisioner) == "it is parked"
+    wish = Wish(Kind.RELEASE)
+    asked = requested(
+        vlab_id="lab-1", project_id="proj-1", wish=wish, requested_by="ada", now=datetime.now(UTC)
+    )
+    OperationStore(backend, "provisioner-registry").submit(asked)
+    assert skipped(provisioner) == f"operation {asked.id} is under way"
 
 
-def _nothing() -> Any:
-    from contextlib import nullcontext
+def tagged(thing: dict[str, Any], address: str) -> bool:
+    return {"Key": tags.ADDRESS, "Value": tags.address_tag(address)} in thing["Tags"]
 
-    return nullcontext()
+
+def skipped(provisioner: Provisioner) -> str:
+    (found,) = provisioner("drift", "--all", "--json").ok().json["projects"]
+    assert found["standing"] == "skipped"
+    return str(found["because"])
