@@ -34,6 +34,7 @@ _COMMANDS = {
     "destroy": "engine.cli.change",
     "doctor": "engine.cli.doctor",
     "gitlab": "engine.cli.gitlab",
+    "drift": "engine.cli.drift",
     "list": "engine.cli.read",
     "local": "engine.cli.local",
     "operations": "engine.cli.operations",

@@ -245,6 +245,12 @@ class Settings(Strict):
         description="Instance types that nodes may have, with `*` for any characters; all where left out.",
         examples=[["t3.*", "c7i.*"]],
     )
+    policies: Annotated[rules.Folder | None, Allowed("a path")] = Field(
+        default=None,
+        description="Folder of policies that every plan must keep to: Rego, run by conftest, and checks for "
+        "checkov. The tool must be on the machine.",
+        examples=["policies"],
+    )
     plan_approval: Literal["none", "required"] = Field(
         default="none",
         description="Whether `apply` takes any plan, or only a saved one that somebody approved. What the "

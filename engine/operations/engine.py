@@ -26,6 +26,7 @@ from engine.terraform.environment import terraform_environment
 from engine.terraform.processes import proof_of_death, this_process
 from engine.terraform.provider import Reuse
 from engine.terraform.runner import Runner
+from engine.terraform.runner import StateLock as RunnersLock
 from engine.terraform.toolchain import Toolchain, prepare
 
 
@@ -36,6 +37,7 @@ class Engine(Place):
     owner       who works with it, for leases and locks
     duty        the operation that is being carried out with it; None between operations
     prices      what cost estimates go by
+    policies    folder of the installation's own policies; None: there are none
     """
 
     environ: Mapping[str, str]
@@ -46,6 +48,7 @@ class Engine(Place):
     lease_ttl: timedelta = TTL
     duty: Duty | None = None
     prices: PriceTable = field(default_factory=load_prices)
+    policies: Path | None = None
     runners: WeakSet[Runner] = field(default_factory=WeakSet, compare=False)
 
     @cached_property
@@ -78,7 +81,7 @@ class Engine(Place):
         )
 
     def runner_in(
-        self, folder: Path, *, project: str, log_path: Path, lock: StateLock | None = None
+        self, folder: Path, *, project: str, log_path: Path, lock: RunnersLock | None = None
     ) -> Runner:
         """Terraform in a folder that holds a root; `project` is what messages call it.
 
@@ -202,6 +205,7 @@ def open_engine(
         environ=environ,
         home=base / settings.home,
         workspaces=base / settings.workspaces_dir,
+        policies=base / settings.policies if settings.policies else None,
         reporter=reporter,
         now=lambda: datetime.now(UTC),
         catalogue=load_catalogue() if catalogue is None else catalogue,

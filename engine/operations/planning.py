@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 from engine.aws import accounting_function, addresses, clusters, preflight
 from engine.aws.session import Cloud
@@ -18,7 +21,8 @@ from engine.operations import adopt, repair, states
 from engine.operations.engine import Engine
 from engine.operations.folders import check_folder, write_workspace
 from engine.operations.policy import review_context
-from engine.review.context import Context
+from engine.operations.user_policies import check_plan
+from engine.review.context import Context, PolicyResult
 from engine.review.model import Review
 from engine.review.plan import build_review
 from engine.review.reports import REPORTS, reports
@@ -70,14 +74,15 @@ def check_ground(engine: Engine, names: Names) -> Engine:
     """
     _ = engine.toolchain
     check_backend(engine)
-    engine = _on_its_release(engine, names)
+    engine = on_its_release(engine, names)
     find_shared_ground(engine.cloud, **ground_names(engine))
     if accounting_function.wake(engine.cloud, engine.settings.accounting_function):
         engine.reporter.note("The accounting function had been idle for weeks and is awake again")
     return engine
 
 
-def _on_its_release(engine: Engine, names: Names) -> Engine:
+def on_its_release(engine: Engine, names: Names) -> Engine:
+    """The engine on the ParallelCluster release of the project's cluster, where one stands."""
     version = clusters.standing_version(engine.cloud, names.cluster)
     if version is None or version == engine.settings.pcluster_version:
         return engine
@@ -167,6 +172,8 @@ def make_plan(engine: Engine, spec: ProjectSpec, presence: Presence) -> Planned:
         runner,
         sweep=adopt.Sweep(engine, names, runner),
         context=review_context(engine, spec, names),
+        # They are for what is made, as all rules of the installation; nothing holds up a release.
+        policies=partial(check_plan, engine) if presence is Presence.RUNNING else None,
     )
 
 
@@ -178,11 +185,13 @@ def plan_again(
     *,
     sweep: adopt.Sweep | None = None,
     context: Context | None = None,
+    policies: Callable[[Mapping[str, Any]], tuple[PolicyResult, ...]] | None = None,
 ) -> Planned:
     """Plan a workspace that is generated and initialised.
 
     sweep     what it finds to be there already is imported in place of being made
     context   what the review goes by beside the plan; None: neither costs nor the installation's rules
+    policies  says what of the installation's own policies a plan breaks
     """
     plan_file = folder / PLAN_FILE
     result = runner.plan(plan_file)
@@ -190,6 +199,8 @@ def plan_again(
     while sweep is not None and sweep.finds(shown):
         result = runner.plan(plan_file, replace=sweep.replace)
         shown = runner.show_plan(plan_file)
+    if context is not None and policies is not None:
+        context = replace(context, policy_results=policies(shown))
     own_queues = spec.queues is not None
     review = build_review(shown, project=names.project, own_queues=own_queues, context=context)
     for name, text in reports(review).items():

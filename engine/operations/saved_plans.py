@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -53,6 +53,7 @@ from engine.operations.planning import Planned, check_ground, check_spec, reserv
 from engine.operations.policy import review_context
 from engine.operations.provision import Approve, Provisioned, carry_out, plan
 from engine.operations.states import read_state
+from engine.operations.user_policies import check_plan
 from engine.operations.versions import made_with
 from engine.review.model import Review
 from engine.review.outline import headline
@@ -251,11 +252,13 @@ def _apply(
     plan_file = _plan_file(folder, record)
     try:
         write_private(plan_file, loaded.plan)
+        shown = runner.show_plan(plan_file)
+        context = review_context(engine, loaded.spec, names)
         review = build_review(
-            runner.show_plan(plan_file),
+            shown,
             project=names.project,
             own_queues=loaded.spec.queues is not None,
-            context=review_context(engine, loaded.spec, names),
+            context=replace(context, policy_results=check_plan(engine, shown)),
         )
         has_changes = loaded.manifest.has_changes
         planned = Planned(loaded.spec, names, folder, runner, plan_file, review, has_changes)

@@ -68,6 +68,7 @@ def test_defaults_of_the_local_cloud() -> None:
         "lab_max_usd_per_hour": 0,
         "required_tags": (),
         "allowed_instance_types": (),
+        "policies": None,
         "plan_approval": "none",
         "plan_days": 30,
         "log_retention_days": 90,

@@ -63,6 +63,7 @@ REACH_NO_CLUSTER: dict[str, Any] = {
     "lab_max_usd_per_hour": 50,
     "required_tags": ["cost-center"],
     "allowed_instance_types": ["t3.*"],
+    "policies": "policies",
     "plan_approval": "required",
     "plan_days": 7,
 }
