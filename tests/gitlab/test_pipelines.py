@@ -8,6 +8,7 @@ import pytest
 
 from engine.aws.registry import Phase, Registry
 from engine.aws.session import Cloud
+from engine.model.names import names_for
 from engine.model.settings import Settings
 from tests.functional.gitlab.gitlab_api import GitLabApi
 from tests.gitlab.pipelines import NEVER, Ran, Repository
@@ -89,6 +90,17 @@ def test_from_the_first_push_to_a_deleted_spec(
     ran = repository.click("release lab-1/a")
     assert ran.code == 0, ran.output
     assert phase_of(backend, "lab-1/a") is Phase.PARKED
+
+    # A schedule: nothing has drifted, then somebody switches versioning off.
+    ran = repository.schedule()
+    assert ran.code == 0, ran.output
+    ended(ran, **{"provisioner-drift": "PASS"})
+    bucket = names_for("lab-1", "b", account_id="123456789012").bucket
+    backend.s3.put_bucket_versioning(Bucket=bucket, VersioningConfiguration={"Status": "Suspended"})
+    ran = repository.schedule()
+    assert ran.code == 0, ran.output
+    ended(ran, **{"provisioner-drift": "WARN"})
+    assert "versioning" in (repository.root / "provisioner-reports" / "drift.md").read_text()
 
     # A spec that is broken stops everything before it is planned.
     repository.write(B, SPEC.format("b") + "tier_: x\n")
