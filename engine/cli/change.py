@@ -100,7 +100,13 @@ def _known_to_aws(invocation: Invocation, names: Names, settings: Settings) -> t
 
 
 @click.command(short_help="Show what applying a spec would change.")
-@spec_argument
+@click.argument("spec", required=False, type=click.Path(path_type=Path))
+@click.option(
+    "--all",
+    "every",
+    is_flag=True,
+    help="Plan all specs in the folder SPEC; without one, all that is registered.",
+)
 @json_option
 @click.option("--detailed-exitcode", is_flag=True, help="Exit with 2 when there are changes.")
 @click.option(
@@ -112,16 +118,42 @@ def _known_to_aws(invocation: Invocation, names: Names, settings: Settings) -> t
 )
 @pass_invocation
 def plan(
-    invocation: Invocation, spec: Path, as_json: bool, detailed_exitcode: bool, page: Path | None
+    invocation: Invocation,
+    spec: Path | None,
+    every: bool,
+    as_json: bool,
+    detailed_exitcode: bool,
+    page: Path | None,
 ) -> int:
     """Plan SPEC and show the plan as a person reviews it. Changes nothing at AWS but a reservation.
+
+    With --all: every spec in a folder and below it, or every project of the registry by the spec it was
+    last applied with. Some are planned at a time (setting parallel_projects); one that fails stops no other.
 
     \b
     Examples:
       provisioner plan examples/lustre.yaml
       provisioner plan examples/lustre.yaml --json | jq .counts
       provisioner plan examples/lustre.yaml --html review.html
+      provisioner plan --all specs/ --detailed-exitcode
+      provisioner plan --all --json | jq .totals
     """
+    if every:
+        if page is not None:
+            raise click.UsageError("--html is for one plan; with --all each project's plan.html has it.")
+        from engine.cli.many import plan_every
+
+        return plan_every(invocation, spec, as_json=as_json, detailed_exitcode=detailed_exitcode)
+    if spec is None:
+        raise click.UsageError("Name a spec, or say --all.")
+    if spec.is_dir():
+        raise click.UsageError(f"{spec} is a folder: --all plans the specs in it.")
+    return _plan_one(invocation, spec, as_json, detailed_exitcode, page)
+
+
+def _plan_one(
+    invocation: Invocation, spec: Path, as_json: bool, detailed_exitcode: bool, page: Path | None
+) -> int:
     from engine.operations import provision as operations
     from engine.review.document import review_json
     from engine.review.html import render_html

@@ -86,12 +86,13 @@ class Engine(Place):
         # Rendering comes with it, which commands that only read do without.
         from engine.operations.folders import modules_root
 
+        toolchain = self.toolchain
         runner = Runner(
             folder,
-            binary=self.toolchain.binary,
+            binary=toolchain.binary,
             env=terraform_environment(
                 self.environ,
-                cli_config=self.toolchain.cli_config,
+                cli_config=toolchain.cli_config,
                 aws=_aws_environment(self.settings),
                 local=self.settings.cloud == "local",
             ),
@@ -100,6 +101,8 @@ class Engine(Place):
             project=project,
             lock=lock,
             reuse=Reuse(self.home, (modules_root(),)) if self.settings.provider_reuse == "auto" else None,
+            # From a mirror, the provider is only linked to; from elsewhere it goes through a plugin cache.
+            init_lock=None if toolchain.provider_mirror else self.home / "init.lock",
         )
         self.runners.add(runner)
         return runner
