@@ -118,8 +118,8 @@ def _planned(engine: Engine, spec: ProjectSpec, presence: Presence, ground: Grou
     if presence is Presence.RUNNING:
         check_spec(engine, spec)
     engine = check_ground(engine, engine.names(spec.vlab_id, spec.project_id), ground)
-    records.note_planned(engine, spec)
-    return make_plan(engine, spec, presence)
+    record = records.note_planned(engine, spec)
+    return make_plan(engine, spec, presence, record=record)
 
 
 def _line(planned: Planned) -> PlanLine:

@@ -9,6 +9,7 @@ from datetime import datetime
 from pathlib import Path
 
 from engine.aws import accounting_function, addresses, clusters, preflight
+from engine.aws.registry import ProjectRecord
 from engine.aws.session import Cloud
 from engine.aws.shared_ground import find_shared_ground
 from engine.model.names import Names
@@ -90,7 +91,9 @@ class Ground:
 
 
 def _check_shared(engine: Engine) -> None:
-    find_shared_ground(engine.cloud, **ground_names(engine))
+    ground = find_shared_ground(engine.cloud, **ground_names(engine))
+    if ground.accounting_awake:
+        return
     if accounting_function.wake(engine.cloud, engine.settings.accounting_function):
         engine.reporter.note("The accounting function had been idle for weeks and is awake again")
 
@@ -183,8 +186,12 @@ def write_project(
     return folder
 
 
-def make_plan(engine: Engine, spec: ProjectSpec, presence: Presence) -> Planned:
+def make_plan(
+    engine: Engine, spec: ProjectSpec, presence: Presence, *, record: ProjectRecord | None = None
+) -> Planned:
     """Generate, initialise, plan into a file, review, and write the reports beside it.
+
+    record   of the project, where it was read just now; None: it is asked for
 
     Raises   what rendering, the registry and Terraform raise; nothing but the reservation of the
              address block was changed then
@@ -195,10 +202,12 @@ def make_plan(engine: Engine, spec: ProjectSpec, presence: Presence) -> Planned:
     folder = write_project(engine, spec, presence)
     runner = engine.runner(names)
     engine.reporter.step("Initialising Terraform")
-    states.require_sound(engine, names)
+    stored: states.Stored | None = states.require_sound(engine, names, record)
     runner.init()
-    states.push_errored(engine, names, runner)
-    repair.untaint_healthy(engine, names, runner)
+    if states.push_errored(engine, names, runner):
+        stored = None
+    if repair.untaint_healthy(engine, names, runner, stored.state if stored else None):
+        stored = None
     engine.check()
     engine.reporter.step("Planning", "PLANNING")
     return plan_again(
@@ -206,7 +215,7 @@ def make_plan(engine: Engine, spec: ProjectSpec, presence: Presence) -> Planned:
         names,
         folder,
         runner,
-        sweep=adopt.Sweep(engine, names, runner),
+        sweep=adopt.Sweep(engine, names, runner, stored=stored),
         context=review_context(engine, spec, names),
     )
 

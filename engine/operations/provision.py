@@ -37,8 +37,8 @@ def plan(engine: Engine, spec: ProjectSpec) -> Planned:
     """
     check_spec(engine, spec)
     engine = check_ground(engine, engine.names(spec.vlab_id, spec.project_id))
-    records.note_planned(engine, spec)
-    return make_plan(engine, spec, Presence.RUNNING)
+    record = records.note_planned(engine, spec)
+    return make_plan(engine, spec, Presence.RUNNING, record=record)
 
 
 def provision(

@@ -43,7 +43,7 @@ def fingerprint(
 
 
 def rendered(folder: Path, key: str, render: Callable[[], dict[str, str]]) -> dict[str, str]:
-    """The texts of a workspace: those that stand in its folder, if they were rendered from the same, else new.
+    """The texts of a workspace: those in its folder, if they were rendered from the same, else new ones.
 
     key      the fingerprint of what is to be rendered
     """
@@ -51,7 +51,7 @@ def rendered(folder: Path, key: str, render: Callable[[], dict[str, str]]) -> di
 
 
 def remember(folder: Path, key: str, texts: Mapping[str, str]) -> None:
-    """Note what a workspace that was just written was rendered from. Where that can't be, it is rendered again."""
+    """Note what a workspace that was just written was rendered from; without it, it is rendered again."""
     record = json.dumps({"fingerprint": key, "files": {name: _hash(text) for name, text in texts.items()}})
     if _record(folder) != json.loads(record):
         write_whole(folder / _RECORD, lambda path: path.write_text(record, "utf-8"))
