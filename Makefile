@@ -95,7 +95,7 @@ test-api: setup setup-schemathesis ## Throw requests at the API, held against do
 	$(BIN)/python -m tests.api $(SCHEMATHESIS_VENV)/bin/schemathesis $(API_ARGS)
 
 bench: setup ## Measure `provisioner plan` against Terraform by hand; writes docs/performance.md
-	@$(BIN)/python -m tests.bench.one_project $(BENCH_ARGS)
+	@$(BIN)/python -m tests.bench $(BENCH_ARGS)
 
 # CI runs trixie's 24.11. ParallelCluster's own release lies between it and the newer one.
 SLURM_TESTS = REQUIRE_SERVICES=1 SLURM_SUITE=$(SLURM_SUITE) \
