@@ -1,9 +1,8 @@
 """Init and plan as in the Lambda image: code that can't be written to, a small temporary disk, little memory.
 
-Lambda gives a core for each 1,769 MB. Here it is Linux's own means that bound the engine and all it starts: a
-mount namespace in which checkout, Python and provider are read-only and all that is written lies in a tmpfs
-of 512 MB, and control groups for memory and cores. Needs root, and control groups (of version 1 or 2) that may
-be written.
+Lambda gives a core for each 1,769 MB. Here Linux bounds the engine and all it starts: a mount namespace where
+checkout, Python and provider are read-only and all that is written lies in a tmpfs of 512 MB, and control
+groups for memory and cores. Needs root, and control groups (of version 1 or 2) that may be written.
 Source   Lambda developer guide, "Configure Lambda function memory" and "ephemeral storage"
 """
 
