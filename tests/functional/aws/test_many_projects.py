@@ -15,7 +15,7 @@ from engine.operations.reporting import Silent
 from tests.bench.filled import LOST, NOON, Asked, asked_of, fill, of_all, of_one
 from tests.functional.aws.conftest import ACCOUNT, REGION
 
-FEW, MANY = 60, 120
+FEW, MANY = 60, 90
 # DynamoDB answers a megabyte at a time, CloudFormation (moto) 50 stacks.
 _STACKS_A_PAGE = 50
 
