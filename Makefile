@@ -94,8 +94,8 @@ test-unit: setup ## Run the tests that start nothing
 test-api: setup setup-schemathesis ## Throw requests at the API, held against docs/openapi.json
 	$(BIN)/python -m tests.api $(SCHEMATHESIS_VENV)/bin/schemathesis $(API_ARGS)
 
-bench: setup ## Measure `provisioner plan` against Terraform by hand; writes docs/performance.md
-	@$(BIN)/python -m tests.bench.one_project $(BENCH_ARGS)
+bench: setup ## Measure against Terraform by hand; writes docs/performance.md (an hour; BENCH_ARGS="PART" for one)
+	@$(BIN)/python -m tests.bench $(BENCH_ARGS)
 
 # CI runs trixie's 24.11. ParallelCluster's own release lies between it and the newer one.
 SLURM_TESTS = REQUIRE_SERVICES=1 SLURM_SUITE=$(SLURM_SUITE) \

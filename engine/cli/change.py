@@ -102,7 +102,13 @@ def _known_to_aws(invocation: Invocation, names: Names, settings: Settings) -> t
 
 
 @click.command(short_help="Show what applying a spec would change.")
-@spec_argument
+@click.argument("spec", required=False, type=click.Path(path_type=Path))
+@click.option(
+    "--all",
+    "every",
+    is_flag=True,
+    help="Plan all specs in the folder SPEC; without one, all that is registered.",
+)
 @json_option
 @click.option("--save", is_flag=True, help="Keep the plan, to be applied by its digest.")
 @click.option("--detailed-exitcode", is_flag=True, help="Exit with 2 when there are changes.")
@@ -117,7 +123,8 @@ def _known_to_aws(invocation: Invocation, names: Names, settings: Settings) -> t
 @pass_invocation
 def plan(
     invocation: Invocation,
-    spec: Path,
+    spec: Path | None,
+    every: bool,
     as_json: bool,
     save: bool,
     detailed_exitcode: bool,
@@ -129,13 +136,42 @@ def plan(
     With --save the plan is kept in the state bucket under a digest, encrypted, with all that it was made
     of; `apply --plan DIGEST` applies exactly that.
 
+    With --all: every spec in a folder and below it, or every project of the registry by the spec it was
+    last applied with. Some are planned at a time (setting parallel_projects); one that fails stops no other.
+
     \b
     Examples:
       provisioner plan examples/lustre.yaml
       provisioner plan examples/lustre.yaml --json | jq .counts
       provisioner plan examples/lustre.yaml --html review.html
       provisioner plan examples/lustre.yaml --save --reports reports
+      provisioner plan --all specs/ --detailed-exitcode
+      provisioner plan --all --json | jq .totals
     """
+    if every:
+        if save or page is not None or folder is not None:
+            raise click.UsageError(
+                "--save, --html and --reports are for one plan; with --all the reports lie in each workspace."
+            )
+        from engine.cli.many import plan_every
+
+        return plan_every(invocation, spec, as_json=as_json, detailed_exitcode=detailed_exitcode)
+    if spec is None:
+        raise click.UsageError("Name a spec, or say --all.")
+    if spec.is_dir():
+        raise click.UsageError(f"{spec} is a folder: --all plans the specs in it.")
+    return _plan_one(invocation, spec, as_json, save, detailed_exitcode, page, folder)
+
+
+def _plan_one(
+    invocation: Invocation,
+    spec: Path,
+    as_json: bool,
+    save: bool,
+    detailed_exitcode: bool,
+    page: Path | None,
+    folder: Path | None,
+) -> int:
     from engine.operations import provision as operations
     from engine.operations.saved_plans import plan_and_save
     from engine.review.document import review_json

@@ -283,6 +283,12 @@ class Settings(Strict):
         description="Whether one AWS provider process serves all Terraform commands of a run, and describes "
         "only the resource types in use; off leaves it to Terraform, which takes three times as long.",
     )
+    parallel_projects: rules.Parallel = Field(
+        default="auto",
+        description="How many projects commands for many work on at a time; auto is one for each core, less "
+        "where memory is short (350 MB each).",
+        examples=["4"],
+    )
     workspaces_dir: rules.Folder = Field(
         default="workspaces/projects", description="Folder of the generated workspaces."
     )

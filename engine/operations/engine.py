@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from pathlib import Path
 from typing import Any
-from weakref import WeakSet
 
 import engine
 from engine.aws.operation_store import OperationStore
@@ -22,6 +20,7 @@ from engine.model.tiers import Tier, load_catalogue
 from engine.operations.duty import TTL, Duty
 from engine.operations.place import Place, connect
 from engine.operations.reporting import Reporter
+from engine.operations.runners import Runners
 from engine.terraform.environment import terraform_environment
 from engine.terraform.processes import proof_of_death, this_process
 from engine.terraform.provider import Reuse
@@ -49,7 +48,7 @@ class Engine(Place):
     duty: Duty | None = None
     prices: PriceTable = field(default_factory=load_prices)
     policies: Path | None = None
-    runners: WeakSet[Runner] = field(default_factory=WeakSet, compare=False)
+    runners: Runners = field(default_factory=Runners, compare=False)
 
     @cached_property
     def toolchain(self) -> Toolchain:
@@ -90,12 +89,13 @@ class Engine(Place):
         # Rendering comes with it, which commands that only read do without.
         from engine.operations.folders import modules_root
 
+        toolchain = self.toolchain
         runner = Runner(
             folder,
-            binary=self.toolchain.binary,
+            binary=toolchain.binary,
             env=terraform_environment(
                 self.environ,
-                cli_config=self.toolchain.cli_config,
+                cli_config=toolchain.cli_config,
                 aws=_aws_environment(self.settings),
                 local=self.settings.cloud == "local",
             ),
@@ -104,6 +104,8 @@ class Engine(Place):
             project=project,
             lock=lock,
             reuse=Reuse(self.home, (modules_root(),)) if self.settings.provider_reuse == "auto" else None,
+            # From a mirror, the provider is only linked to; from elsewhere it goes through a plugin cache.
+            init_lock=None if toolchain.provider_mirror else self.home / "init.lock",
         )
         self.runners.add(runner)
         return runner
@@ -154,14 +156,17 @@ class Engine(Place):
     def pause(self, seconds: float) -> None:
         """Wait, as long as the operation's time and lease last. Raises as `check`."""
         if self.duty is None:
-            time.sleep(seconds)
+            self.runners.pause(seconds)
         else:
             self.duty.pause(seconds)
 
     def interrupt(self) -> None:
         """Ask every Terraform that runs for this engine to stop gracefully; returns at once."""
-        for runner in list(self.runners):
-            runner.interrupt()
+        self.runners.interrupt()
+
+    def close(self) -> None:
+        """Let every Terraform's provider go; the next command that needs one starts another."""
+        self.runners.close()
 
     def on_release(self, version: str) -> Engine:
         """The engine for a cluster of that ParallelCluster release."""
@@ -173,6 +178,10 @@ class Engine(Place):
 
     def reporting_to(self, reporter: Reporter) -> Engine:
         return self._changed(reporter=reporter)
+
+    def apart(self, reporter: Reporter) -> Engine:
+        """The engine for one of several projects at once: stopped and closed without the others."""
+        return self._changed(reporter=reporter, runners=Runners(for_good=True))
 
     def _changed(self, **changes: Any) -> Engine:
         made = replace(self, **changes)

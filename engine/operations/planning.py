@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -10,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from engine.aws import accounting_function, addresses, clusters, preflight
+from engine.aws.registry import ProjectRecord
 from engine.aws.session import Cloud
 from engine.aws.shared_ground import find_shared_ground
 from engine.model.names import Names
@@ -21,6 +23,7 @@ from engine.operations import adopt, repair, states
 from engine.operations.engine import Engine
 from engine.operations.folders import check_folder, write_workspace
 from engine.operations.policy import review_context
+from engine.operations.rendering import fingerprint, remember, rendered
 from engine.operations.user_policies import check_plan
 from engine.review.context import Context, PolicyResult
 from engine.review.model import Review
@@ -64,20 +67,54 @@ def check_backend(engine: Engine) -> None:
     )
 
 
-def check_ground(engine: Engine, names: Names) -> Engine:
+class Ground:
+    """What of the backend and the shared infrastructure was found whole, so that each is looked at once in a
+    run of many projects. Safe to share by threads."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._whole: set[str] = set()
+
+    def check_backend(self, engine: Engine) -> None:
+        """Raises   what `check_backend` raises"""
+        self._once("backend", lambda: check_backend(engine))
+
+    def check_shared(self, engine: Engine) -> None:
+        """Look at the shared infrastructure. Clusters of another release have another provider stack.
+
+        Raises   SharedGroundMissing
+        """
+        self._once(engine.settings.pcluster_provider_stack, lambda: _check_shared(engine))
+
+    def _once(self, what: str, look: Callable[[], None]) -> None:
+        with self._lock:
+            if what not in self._whole:
+                look()
+                self._whole.add(what)
+
+
+def _check_shared(engine: Engine) -> None:
+    ground = find_shared_ground(engine.cloud, **ground_names(engine))
+    if ground.accounting_awake:
+        return
+    if accounting_function.wake(engine.cloud, engine.settings.accounting_function):
+        engine.reporter.note("The accounting function had been idle for weeks and is awake again")
+
+
+def check_ground(engine: Engine, names: Names, ground: Ground | None = None) -> Engine:
     """Look before anything is changed: Terraform, the backend, and the shared infrastructure.
 
+    ground   what a run of many projects has looked at before; None: nothing
     Gives    the engine to go on with: on the release of the project's cluster where one stands, since
              AWS lets no cluster go from one provider to another
     A sleeping accounting function is woken up, which takes a minute or two.
     Raises   TerraformMissing, SharedGroundMissing, and what `check_backend` raises
     """
     _ = engine.toolchain
-    check_backend(engine)
+    ground = ground or Ground()
+    ground.check_backend(engine)
     engine = on_its_release(engine, names)
-    find_shared_ground(engine.cloud, **ground_names(engine))
-    if accounting_function.wake(engine.cloud, engine.settings.accounting_function):
-        engine.reporter.note("The accounting function had been idle for weeks and is awake again")
+    ground.check_shared(engine)
     return engine
 
 
@@ -142,13 +179,23 @@ def write_project(
     tier, cidr = last_tier(engine.catalogue, spec), None
     if presence is Presence.RUNNING:
         cidr = reserve_block(engine.cloud, engine.settings, names.project, now=engine.now())
-    files = render_workspace(spec, engine.settings, tier, subnet_cidr=cidr, presence=presence)
+    key = fingerprint(spec, engine.settings, tier, subnet_cidr=cidr, presence=presence)
+    files = rendered(
+        folder,
+        key,
+        lambda: render_workspace(spec, engine.settings, tier, subnet_cidr=cidr, presence=presence),
+    )
     write_workspace(folder, files, module_names(spec, presence))
+    remember(folder, key, files)
     return folder
 
 
-def make_plan(engine: Engine, spec: ProjectSpec, presence: Presence) -> Planned:
+def make_plan(
+    engine: Engine, spec: ProjectSpec, presence: Presence, *, record: ProjectRecord | None = None
+) -> Planned:
     """Generate, initialise, plan into a file, review, and write the reports beside it.
+
+    record   of the project, where it was read just now; None: it is asked for
 
     Raises   what rendering, the registry and Terraform raise; nothing but the reservation of the
              address block was changed then
@@ -159,10 +206,12 @@ def make_plan(engine: Engine, spec: ProjectSpec, presence: Presence) -> Planned:
     folder = write_project(engine, spec, presence)
     runner = engine.runner(names)
     engine.reporter.step("Initialising Terraform")
-    states.require_sound(engine, names)
+    stored: states.Stored | None = states.require_sound(engine, names, record)
     runner.init()
-    states.push_errored(engine, names, runner)
-    repair.untaint_healthy(engine, names, runner)
+    if states.push_errored(engine, names, runner):
+        stored = None
+    if repair.untaint_healthy(engine, names, runner, stored.state if stored else None):
+        stored = None
     engine.check()
     engine.reporter.step("Planning", "PLANNING")
     return plan_again(
@@ -170,7 +219,7 @@ def make_plan(engine: Engine, spec: ProjectSpec, presence: Presence) -> Planned:
         names,
         folder,
         runner,
-        sweep=adopt.Sweep(engine, names, runner),
+        sweep=adopt.Sweep(engine, names, runner, stored=stored),
         context=review_context(engine, spec, names),
         # They are for what is made, as all rules of the installation; nothing holds up a release.
         policies=partial(check_plan, engine) if presence is Presence.RUNNING else None,

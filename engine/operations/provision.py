@@ -40,8 +40,8 @@ def plan(engine: Engine, spec: ProjectSpec) -> Planned:
     names = engine.names(spec.vlab_id, spec.project_id)
     with holding_workspace(engine, names):
         engine = check_ground(engine, names)
-        records.note_planned(engine, spec)
-        return make_plan(engine, spec, Presence.RUNNING)
+        record = records.note_planned(engine, spec)
+        return make_plan(engine, spec, Presence.RUNNING, record=record)
 
 
 def provision(

@@ -53,6 +53,7 @@ REACH_NO_CLUSTER: dict[str, Any] = {
     "accounting_function": "other",
     "terraform": "/usr/bin/tofu",
     "provider_reuse": "off",
+    "parallel_projects": "4",
     "workspaces_dir": "elsewhere",
     "home": "elsewhere",
     "s3_use_path_style": False,
