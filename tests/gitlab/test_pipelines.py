@@ -42,7 +42,8 @@ def test_from_the_first_push_to_a_deleted_spec(
     assert ran.code == 0, ran.output
     ended(ran, **{"plan_lab-1-a": "PASS", "plan_lab-1-b": "PASS"})
     assert "apply lab-1/a" not in ran.jobs, "nobody has clicked"
-    assert not backend.cloudformation.describe_stacks()["Stacks"]
+    stacks = backend.cloudformation.describe_stacks()["Stacks"]
+    assert not [stack["StackName"] for stack in stacks if stack["StackName"].startswith("pc-")]
     for project in ("a", "b"):
         ran = repository.click(f"apply lab-1/{project}")
         assert ran.code == 0, ran.output
