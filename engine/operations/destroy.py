@@ -102,7 +102,7 @@ def _purge(engine: Engine, spec: ProjectSpec, approve: Approve, skip_export: str
 
 
 def _forget(engine: Engine, record: ProjectRecord) -> None:
-    """Remove what the engine itself kept: state, its digest, keys, address block, workspace, record.
+    """Remove what the engine itself kept: state, its digest, review, keys, address block, workspace, record.
 
     The state goes first: it is what refuses while somebody else holds its lock. The record goes last:
     a run that was interrupted finds it and comes here again.
@@ -116,6 +116,7 @@ def _forget(engine: Engine, record: ProjectRecord) -> None:
         key=names.state_key,
         lock_table=engine.settings.lock_table,
     )
+    buckets.remove_object(engine.cloud, engine.settings.state_bucket, names.review_key)
     give_back(engine, record, names)
     remove_workspace(engine.folder(names))
     engine.registry.remove(record)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from engine.aws import accounting_function, addresses, clusters, preflight
+from engine.aws import accounting_function, addresses, buckets, clusters, preflight
 from engine.aws.session import Cloud
 from engine.aws.shared_ground import find_shared_ground
 from engine.model.names import Names
@@ -19,6 +20,7 @@ from engine.operations.engine import Engine
 from engine.operations.folders import check_folder, write_workspace
 from engine.operations.policy import review_context
 from engine.review.context import Context
+from engine.review.document import review_json
 from engine.review.model import Review
 from engine.review.plan import build_review
 from engine.review.reports import REPORTS, reports
@@ -160,7 +162,7 @@ def make_plan(engine: Engine, spec: ProjectSpec, presence: Presence) -> Planned:
     repair.untaint_healthy(engine, names, runner)
     engine.check()
     engine.reporter.step("Planning", "PLANNING")
-    return plan_again(
+    planned = plan_again(
         spec,
         names,
         folder,
@@ -168,6 +170,21 @@ def make_plan(engine: Engine, spec: ProjectSpec, presence: Presence) -> Planned:
         sweep=adopt.Sweep(engine, names, runner),
         context=review_context(engine, spec, names),
     )
+    keep_review(engine, planned)
+    return planned
+
+
+def keep_review(engine: Engine, planned: Planned) -> None:
+    """Keep the review beside the project's state, where the service's API reads it. Only operations do:
+    a plan that a person looks at and leaves says nothing of the project. Safe to repeat.
+
+    The object   {"operation_id": …, "plan": the review as plan.json has it}
+    """
+    if engine.duty is None:
+        return
+    kept = {"operation_id": engine.duty.operation.id, "plan": review_json(planned.review)}
+    bucket, key = engine.settings.state_bucket, planned.names.review_key
+    buckets.keep_object(engine.cloud, bucket, key, json.dumps(kept).encode())
 
 
 def plan_again(

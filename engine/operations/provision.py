@@ -13,7 +13,7 @@ from engine.model.spec import ProjectSpec, dump_spec
 from engine.operations import access, records, repair, token_keys
 from engine.operations.carry import carrying_out
 from engine.operations.engine import Engine
-from engine.operations.planning import Planned, check_ground, check_spec, make_plan
+from engine.operations.planning import Planned, check_ground, check_spec, keep_review, make_plan
 from engine.review.findings import refuse_broken_rules, refuse_cluster_update, refuse_data_loss
 from engine.review.model import Review
 from engine.workspace.stack import Presence
@@ -69,6 +69,7 @@ def carry_out(
         carrying_out(engine, spec.vlab_id, spec.project_id, wish, within_s=within_s) as engine,
         records.working(engine, spec, Phase.APPLYING, done=Phase.READY),
     ):
+        keep_review(engine, planned)
         engine.reporter.step("Making sure of the ssh keys", "APPLYING")
         access.ensure_keys(engine, planned.names, spec)
         token_keys.ensure_keys(engine)
