@@ -14,7 +14,7 @@ SCHEMATHESIS_VENV_READY := $(SCHEMATHESIS_VENV)/.ready-$(firstword $(shell cksum
 MODULES := $(sort $(notdir $(wildcard modules/*)))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-pcluster setup-checkov setup-services setup-slurm demo test test-unit test-slurm-older test-slurm-newer lint scan format lock docs package schemas update-policies instance-types plans setup-browser test-browser test-gitlab test-crash setup-schemathesis test-api bench clean
+.PHONY: help setup setup-pcluster setup-checkov setup-services setup-slurm demo test test-unit test-slurm-older test-slurm-newer lint scan format lock docs package schemas update-policies instance-types plans setup-browser test-browser test-gitlab test-crash setup-schemathesis test-api bench clean test-load
 
 help: ## Show the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
@@ -84,9 +84,18 @@ demo: setup ## Watch the main job run for real on the local cloud
 test: setup setup-pcluster setup-checkov ## Run every test (real Terraform on the local cloud)
 	GOGC=400 $(BIN)/python -m pytest -n 5 --dist loadgroup $(PYTEST_ARGS)
 
-# CRASH_SEED=N repeats a run, CRASH_POINTS=N sets how many points of random choice there are.
+# CRASH_SEED=N repeats a run, CRASH_POINTS=N sets how many points of random choice there are, CRASH_OPERATIONS=N
+# in how many operations the service's worker is stopped.
 test-crash: setup ## Kill the engine at many points and run it again (an hour on two cores)
 	GOGC=400 $(BIN)/python -m pytest -n 2 -m crash tests/crash $(PYTEST_ARGS)
+
+# A project costs about 15 s of one processor.
+LOAD_PROJECTS ?= 200
+LOAD_WORKERS ?= 4
+
+test-load: setup ## Ask the service for many projects at once: LOAD_PROJECTS=200, LOAD_WORKERS=4
+	GOGC=400 LOAD_PROJECTS=$(LOAD_PROJECTS) LOAD_WORKERS=$(LOAD_WORKERS) \
+	  $(BIN)/python -m pytest -n 0 -s -m load tests/load $(PYTEST_ARGS)
 
 test-unit: setup ## Run the tests that start nothing
 	$(BIN)/python -m pytest tests/unit tests/golden $(PYTEST_ARGS)

@@ -216,6 +216,7 @@ class LocalCloud:
             service_quotas,
             stacks,
             table_encryption,
+            transactions,
             vpc_endpoints,
             vpc_peering,
         )
@@ -234,6 +235,7 @@ class LocalCloud:
         accounting = AccountingDatabase(self.world, self._mariadb)
         clusters = Clusters(self.world, fsx, accounting)
         conditional.install(self.world, self._patches)
+        transactions.install(self.world, self._patches)
         efs.install(self.world, self._patches)
         ec2_dependencies.install(self._patches)
         network_acls.install(self._patches)

@@ -107,7 +107,7 @@ def _purge(engine: Engine, spec: ProjectSpec, approve: Approve, skip_export: str
 
 
 def _forget(engine: Engine, record: ProjectRecord) -> None:
-    """Remove what the engine kept: state, its digest, saved plans, keys, address block, workspace, record.
+    """Remove what the engine kept: state, its digest, review, saved plans, keys, address block, workspace, record.
 
     The state goes first: it is what refuses while somebody else holds its lock. The record goes last:
     a run that was interrupted finds it and comes here again.
@@ -122,6 +122,7 @@ def _forget(engine: Engine, record: ProjectRecord) -> None:
         lock_table=engine.settings.lock_table,
     )
     plan_store(engine).remove_of(record.project)
+    buckets.remove_object(engine.cloud, engine.settings.state_bucket, names.review_key)
     give_back(engine, record, names)
     remove_workspace(engine.folder(names))
     engine.registry.remove(record)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
@@ -10,7 +11,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from engine.aws import accounting_function, addresses, clusters, preflight
+from engine.aws import accounting_function, addresses, buckets, clusters, preflight
 from engine.aws.registry import ProjectRecord
 from engine.aws.session import Cloud
 from engine.aws.shared_ground import find_shared_ground
@@ -26,6 +27,7 @@ from engine.operations.policy import review_context
 from engine.operations.rendering import fingerprint, remember, rendered
 from engine.operations.user_policies import check_plan
 from engine.review.context import Context, PolicyResult
+from engine.review.document import review_json
 from engine.review.model import Review
 from engine.review.plan import build_review
 from engine.review.reports import REPORTS, reports
@@ -214,7 +216,7 @@ def make_plan(
         stored = None
     engine.check()
     engine.reporter.step("Planning", "PLANNING")
-    return plan_again(
+    planned = plan_again(
         spec,
         names,
         folder,
@@ -224,6 +226,21 @@ def make_plan(
         # They are for what is made, as all rules of the installation; nothing holds up a release.
         policies=partial(check_plan, engine) if presence is Presence.RUNNING else None,
     )
+    keep_review(engine, planned)
+    return planned
+
+
+def keep_review(engine: Engine, planned: Planned) -> None:
+    """Keep the review beside the project's state, where the service's API reads it. Only operations do:
+    a plan that a person looks at and leaves says nothing of the project. Safe to repeat.
+
+    The object   {"operation_id": …, "plan": the review as plan.json has it}
+    """
+    if engine.duty is None:
+        return
+    kept = {"operation_id": engine.duty.operation.id, "plan": review_json(planned.review)}
+    bucket, key = engine.settings.state_bucket, planned.names.review_key
+    buckets.keep_object(engine.cloud, bucket, key, json.dumps(kept).encode())
 
 
 def plan_again(

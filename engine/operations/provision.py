@@ -14,7 +14,7 @@ from engine.operations import access, records, repair, token_keys
 from engine.operations.carry import carrying_out
 from engine.operations.engine import Engine
 from engine.operations.holding import holding_workspace
-from engine.operations.planning import Planned, check_ground, check_spec, make_plan
+from engine.operations.planning import Planned, check_ground, check_spec, keep_review, make_plan
 from engine.review.findings import refuse_broken_rules, refuse_cluster_update, refuse_data_loss
 from engine.review.model import Review
 from engine.workspace.stack import Presence
@@ -87,6 +87,7 @@ def carry_out(
     with carrying_out(engine, spec.vlab_id, spec.project_id, wish, within_s=within_s) as engine:
         begin(engine)
         with records.working(engine, spec, Phase.APPLYING, done=Phase.READY):
+            keep_review(engine, planned)
             cluster = _make(engine, planned)
     return Provisioned(planned, cluster, planned.has_changes)
 

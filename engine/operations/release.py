@@ -17,7 +17,7 @@ from engine.operations import access, lustre, records, recovery
 from engine.operations.carry import carrying_out
 from engine.operations.engine import Engine
 from engine.operations.holding import holding_workspace
-from engine.operations.planning import Planned, check_ground, make_plan, plan_again
+from engine.operations.planning import Planned, check_ground, keep_review, make_plan, plan_again
 from engine.operations.provision import Approve
 from engine.operations.states import made_nothing, read_state
 from engine.review.findings import refuse_data_loss
@@ -85,6 +85,7 @@ def _release(
         carrying_out(engine, vlab_id, project_id, wish, within_s=within_s) as engine,
         records.working(engine, planned.spec, Phase.PARKING, done=Phase.PARKED),
     ):
+        keep_review(engine, planned)
         # Bound to the operation, so that Terraform's lock says which one holds it.
         planned = replace(planned, runner=engine.runner(planned.names))
         export = _park(engine, planned, skip_export) if planned.has_changes else lustre.Export()

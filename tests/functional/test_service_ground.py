@@ -135,6 +135,7 @@ def require_front(cloud: LocalCloud) -> None:
         "POST /hpc-provisioner/pcluster",
         "DELETE /hpc-provisioner/pcluster",
         "GET /hpc-provisioner/version",
+        "ANY /v1",
         "ANY /v1/{proxy+}",
     }
     assert {way["authorizationType"] for way in ways.values()} == {"AWS_IAM"}
