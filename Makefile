@@ -88,6 +88,10 @@ test: setup setup-pcluster setup-checkov ## Run every test (real Terraform on th
 test-crash: setup ## Kill the engine at many points and run it again (an hour on two cores)
 	GOGC=400 $(BIN)/python -m pytest -n 2 -m crash tests/crash $(PYTEST_ARGS)
 
+# FAULT_SEED=N repeats a run.
+test-faults: setup ## Let AWS answer with errors, late or not at all, and workers race (half an hour on two cores)
+	GOGC=400 $(BIN)/python -m pytest -n 2 -m faults tests/faults $(PYTEST_ARGS)
+
 test-unit: setup ## Run the tests that start nothing
 	$(BIN)/python -m pytest tests/unit tests/golden $(PYTEST_ARGS)
 

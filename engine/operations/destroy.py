@@ -14,7 +14,7 @@ from engine.operations.engine import Engine
 from engine.operations.folders import remove_workspace
 from engine.operations.planning import check_ground, make_plan
 from engine.operations.provision import Approve
-from engine.operations.release import give_back, release
+from engine.operations.release import await_subnet_gone, give_back, release
 from engine.operations.states import made_nothing, read_state
 from engine.review.findings import refuse_data_loss
 from engine.terraform.state import instances
@@ -97,6 +97,7 @@ def _purge(engine: Engine, spec: ProjectSpec, approve: Approve, skip_export: str
             engine.reporter.step("Deleting the data")
             planned.runner.apply(planned.plan_file)
         logs.delete_cluster_log_groups(engine.cloud, names.cluster)
+        await_subnet_gone(engine, names.project)
     _forget(engine, records.record_of(engine, spec.vlab_id, spec.project_id))
     return Destroyed(kept=(), objects_deleted=deleted.versions)
 
