@@ -244,9 +244,10 @@ RULES: tuple[Rule, ...] = (
     ),
     _rule(
         "exists already",
-        # A bucket's name that is taken in another account stays taken.
-        r"(?<!Bucket)AlreadyExists|already exists|AlreadyOwnedByYou|InvalidSubnet\.Conflict|InvalidGroup\.Duplicate"
-        r"|InvalidPermission\.Duplicate|ResourceConflictException|MountTargetConflict",
+        # A bucket's name that is taken in another account stays taken, and what a cluster's stack met, too.
+        r"^(?!.*waiting for CloudFormation Stack).*((?<!Bucket)AlreadyExists|already exists|AlreadyOwnedByYou"
+        r"|InvalidSubnet\.Conflict|InvalidGroup\.Duplicate|InvalidPermission\.Duplicate"
+        r"|ResourceConflictException|MountTargetConflict)",
         AlreadyThere,
         "Something that {command} would make for {project} is there already.",
         "Run the command again: what is the project's own is taken over then, and else it says whose it is.",

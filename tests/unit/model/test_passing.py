@@ -14,7 +14,6 @@ from engine.model.passing import PASSING, Passing, Why, codes, pattern
 from engine.terraform.diagnostics import from_text
 from engine.terraform.failures import error_for
 
-
 ANSWERS = [one for one in PASSING if one.why is not Why.LOST and " " not in one.code]
 
 
