@@ -84,6 +84,17 @@ def test_one_transaction_wins_in_the_process(cloud, table, restless):
     assert len(backend.get_table(table).all_items()) == 2 * 15
 
 
+def test_a_transaction_is_known_by_its_token(cloud, table):
+    """One that is sent again, since its answer was lost, is answered as before."""
+    client = cloud.client("dynamodb")
+    put = {"TableName": table, "Item": {"id": {"S": "x"}}, "ConditionExpression": "attribute_not_exists(id)"}
+
+    for _ in range(2):
+        client.transact_write_items(TransactItems=[{"Put": put}], ClientRequestToken="one")
+    with pytest.raises(client.exceptions.TransactionCanceledException):
+        client.transact_write_items(TransactItems=[{"Put": put}], ClientRequestToken="two")
+
+
 def test_one_winner_over_http(cloud, table, restless):
     clients = [cloud.client("dynamodb") for _ in range(8)]
 
