@@ -32,6 +32,7 @@ _COMMANDS = {
     "demo": "engine.cli.demo",
     "destroy": "engine.cli.change",
     "doctor": "engine.cli.doctor",
+    "keep": "engine.cli.change",
     "list": "engine.cli.read",
     "local": "engine.cli.local",
     "operations": "engine.cli.operations",

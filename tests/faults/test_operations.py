@@ -103,7 +103,7 @@ def test_a_life_in_bad_weather(
     assert cloud.calls()["cloudformation:DeleteStack"] == 1
 
     # Gone.
-    weathered.run("destroy", PROJECT, "--purge-data", "--confirm", PROJECT)
+    weathered.run("destroy", PROJECT, "--purge-data", "--now", "--confirm", PROJECT)
     assert phase() is None
     assert cloud.left_over() == before
     print(f"{share:.0%}: {weathered.runs} commands, {weathered.failures} of them failed")
