@@ -27,7 +27,7 @@ def cloud() -> Iterator[LocalCloud]:
         yield cloud
 
 
-@pytest.fixture(params=["threads", "processes"])
+@pytest.fixture
 def workers(request: pytest.FixtureRequest) -> Iterator[Executor]:
     """Where groups of workers run: beside each other in this process, or in processes of their own."""
     if request.param == "threads":
@@ -59,12 +59,15 @@ def one_round(cloud: LocalCloud, workers: Executor, table: str, ranges: tuple[st
     way.dynamodb.delete_table(TableName=table)
 
 
+# The same as threads: tests/functional/aws/test_addresses.py.
+@pytest.mark.parametrize("workers", ["processes"], indirect=True)
 def test_twenty_five_want_fifteen(cloud: LocalCloud, workers: Executor) -> None:
     one_round(cloud, workers, "registry", FIFTEEN, 25)
 
 
 @pytest.mark.faults
 @pytest.mark.timeout(1200)
+@pytest.mark.parametrize("workers", ["threads", "processes"], indirect=True)
 def test_a_hundred_want_sixty(cloud: LocalCloud, workers: Executor) -> None:
     for number in range(ROUNDS):
         one_round(cloud, workers, f"registry-{number}", SIXTY, 100)
