@@ -14,7 +14,7 @@ SCHEMATHESIS_VENV_READY := $(SCHEMATHESIS_VENV)/.ready-$(firstword $(shell cksum
 MODULES := $(sort $(notdir $(wildcard modules/*)))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-pcluster setup-checkov setup-services setup-slurm demo test test-unit test-slurm-older test-slurm-newer lint scan format lock docs package schemas update-policies instance-types plans setup-browser test-browser test-gitlab test-crash setup-schemathesis test-api bench clean test-load
+.PHONY: help setup setup-pcluster setup-checkov setup-services setup-slurm demo test test-unit test-slurm-older test-slurm-newer lint scan format lock docs package schemas update-policies instance-types plans setup-browser test-browser test-gitlab test-crash setup-schemathesis test-api bench clean test-load test-faults soak
 
 help: ## Show the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
@@ -96,6 +96,13 @@ LOAD_WORKERS ?= 4
 test-load: setup ## Ask the service for many projects at once: LOAD_PROJECTS=200, LOAD_WORKERS=4
 	GOGC=400 LOAD_PROJECTS=$(LOAD_PROJECTS) LOAD_WORKERS=$(LOAD_WORKERS) \
 	  $(BIN)/python -m pytest -n 0 -s -m load tests/load $(PYTEST_ARGS)
+# FAULT_SEED=N repeats a run.
+test-faults: setup ## Let AWS answer with errors, late or not at all, and workers race (half an hour on two cores)
+	GOGC=400 $(BIN)/python -m pytest -n 2 -m faults tests/faults $(PYTEST_ARGS)
+
+# SOAK_MINUTES, SOAK_OPERATIONS, SOAK_PROJECTS, SOAK_SEED, SOAK_WEATHER, SOAK_KILL_EVERY, SOAK_REPORT set it.
+soak: setup ## Operations on many projects with kills and bad weather for 20 minutes; writes soak.md
+	@$(BIN)/python -m tests.soak
 
 test-unit: setup ## Run the tests that start nothing
 	$(BIN)/python -m pytest tests/unit tests/golden $(PYTEST_ARGS)

@@ -38,6 +38,7 @@
     |- BackendError                AWS or the state did not answer as it must             exit 7
     |  |- Unreachable              the endpoint did not answer
     |  |- AccessDenied             the credentials were refused, or there are none
+    |  |  |- CredentialsExpired    they were good; the next run has new ones
     |  |- NotBootstrapped          state bucket or a table is missing
     |  |- WrongRegion              something stands in another region than the settings say
     |  |- SharedGroundMissing      the shared VPC, database or provider stack is not there
@@ -276,6 +277,12 @@ class Unreachable(BackendError):
 
 class AccessDenied(BackendError):
     code = "ACCESS_DENIED"
+
+
+class CredentialsExpired(AccessDenied):
+    """Same code as its parent: callers do the same about it."""
+
+    retryable = True
 
 
 class NotBootstrapped(BackendError):

@@ -95,6 +95,11 @@ def call_name(environ: Mapping[str, Any], body: bytes) -> tuple[str, str] | None
     return (service, operation) if operation else None
 
 
+def signer_of(environ: Mapping[str, Any]) -> str:
+    """The id of the access key that signed a request; "" when none did."""
+    return _credential(environ)[0]
+
+
 def _service(environ: Mapping[str, Any]) -> str | None:
     """The service a request was signed for."""
     name = _credential(environ)[1]

@@ -13,6 +13,7 @@ from engine.local.calls import call_name
 from engine.local.console import Console
 from engine.local.fsx_api import FsxApi
 from engine.local.functions import Functions
+from engine.local.http_server import read_body
 from engine.local.world import World
 
 log = logging.getLogger(__name__)
@@ -40,7 +41,7 @@ class Gateway:
         self._console = console
 
     def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
-        body = _read_body(environ)
+        body = read_body(environ)
         with self._world.lock:
             self._world.tick()
             function = self._functions.find(_region(environ) or self._world.region, environ)
@@ -111,16 +112,6 @@ class Gateway:
             if hasattr(chunks, "close"):
                 chunks.close()
         return caught[0], caught[1], content
-
-
-def _read_body(environ: dict[str, Any]) -> bytes:
-    stream = environ["wsgi.input"]
-    length = environ.get("CONTENT_LENGTH")
-    if length:
-        return bytes(stream.read(int(length)))
-    if environ.get("wsgi.input_terminated"):
-        return bytes(stream.read())
-    return b""
 
 
 def _region(environ: dict[str, Any]) -> str | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import socket
+import struct
 from collections.abc import Callable
 from contextlib import suppress
 from http import HTTPStatus
@@ -15,6 +16,21 @@ from werkzeug.serving import ThreadedWSGIServer
 logger = logging.getLogger(__name__)
 IDLE_S = 600
 WITHOUT_BODY = (HTTPStatus.NO_CONTENT, HTTPStatus.NOT_MODIFIED)
+
+
+class Dropped(Exception):
+    """Raised by an application that wants the connection reset in place of an answer."""
+
+
+def read_body(environ: dict[str, Any]) -> bytes:
+    """The whole body of a WSGI request."""
+    stream = environ["wsgi.input"]
+    length = environ.get("CONTENT_LENGTH")
+    if length:
+        return bytes(stream.read(int(length)))
+    if environ.get("wsgi.input_terminated"):
+        return bytes(stream.read())
+    return b""
 
 
 class HttpServer(ThreadedWSGIServer):
@@ -57,7 +73,11 @@ class RequestHandler(MotoRequestHandler):
         super().finish()
 
     def run_wsgi(self) -> None:
-        status, headers, body = self._answer()
+        try:
+            status, headers, body = self._answer()
+        except Dropped:
+            self._drop()
+            return
         code = int(status.split(" ", 1)[0])
         self.send_response(code)
         for name, value in headers:
@@ -80,11 +100,19 @@ class RequestHandler(MotoRequestHandler):
 
         try:
             parts.extend(self.server.app(self.make_environ(), start_response))
+        except Dropped:
+            raise
         except Exception:
             logger.exception("%s failed", self.requestline)
             self.close_connection = True
             return "500 Internal Server Error", [("Content-Type", "text/plain")], b"see the log\n"
         return started[0], started[1], b"".join(parts)
+
+    def _drop(self) -> None:
+        """Have the connection reset: without lingering, closing it sends no orderly end."""
+        self.close_connection = True
+        with suppress(OSError):  # its client was faster
+            self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
 
     def log_request(self, code: int | str = "-", size: int | str = "-") -> None:  # noqa: ARG002
         logger.info("%s %s", self.requestline, code)

@@ -9,7 +9,7 @@ import time
 import urllib.parse
 import urllib.request
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
@@ -163,6 +163,20 @@ class LocalCloud:
         with self.world.lock:
             self.world.faults.order(Fault(cluster, operation, code, times))
 
+    def weather(self, share: float, *, seed: int = 0, only: Collection[str] = ()) -> None:
+        """From now on a share (0 to 1) of all AWS calls meets trouble: see engine.local.weather.
+
+        only   names of troubles ("lost"); empty: all of them
+        """
+        from engine.local.weather import WEIGHTS
+
+        chosen = {kind: weight for kind, weight in WEIGHTS.items() if not only or kind in only}
+        self._weather.become(share, seed=seed, weights=chosen)
+
+    def weather_counts(self) -> dict[str, int]:
+        """ "calls" since the weather changed, and how many of them met each trouble."""
+        return self._weather.counts()
+
     def set_quota(self, service: str, code: str, value: float) -> None:
         """Give the account a quota of its own: set_quota("ec2", "L-1216C47A", 512)."""
         with self.world.lock:
@@ -228,6 +242,7 @@ class LocalCloud:
         from engine.local.http_server import HttpServer
         from engine.local.inventory import Inventory
         from engine.local.pcluster import Clusters
+        from engine.local.weather import Weather
 
         self.world = World(region=self.region, clock=self._clock, durations=self._durations)
         self.world.backends.reset()
@@ -263,8 +278,9 @@ class LocalCloud:
         console = Console(self.world, fsx, self._inventory, identity)
         functions = Functions(self.world, accounting)
         moto = DomainDispatcherApplication(create_backend_app)
-        gateway = Gateway(self.world, moto, fsx, functions, console)
-        self._server = HttpServer(HOST, self._port, gateway)
+        self._weather = Weather(Gateway(self.world, moto, fsx, functions, console))
+        console.weather = self._weather
+        self._server = HttpServer(HOST, self._port, self._weather)
         self._thread("local-cloud", lambda: self._server.serve_forever(poll_interval=0.05))
         if not isinstance(self._clock, SteppedClock):
             self._thread("local-cloud-ticker", self._keep_ticking)

@@ -155,16 +155,26 @@ def ground_names(engine: Engine) -> dict[str, str]:
 def reserve_block(cloud: Cloud, settings: Settings, project: str, *, now: datetime) -> str:
     """The project's own address block; the same one each time until it is released.
 
+    A claim that cannot be made true is mended: one whose block somebody else's subnet has taken is
+    exchanged, and where the project's subnet stands although its claim is gone, that block is claimed.
     Raises   NoAddressLeft, NotBootstrapped, BackendError
     """
+    table = settings.registry_table
+    subnets = addresses.standing_subnets(cloud)
+    own = [subnet.cidr for subnet in subnets if subnet.project == project]
+    others = [subnet for subnet in subnets if subnet.project != project]
+    held = addresses.get_claim(cloud, table, project=project)
+    if held is not None and not own and any(subnet.touches(held.cidr) for subnet in others):
+        addresses.release_block(cloud, table, project=project, token=held.token)
     claim = addresses.claim_block(
         cloud,
-        settings.registry_table,
+        table,
         ranges=settings.address_ranges,
         prefix_length=settings.address_prefix_length,
         project=project,
         now=now,
-        occupied=addresses.occupied_cidrs(cloud),
+        occupied=[subnet.cidr for subnet in others],
+        wanted=own[0] if own else None,
     )
     return claim.cidr
 

@@ -6,11 +6,12 @@ the export that follows is complete; only a checked export lets the file system 
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass, replace
 
 from engine.aws import addresses
 from engine.aws.registry import Phase, ProjectRecord
-from engine.errors import DataAtRisk, RequestError
+from engine.errors import BackendError, DataAtRisk, RequestError
 from engine.model.names import Names
 from engine.model.operation import Kind, Wish
 from engine.operations import access, lustre, records, recovery
@@ -29,8 +30,19 @@ _STACK = "module.parallelcluster[0].aws_cloudformation_stack.this"
 _LUSTRE = "module.fsx[0].aws_fsx_lustre_file_system.this"
 
 
+# EC2's answers are consistent eventually (EC2 API reference, "Eventual consistency").
+_SUBNET_PATIENCE_S, _SUBNET_POLL_S = 60.0, 3.0
+
+
 class NothingToRelease(RequestError):
     code = "NOTHING_TO_RELEASE"
+
+
+class SubnetStands(BackendError):
+    """The project's subnet is there after all that should have removed it: its addresses stay its own."""
+
+    code = "SUBNET_STANDS"
+    retryable = True
 
 
 @dataclass(frozen=True)
@@ -110,12 +122,33 @@ def _plan(engine: Engine, vlab_id: str, project_id: str) -> tuple[Engine, Planne
 
 
 def give_back(engine: Engine, record: ProjectRecord, names: Names) -> None:
-    """Hand in the key pairs, their secrets and the address block; the cluster must be gone."""
+    """Hand in the key pairs, their secrets and the address block; the cluster must be gone.
+
+    Raises   SubnetStands when the project's subnet is still there
+    """
     engine.check()
     engine.reporter.step("Handing in ssh keys and address block")
     access.hand_in_keys(engine, names)
+    await_subnet_gone(engine, record.project)
     table = engine.settings.registry_table
     addresses.release_project(engine.cloud, table, project=record.project)
+
+
+def await_subnet_gone(engine: Engine, project: str) -> None:
+    """EC2 may show a subnet for some seconds more; one that stays was made by a run that died.
+
+    Raises   SubnetStands
+    """
+    deadline = time.monotonic() + (_SUBNET_PATIENCE_S if engine.settings.cloud == "aws" else 1)
+    while there := [one for one in addresses.standing_subnets(engine.cloud) if one.project == project]:
+        if time.monotonic() > deadline:
+            named = ", ".join(f"{subnet.id} ({subnet.cidr})" for subnet in there)
+            raise SubnetStands(
+                f"{named} of {project} still stands, so its address block stays reserved.",
+                hint="`provisioner orphans` shows what stands in no state; then run the same command again.",
+                details={"subnets": [subnet.id for subnet in there]},
+            )
+        engine.pause(_SUBNET_POLL_S if engine.settings.cloud == "aws" else 0.2)
 
 
 def _park(engine: Engine, planned: Planned, skip_export: str | None) -> lustre.Export:

@@ -82,6 +82,7 @@ def _carry_out(engine: Engine, operation: Operation) -> None:
                 operation.vlab_id,
                 operation.project_id,
                 purge_data=wish.purge_data,
+                purge_now=wish.purge_now,
                 approve=_wished,
                 skip_export=wish.skip_export,
             )

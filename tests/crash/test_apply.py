@@ -115,7 +115,7 @@ def test_a_killed_apply_is_destroyed_whole(
     service, operation, times = WHILE_THE_CLUSTER_COMES_UP
     wanted = spec("efs")
     assert engine.run_until(arrives(service, operation, times=times), "apply", str(wanted), "--yes").killed
-    engine.run("destroy", "lab-1/proj-1", "--purge-data", "--confirm", "lab-1/proj-1").ok()
+    engine.run("destroy", "lab-1/proj-1", "--purge-data", "--now", "--confirm", "lab-1/proj-1").ok()
     assert cloud.left_over() == before
 
 

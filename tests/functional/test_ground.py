@@ -127,7 +127,7 @@ def test_an_empty_account_from_bootstrap_to_a_project_and_back(
     assert (status["phase"], status["cluster"]["status"]) == ("READY", "CREATE_COMPLETE")
     assert status["cluster"]["head_node_private_ip"].startswith("10.42.")
     # AND when it goes, the ground is as it was
-    provisioner("destroy", "lab-1/proj-1", "--purge-data", "--confirm", "lab-1/proj-1").ok()
+    provisioner("destroy", "lab-1/proj-1", "--purge-data", "--now", "--confirm", "lab-1/proj-1").ok()
     assert cloud.inventory() == ground
 
     # WHEN somebody destroys the ground without more ado THEN what others stand on keeps it

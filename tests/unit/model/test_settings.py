@@ -37,6 +37,8 @@ def test_defaults_of_the_local_cloud() -> None:
         "state_bucket": "provisioner-state-123456789012-us-east-1",
         "lock_table": "provisioner-terraform-locks",
         "lock_wait_s": 30,
+        "aws_attempts": 3,
+        "purge_grace_days": 7,
         "registry_table": "provisioner-registry",
         "operations_queue": "provisioner-operations.fifo",
         "event_bus": None,
