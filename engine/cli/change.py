@@ -240,13 +240,13 @@ def destroy(
       provisioner destroy lab-1/proj-1 --purge-data --confirm lab-1/proj-1
     """
     from engine.operations.destroy import destroy as operation
-    from engine.operations.records import record_of
+    from engine.operations.destroy import known_record
 
     vlab_id, project_id = ids_from(project, invocation)
     name = f"{vlab_id}/{project_id}"
     with Progress(name) as progress:
         engine = invocation.engine(progress)
-        record_of(engine, vlab_id, project_id)
+        known_record(engine, vlab_id, project_id)
         consequence = (
             f"Destroying {name} for good, with every file in its bucket and its home,"
             if purge_data

@@ -21,13 +21,20 @@ Published = Callable[[Operation, Event], None]
 
 @contextmanager
 def carrying_out(
-    engine: Engine, vlab_id: str, project_id: str, wish: Wish, *, within_s: float | None = None
+    engine: Engine,
+    vlab_id: str,
+    project_id: str,
+    wish: Wish,
+    *,
+    within_s: float | None = None,
+    supersede: bool = True,
 ) -> Iterator[Engine]:
     """The engine at work on an operation of its own, for a command that does what it was asked itself.
 
     Within an operation that is being carried out, nothing more is done.
-    within_s   after so many seconds the work is put down; the same wish goes on with it later
-    Raises     OperationInProgress while another works on the project; OutOfTime; and what the block raises
+    within_s    after so many seconds the work is put down; the same wish goes on with it later
+    supersede   give up another wish that nobody works on
+    Raises      OperationInProgress while another works on the project; OutOfTime; and what the block raises
     """
     if engine.duty is not None:
         yield engine
@@ -36,7 +43,7 @@ def carrying_out(
     wished = requested(
         vlab_id=vlab_id, project_id=project_id, wish=wish, requested_by=engine.owner.name, now=now
     )
-    operation = engine.operations.submit(wished, supersede=is_dead).operation
+    operation = engine.operations.submit(wished, supersede=is_dead if supersede else None).operation
     lease, operation = engine.operations.claim(
         operation.project, operation.id, engine.owner, now=now, ttl=engine.lease_ttl, dead=is_dead
     )

@@ -52,10 +52,24 @@ def destroy(
     """
     names = engine.names(vlab_id, project_id)
     engine = check_ground(engine, names)
-    record = records.record_of(engine, vlab_id, project_id)
+    record = known_record(engine, vlab_id, project_id)
     wish = Wish(Kind.DESTROY, purge_data=purge_data, skip_export=skip_export)
     with carrying_out(engine, vlab_id, project_id, wish, within_s=within_s) as engine:
-        return _destroy(engine, record, wish, approve)
+        return _destroy(engine, record, wish, approve) if record else Destroyed(kept=())
+
+
+def known_record(engine: Engine, vlab_id: str, project_id: str) -> ProjectRecord | None:
+    """The project's record; None where a run forgot the project, as its last step, and died before it could
+    write down that it was done.
+
+    Raises   UnknownProject
+    """
+    record = engine.registry.get(vlab_id, project_id)
+    if record is None:
+        left = engine.operations.active(f"{vlab_id}/{project_id}")
+        if left is None or left.wish.kind is not Kind.DESTROY:
+            return records.record_of(engine, vlab_id, project_id)  # it says what to do
+    return record
 
 
 def _destroy(engine: Engine, record: ProjectRecord, wish: Wish, approve: Approve) -> Destroyed:

@@ -10,12 +10,12 @@ from engine.aws.registry import Phase
 from engine.errors import ClusterError, EngineError
 from engine.model.operation import Kind, Wish
 from engine.model.spec import ProjectSpec, dump_spec
-from engine.operations import access, records, repair, token_keys
+from engine.operations import access, lustre, records, repair, token_keys
 from engine.operations.carry import carrying_out
 from engine.operations.engine import Engine
 from engine.operations.planning import Planned, check_ground, check_spec, make_plan
 from engine.review.findings import refuse_broken_rules, refuse_cluster_update, refuse_data_loss
-from engine.review.model import Review
+from engine.review.model import Action, Review
 from engine.workspace.stack import Presence
 
 Approve = Callable[[Review], None]
@@ -58,7 +58,8 @@ def carry_out(
     engine: Engine, planned: Planned, *, approve: Approve, within_s: float | None = None
 ) -> Provisioned:
     """Apply exactly this plan and wait for AWS's word. Raises as `provision` does."""
-    refuse_data_loss(planned.review, allowed=())
+    failed = lustre.never_came_up(engine, planned.names) if _replaces_lustre(planned.review) else None
+    refuse_data_loss(planned.review, allowed=(lustre.ADDRESS,) if failed else ())
     refuse_broken_rules(planned.review)
     _refuse_cluster_update(engine, planned)
     if planned.has_changes:
@@ -73,11 +74,19 @@ def carry_out(
         access.ensure_keys(engine, planned.names, spec)
         token_keys.ensure_keys(engine)
         if planned.has_changes:
+            if failed is not None:
+                lustre.remove_failed(engine, planned.names, failed)
             engine.check()
             engine.reporter.step("Applying")
             _apply(engine, replace(planned, runner=engine.runner(planned.names)))
         cluster = _require_complete(engine, planned)
     return Provisioned(planned, cluster, planned.has_changes)
+
+
+def _replaces_lustre(review: Review) -> bool:
+    return any(
+        change.address == lustre.ADDRESS and change.action is Action.REPLACE for change in review.changes
+    )
 
 
 def _refuse_cluster_update(engine: Engine, planned: Planned) -> None:
@@ -106,9 +115,11 @@ def _failure_reasons(engine: Engine, planned: Planned) -> tuple[str, ...]:
         status = clusters.describe_cluster(
             engine.cloud, cluster_name=planned.names.cluster, stack_name=planned.names.stack
         )
+        failed = lustre.never_came_up(engine, planned.names)
     except EngineError:
         return ()  # the apply's own error is the one to tell
-    return status.failure_reasons
+    of_lustre = (f"Lustre file system {failed.id}: {failed.failure}",) if failed else ()
+    return (*of_lustre, *status.failure_reasons)
 
 
 def _require_complete(engine: Engine, planned: Planned) -> clusters.ClusterStatus:

@@ -25,7 +25,6 @@ from engine.terraform.state import instances
 from engine.workspace.stack import Presence
 
 _STACK = "module.parallelcluster[0].aws_cloudformation_stack.this"
-_LUSTRE = "module.fsx[0].aws_fsx_lustre_file_system.this"
 
 
 class NothingToRelease(RequestError):
@@ -65,7 +64,7 @@ def release(
     spec = records.spec_of(record)
     recovery.take_in(engine, spec)
     planned = make_plan(engine, spec, Presence.PARKED)
-    refuse_data_loss(planned.review, allowed=(_LUSTRE,))
+    refuse_data_loss(planned.review, allowed=(lustre.ADDRESS,))
     if planned.has_changes:
         approve(planned.review)
     wish = Wish(Kind.RELEASE, skip_export=skip_export)
@@ -97,8 +96,8 @@ def _park(engine: Engine, planned: Planned, skip_export: str | None) -> lustre.E
         planned.runner.plan(planned.plan_file, destroy=True, targets=(_STACK,))
         planned.runner.apply(planned.plan_file)
     export = lustre.Export()
-    if _LUSTRE in there:
-        export = lustre.give_up(engine, planned.names, there[_LUSTRE], skip_export=skip_export)
+    if lustre.ADDRESS in there:
+        export = lustre.give_up(engine, planned.names, there[lustre.ADDRESS], skip_export=skip_export)
     engine.check()
     engine.reporter.step("Planning what is left", "PARKING")
     rest = plan_again(planned.spec, planned.names, planned.folder, planned.runner)
