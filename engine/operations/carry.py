@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 
 from engine.aws.operation_store import Lease
-from engine.errors import EngineError, LeaseLost, OutOfTime, TerraformInterrupted
+from engine.errors import DiskFull, EngineError, LeaseLost, OutOfTime, TerraformInterrupted
 from engine.model.operation import Event, Failure, Operation, Owner, State, Wish, failed, requested, succeeded
 from engine.operations.duty import MARGIN_S, Duty, Telling
 from engine.operations.engine import Engine
@@ -80,6 +81,16 @@ def on_duty(engine: Engine, duty: Duty, *, retries: int = 0) -> Iterator[Engine]
             else:
                 _fail(engine, duty, Failure(**error.to_dict()))
             raise
+        except OSError as error:
+            if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+                _fail(engine, duty, Failure("INTERNAL_ERROR", f"{type(error).__name__}: {error.strerror}"))
+                raise
+            full = DiskFull(
+                f"The disk of this machine is full: {duty.operation.project} could not be gone on with.",
+                hint="Make room in `home` and `workspaces_dir` (`provisioner settings`), then run it again.",
+            )
+            _fail(engine, duty, Failure(**full.to_dict()))
+            raise full from error
         except Exception as error:
             _fail(engine, duty, Failure("INTERNAL_ERROR", f"{type(error).__name__}: a bug in the engine"))
             raise

@@ -18,6 +18,9 @@ from engine.review.findings import refuse_broken_rules, refuse_cluster_update, r
 from engine.review.model import Action, Review
 from engine.workspace.stack import Presence
 
+_STACK = "module.parallelcluster[0].aws_cloudformation_stack.this"
+_STUCK = "UPDATE_ROLLBACK_FAILED"
+
 Approve = Callable[[Review], None]
 """Shown the review before anything is changed; raises NotConfirmed to stop."""
 
@@ -91,6 +94,7 @@ def _replaces_lustre(review: Review) -> bool:
 
 def _refuse_cluster_update(engine: Engine, planned: Planned) -> None:
     cluster = planned.names.cluster
+    _refuse_stuck_stack(engine, planned)
     refuse_cluster_update(
         planned.review,
         cluster=cluster,
@@ -99,27 +103,54 @@ def _refuse_cluster_update(engine: Engine, planned: Planned) -> None:
     )
 
 
+def _refuse_stuck_stack(engine: Engine, planned: Planned) -> None:
+    """Where an update failed and its rollback did, too, CloudFormation takes no other one."""
+    if not any(
+        change.address == _STACK and change.action is Action.UPDATE for change in planned.review.changes
+    ):
+        return
+    status = clusters.describe_cluster(
+        engine.cloud, cluster_name=planned.names.cluster, stack_name=planned.names.stack
+    )
+    if status.stack_status == _STUCK:
+        raise ClusterError(
+            f"The stack {planned.names.stack} of {planned.names.project} is {_STUCK} and takes no update. "
+            "Nothing was changed; the cluster goes on as it was before.",
+            hint=_unstick(planned),
+        )
+
+
+def _unstick(planned: Planned) -> str:
+    return (
+        f"`aws cloudformation continue-update-rollback --stack-name {planned.names.stack} "
+        "--resources-to-skip Cluster`, then apply again; or release the project and apply it: that "
+        "makes a new cluster, and bucket and home stay."
+    )
+
+
 def _apply(engine: Engine, planned: Planned) -> None:
     try:
         planned.runner.apply(planned.plan_file)
     except EngineError as error:
-        # CloudFormation cuts its reason to 256 characters; the stack's own events know more.
-        reasons = _failure_reasons(engine, planned)
-        if reasons:
-            error.message += "".join(f"\n  - {reason}" for reason in reasons)
+        _explain(engine, planned, error)
         raise
 
 
-def _failure_reasons(engine: Engine, planned: Planned) -> tuple[str, ...]:
+def _explain(engine: Engine, planned: Planned, error: EngineError) -> None:
+    """Add what AWS knows: CloudFormation cuts its reason to 256 characters, and that of FSx is not given."""
     try:
         status = clusters.describe_cluster(
             engine.cloud, cluster_name=planned.names.cluster, stack_name=planned.names.stack
         )
         failed = lustre.never_came_up(engine, planned.names)
     except EngineError:
-        return ()  # the apply's own error is the one to tell
-    of_lustre = (f"Lustre file system {failed.id}: {failed.failure}",) if failed else ()
-    return (*of_lustre, *status.failure_reasons)
+        return  # the apply's own error is the one to tell
+    reasons = list(status.failure_reasons)
+    if failed is not None:
+        reasons.insert(0, f"Lustre file system {failed.id}: {failed.failure}")
+    error.message += "".join(f"\n  - {reason}" for reason in reasons)
+    if status.stack_status == _STUCK:
+        error.hint = _unstick(planned)
 
 
 def _require_complete(engine: Engine, planned: Planned) -> clusters.ClusterStatus:

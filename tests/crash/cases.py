@@ -18,8 +18,8 @@ _LATER_S = 3.0
 class Scenario:
     """One operation on something prepared.
 
-    calls     changing calls of a run that nobody kills, those on locks, records and states among them; as many
-              as there are on a fast machine, since leases are renewed and progress is written by the clock
+    calls     changing calls of a run that nobody kills, those on locks, records and states among them; as
+              many as on a fast machine, since leases are renewed and progress is written by the clock
     command   "apply", "release" or "destroy"
     changed   fields of the spec that the operation changes
     """
@@ -170,6 +170,59 @@ class DestroyedWhole:
         assert site.engine.run_until(kill, *SCENARIOS["provision-efs"].arguments(site)).killed
         site.engine.run("destroy", PROJECT, "--purge-data", "--confirm", PROJECT).ok()
         assert not_as_wished(site, Goal.GONE) == []
+
+
+@dataclass(frozen=True)
+class LustreFails:
+    """FSx can't make the file system: it is told, and the next run makes another one in its place."""
+
+    def __call__(self, site: Site) -> None:
+        # GIVEN a file system that turns FAILED while it is being made
+        site.cloud.fail("create_lustre", cluster=site.names.lustre)
+        wish = SCENARIOS["provision-lustre"].arguments(site)
+        failed = site.engine.run(*wish)
+        assert failed.code != 0
+        assert "File system creation failed" in failed.output
+        first = site.lustre
+        assert first and first in failed.output
+
+        # WHEN it is simply run again
+        said = site.engine.run(*wish).ok().output
+
+        # THEN the failed one went, which was told, and the rest was kept
+        assert f"could not make the Lustre file system {first}" in said
+        assert site.lustre not in (None, first)
+        calls = site.cloud.calls()
+        assert (calls["fsx:CreateFileSystem"], calls["fsx:DeleteFileSystem"]) == (2, 1)
+        once = ("s3:CreateBucket", "efs:CreateFileSystem", "ec2:CreateSubnet", "cloudformation:CreateStack")
+        assert {name: calls[name] for name in once} == dict.fromkeys(once, 1)
+        assert not_as_wished(site, Goal.RUNNING) == []
+        site.engine.run("plan", site.spec(), "--detailed-exitcode").ok()
+
+
+@dataclass(frozen=True)
+class StuckUpdate:
+    """An update that fails, and so does its rollback: what a person can do is said, and giving back works."""
+
+    def __call__(self, site: Site) -> None:
+        # GIVEN an update that CloudFormation can neither carry out nor take back
+        update = SCENARIOS["update-efs"].arguments(site)
+        site.cloud.fail("update", cluster=site.names.cluster)
+        failed = site.engine.run(*update)
+        assert failed.code == 8, failed.output
+        assert "continue-update-rollback" in failed.output
+
+        # WHEN it is run again THEN nothing is changed, and the way out is said
+        before = site.cloud.calls()["cloudformation:UpdateStack"]
+        refused = site.engine.run(*update)
+        assert refused.code == 8 and "continue-update-rollback" in refused.output
+        assert site.cloud.calls()["cloudformation:UpdateStack"] == before
+
+        # WHEN the project is released and applied THEN it is as it was wished, with its data
+        site.engine.run("release", PROJECT, "--yes").ok()
+        assert problems(site, Goal.PARKED, Prepared.READY) == []
+        site.engine.run(*update).ok()
+        assert not_as_wished(site, Goal.RUNNING) == []
 
 
 @dataclass(frozen=True)

@@ -49,6 +49,7 @@ def play(terraform: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[P
             ended = stages[storage, prepared].play(case)
             print(ended.said)
             print(f"{ended.took_s:.1f} s")
-            assert ended.ok, f"{case}: see its output"
+            if not ended.ok:
+                pytest.fail(f"{case}: see its output", pytrace=False)
 
         yield play

@@ -80,19 +80,24 @@ class Operator:
         """Start a worker's run on the operation (tests.crash.one_run)."""
         return self._start((operation.project, operation.id, *arguments), program=_WORKER)
 
-    def run_until(self, kill: Kill, *arguments: str) -> Run:
+    def run_until(self, kill: Kill | Point, *arguments: str) -> Run:
         """Run until a request is the one, and kill engine, Terraform and provider then.
+
+        kill   a point alone: when that request arrives
 
         A run that never comes to such a request ends by itself.
         """
+        if not isinstance(kill, Kill):
+            kill = Kill(kill)
         process = self._start(arguments)
-        met = threading.Event()
+        met, one_by_one = threading.Event(), threading.Lock()
         timer = threading.Timer(kill.later_s, kill_tree, [process.pid])
 
         def hear(request: Request) -> None:
-            if met.is_set() or not kill.point(request):
-                return
-            met.set()
+            with one_by_one:  # answers are sent by several threads
+                if met.is_set() or not kill.point(request):
+                    return
+                met.set()
             if kill.later_s:
                 timer.start()
             else:

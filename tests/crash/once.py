@@ -92,7 +92,7 @@ def made_once(storage: str, goal: Goal, prepared: Prepared) -> dict[str, int]:
     if goal is not Goal.RUNNING or prepared is Prepared.READY:
         return {}
     return {
-        **(_OF_DATA if prepared is Prepared.NOTHING else {}),
+        **(_OF_DATA if prepared.empty else {}),
         **_OF_CLUSTER,
         **(_OF_LUSTRE if storage == "lustre" else {}),
         "ec2:AuthorizeSecurityGroupIngress": _RULES[storage],
@@ -191,7 +191,7 @@ def _data_lost(site: Site, goal: Goal, prepared: Prepared) -> Iterator[str]:
     for name in kept:
         if seen.get(name) != site.facts.get(name):
             yield f"{name} is {seen.get(name)}, and was {site.facts.get(name)}"
-    if goal is Goal.GONE or prepared is Prepared.NOTHING:
+    if goal is Goal.GONE or prepared.empty:
         return
     files = [RESULT]
     if site.storage == "lustre" and goal is Goal.PARKED:

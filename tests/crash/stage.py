@@ -49,9 +49,17 @@ _KEPT = ("home", "projects")
 class Prepared(StrEnum):
     """What stands when a case begins."""
 
+    NEW = "new"
+    """Nothing, and the engine's home is empty."""
     NOTHING = "nothing"
+    """Nothing; the home knows the provider, as it does from its second run on."""
     READY = "ready"
     PARKED = "parked"
+
+    @property
+    def empty(self) -> bool:
+        """Whether there is no project yet."""
+        return self in (Prepared.NEW, Prepared.NOTHING)
 
 
 @dataclass(frozen=True)
@@ -108,8 +116,9 @@ class Site:
         return OperationStore(self.aws, table="provisioner-registry")
 
     def prepare(self, prepared: Prepared) -> None:
+        if prepared is Prepared.NEW:
+            return
         if prepared is Prepared.NOTHING:
-            # The home knows the provider, as it does from its second run on.
             self.engine.run("plan", self._written("known", {})).ok()
             self.engine.run("destroy", "lab-1/known", "--confirm", "lab-1/known").ok()
             return
@@ -212,6 +221,7 @@ def _prepared(cloud: LocalCloud, storage: str, prepared: Prepared, terraform: st
     cloud.begin_here()
     site.prepare(prepared)
     for name in _KEPT:
+        (folder / name).mkdir(exist_ok=True)
         shutil.copytree(folder / name, folder / "prepared" / name, symlinks=True)
     return Site(cloud, aws, site.engine, folder, storage, site.seen())
 

@@ -15,7 +15,9 @@ from tests.crash.cases import (
     KilledAt,
     KilledOnce,
     KilledTwice,
+    LustreFails,
     Replaced,
+    StuckUpdate,
     points,
 )
 from tests.crash.conftest import Play
@@ -57,7 +59,7 @@ def test_one_project_is_killed_twice(play: Play) -> None:
     chance = random.Random(SEED)
     case = KilledTwice(chance.randrange(1, SCENARIOS["provision-efs"].calls), chance.randrange(3, 9))
     print(f"CRASH_SEED={SEED}: {case}")
-    play("efs", Prepared.NOTHING, case)
+    play("efs", Prepared.NEW, case)
 
 
 @pytest.mark.crash
@@ -101,3 +103,13 @@ def test_a_killed_apply_is_destroyed_whole(cluster_fails: bool, play: Play) -> N
 @pytest.mark.crash
 def test_a_killed_replacement_goes_on(play: Play) -> None:
     play("efs", Prepared.NOTHING, Replaced())
+
+
+@pytest.mark.crash
+def test_a_file_system_that_fails_while_it_is_made(play: Play) -> None:
+    play("lustre", Prepared.NOTHING, LustreFails())
+
+
+@pytest.mark.crash
+def test_an_update_that_gets_stuck(play: Play) -> None:
+    play("efs", Prepared.READY, StuckUpdate())

@@ -13,6 +13,7 @@ from engine.errors import (
     CapacityError,
     ClusterError,
     DataAtRisk,
+    DiskFull,
     EngineError,
     NotBootstrapped,
     SharedGroundMissing,
@@ -32,6 +33,7 @@ LOG = Path("logs/pc-lab-1.log")
 
 EXPECTED: dict[str, type[EngineError]] = {
     "lock_plan": StateLocked,
+    "full": DiskFull,
     "prevent_destroy": DataAtRisk,
     "prov_mirror_empty": TerraformMissing,
     "prov_direct": TerraformMissing,
