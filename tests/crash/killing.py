@@ -216,5 +216,7 @@ def operator(cloud: LocalCloud, terraform: str, folder: Path) -> Operator:
         "PROVISIONER_WORKSPACES_DIR": str(folder / "projects"),
         "PROVISIONER_ENDPOINT_URL": cloud.endpoint,
         "PROVISIONER_TERRAFORM": terraform,
+        # The lock of somebody who lives is not waited for.
+        "PROVISIONER_LOCK_WAIT_S": "4",
     }
     return Operator(cloud, environ, folder)
