@@ -48,7 +48,9 @@ def carrying_out(
     lease, operation = engine.operations.claim(
         operation.project, operation.id, engine.owner, now=now, ttl=engine.lease_ttl, dead=is_dead
     )
-    deadline = None if within_s is None else time.monotonic() + within_s
+    deadline = engine.until
+    if deadline is None and within_s is not None:
+        deadline = time.monotonic() + within_s
     duty = take_up(engine, lease, operation, deadline=deadline, margin_s=0)
     with on_duty(engine, duty) as at_work:
         yield at_work

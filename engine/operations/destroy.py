@@ -51,7 +51,7 @@ def destroy(
     Raises   OutOfTime, UnknownProject, NotConfirmed (nothing changed), and what releasing raises
     """
     names = engine.names(vlab_id, project_id)
-    engine = check_ground(engine, names)
+    engine = check_ground(engine.within(within_s), names)
     record = known_record(engine, vlab_id, project_id)
     wish = Wish(Kind.DESTROY, purge_data=purge_data, skip_export=skip_export)
     with carrying_out(engine, vlab_id, project_id, wish, within_s=within_s) as engine:

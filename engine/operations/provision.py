@@ -49,11 +49,12 @@ def provision(
 ) -> Provisioned:
     """Make the project what its spec says. Doing it again changes nothing.
 
-    within_s   the apply is put down after so many seconds; the same call goes on with it
+    within_s   everything is put down after so many seconds; the same call goes on with it
     Raises   NotConfirmed, DataAtRisk, RuleBroken, ClusterUpdateRefused (nothing changed); TerraformError,
              ClusterError (the record says what happened, and the same call again goes on from there);
              OutOfTime
     """
+    engine = engine.within(within_s)
     return carry_out(engine, plan(engine, spec), approve=approve, within_s=within_s)
 
 

@@ -54,7 +54,7 @@ def release(
     Raises   OutOfTime, UnknownProject, NothingToRelease, NotConfirmed (nothing changed); DataAtRisk when the
              export failed for some file (the file system stays)
     """
-    engine = check_ground(engine, engine.names(vlab_id, project_id))
+    engine = check_ground(engine.within(within_s), engine.names(vlab_id, project_id))
     record = records.record_of(engine, vlab_id, project_id)
     if record.phase is Phase.PLANNED and made_nothing(engine, engine.names(vlab_id, project_id)):
         raise NothingToRelease(
