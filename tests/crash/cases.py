@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from engine.local.calls import Request
 from tests.crash.killing import Kill, Moment, arrives, changing_call
-from tests.crash.once import Goal, not_as_wished, problems
+from tests.crash.once import Goal, not_as_wished, wrong
 from tests.crash.stage import PROJECT, Prepared, Site
 
 # The longest that a kill comes after the request that it goes by.
@@ -91,11 +91,11 @@ class KilledOnce:
 def run_again(site: Site, scenario: Scenario) -> None:
     """The next run reaches the wish, nothing was made twice or left over, and there is nothing left to do."""
     site.engine.run(*scenario.arguments(site)).ok()
-    assert problems(site, scenario.goal, scenario.prepared) == []
+    assert wrong(site, scenario.goal, scenario.prepared) == []
     if scenario.command == "apply":
         site.engine.run("plan", site.spec(**dict(scenario.changed)), "--detailed-exitcode").ok()
         # A look changes nothing of what was found.
-        assert problems(site, scenario.goal, scenario.prepared) == []
+        assert wrong(site, scenario.goal, scenario.prepared) == []
 
 
 def points(scenario: Scenario, share: int, seed: int) -> list[KilledOnce]:
@@ -220,7 +220,7 @@ class StuckUpdate:
 
         # WHEN the project is released and applied THEN it is as it was wished, with its data
         site.engine.run("release", PROJECT, "--yes").ok()
-        assert problems(site, Goal.PARKED, Prepared.READY) == []
+        assert wrong(site, Goal.PARKED, Prepared.READY) == []
         site.engine.run(*update).ok()
         assert not_as_wished(site, Goal.RUNNING) == []
 

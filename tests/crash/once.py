@@ -12,6 +12,7 @@ from enum import StrEnum
 from typing import Any
 
 from engine.aws.registry import Registry
+from engine.local.server import LocalCloud
 from engine.model import tags
 from tests.crash.killing import descendants
 from tests.crash.stage import RESULT, UNSAVED, Prepared, Site
@@ -101,11 +102,21 @@ def made_once(storage: str, goal: Goal, prepared: Prepared) -> dict[str, int]:
     }
 
 
-def problems(site: Site, goal: Goal, prepared: Prepared) -> list[str]:
-    """What was made twice, is left over, missing or lost; empty when nothing is wrong."""
+def problems(cloud: LocalCloud, storage: str) -> list[str]:
+    """What was made twice, deleted, or stands there twice, of a project made from nothing since the calls are
+    counted; empty when nothing is wrong.
+
+    storage   "efs" or "lustre"
+    """
+    wanted = made_once(storage, Goal.RUNNING, Prepared.NOTHING)
+    return [*_made_too_often(cloud, wanted), *_there_twice(cloud)]
+
+
+def wrong(site: Site, goal: Goal, prepared: Prepared) -> list[str]:
+    """What was made twice, is left over, missing or lost; empty when nothing is."""
     return [
-        *_made_too_often(site, made_once(site.storage, goal, prepared)),
-        *_there_twice(site),
+        *_made_too_often(site.cloud, made_once(site.storage, goal, prepared)),
+        *_there_twice(site.cloud),
         *not_as_wished(site, goal),
         *_locked(site),
         *_in_registry(site, goal),
@@ -114,8 +125,8 @@ def problems(site: Site, goal: Goal, prepared: Prepared) -> list[str]:
     ]
 
 
-def _made_too_often(site: Site, wanted: Mapping[str, int]) -> Iterator[str]:
-    calls = site.cloud.calls()
+def _made_too_often(cloud: LocalCloud, wanted: Mapping[str, int]) -> Iterator[str]:
+    calls = cloud.calls()
     for name in sorted({*wanted, *filter(_makes, calls)}):
         gone = calls.get(_MADE_ANEW.get(name, ""), 0) if wanted else 0
         count = calls.get(name, 0) - gone
@@ -128,11 +139,11 @@ def _makes(call: str) -> bool:
     return bool(_MAKING.match(call.partition(":")[2])) and call != "fsx:CreateDataRepositoryTask"
 
 
-def _there_twice(site: Site) -> Iterator[str]:
+def _there_twice(cloud: LocalCloud) -> Iterator[str]:
     # The cluster's own stack carries its parent's tags, and so does all that it made.
     addresses = Counter(
         (item["type"], item["tags"][tags.ADDRESS])
-        for item in _made(site)
+        for item in _made(cloud)
         if tags.ADDRESS in item["tags"] and "parallelcluster:cluster-name" not in item["tags"]
     )
     for (kind, address), count in addresses.items():
@@ -144,7 +155,7 @@ def not_as_wished(site: Site, goal: Goal) -> list[str]:
     """What stands there too often or not at all, by kind: against what does when nobody kills anything."""
     there = Counter(
         kind
-        for item in _made(site)
+        for item in _made(site.cloud)
         # Each cluster leaves its log, and each state, node file and report is an object.
         if (kind := f"{item['service']} {item['type']}") not in ("s3 object", "logs log-group")
     )
@@ -156,8 +167,8 @@ def not_as_wished(site: Site, goal: Goal) -> list[str]:
     ]
 
 
-def _made(site: Site) -> list[dict[str, Any]]:
-    return [item for item in site.cloud.inventory() if not item["seeded"]]
+def _made(cloud: LocalCloud) -> list[dict[str, Any]]:
+    return [item for item in cloud.inventory() if not item["seeded"]]
 
 
 def _locked(site: Site) -> Iterator[str]:

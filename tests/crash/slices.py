@@ -28,7 +28,7 @@ from engine.operations.duty import MARGIN_S
 from engine.operations.installation import base_folder
 from engine.terraform.toolchain import prepare
 from tests.crash.killing import ended
-from tests.crash.once import Goal, made_once, problems
+from tests.crash.once import Goal, made_once, wrong
 from tests.crash.stage import PROJECT, Prepared, Site, Stage
 
 PAGE = Path(__file__).parents[2] / "docs/recovery.md"
@@ -64,7 +64,7 @@ class Sliced:
         took_s = time.monotonic() - began
         done = site.operations.require(PROJECT, operation.id)
         assert done.state is State.SUCCEEDED, done
-        assert problems(site, Goal.RUNNING, Prepared.NOTHING) == []
+        assert wrong(site, Goal.RUNNING, Prepared.NOTHING) == []
         calls = site.cloud.calls()
         making = made_once(site.storage, Goal.RUNNING, Prepared.NOTHING)
         made = sum(calls.get(name, 0) for name in making)

@@ -14,7 +14,7 @@ from engine.local.calls import Request
 from engine.model.operation import Operation, State
 from tests.crash.conftest import Play
 from tests.crash.killing import arrives, ended, freeze_tree, wake
-from tests.crash.once import Goal, problems
+from tests.crash.once import Goal, wrong
 from tests.crash.one_run import LOST
 from tests.crash.stage import PROJECT, Prepared, Site
 
@@ -66,7 +66,7 @@ class Frozen:
         if self.locked:
             assert "SUCCEEDED" in ended(site.engine.work(operation)).output
         assert store.require(PROJECT, operation.id).state is State.SUCCEEDED
-        assert problems(site, Goal.RUNNING, Prepared.NOTHING) == []
+        assert wrong(site, Goal.RUNNING, Prepared.NOTHING) == []
 
     def _until_it_stands_still(self, site: Site, operation: Operation) -> tuple[Any, list[int]]:
         worker = site.engine.work(operation, "--lease", str(LEASE_S))
