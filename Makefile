@@ -14,7 +14,7 @@ SCHEMATHESIS_VENV_READY := $(SCHEMATHESIS_VENV)/.ready-$(firstword $(shell cksum
 MODULES := $(sort $(notdir $(wildcard modules/*)))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-pcluster setup-checkov setup-services setup-slurm demo test test-unit test-slurm-older test-slurm-newer lint scan format lock docs package schemas update-policies instance-types plans setup-browser test-browser test-gitlab test-crash setup-schemathesis test-api bench clean test-load test-faults soak
+.PHONY: help setup setup-pcluster setup-checkov setup-services setup-slurm demo test test-unit test-slurm-older test-slurm-newer lint scan format lock docs package schemas update-policies instance-types plans setup-browser test-browser test-gitlab test-crash setup-schemathesis test-api bench clean test-load test-faults soak slices
 
 help: ## Show the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
@@ -88,6 +88,15 @@ test: setup setup-pcluster setup-checkov ## Run every test (real Terraform on th
 # in how many operations the service's worker is stopped.
 test-crash: setup ## Kill the engine at many points and run it again (an hour on two cores)
 	GOGC=400 $(BIN)/python -m pytest -n 2 -m crash tests/crash $(PYTEST_ARGS)
+# CRASH_SEED=N repeats a run, CRASH_POINTS=N sets how many points of random choice there are. Much of the time
+# the AWS provider sleeps, so more processes than cores are at work.
+CRASH_PROCESSES ?= 4
+test-crash: setup ## Kill the engine at more than 200 points and run it again (an hour on two cores)
+	GOGC=400 $(BIN)/python -m pytest -n $(CRASH_PROCESSES) -m crash tests/crash $(PYTEST_ARGS)
+
+# SCALE=N divides forty minutes, the slices and the margin by N.
+slices: setup ## A creation of 40 minutes in slices of time; writes its table to docs/recovery.md (a quarter of an hour)
+	GOGC=400 $(BIN)/python -m tests.crash.slices $(if $(SCALE),--scale $(SCALE)) $(SLICES_ARGS)
 
 # A project costs about 15 s of one processor.
 LOAD_PROJECTS ?= 200

@@ -41,6 +41,7 @@
     |  |  |- CredentialsExpired    they were good; the next run has new ones
     |  |- NotBootstrapped          state bucket or a table is missing
     |  |- WrongRegion              something stands in another region than the settings say
+    |  |- DiskFull                 no space is left on the disk of the engine
     |  |- SharedGroundMissing      the shared VPC, database or provider stack is not there
     |  |- AccountingError          the accounting database, or the function in front of it, failed
     |  |  |- AccountingUnavailable it does not answer now, or others are at work on the same project
@@ -268,6 +269,12 @@ class TerraformInterrupted(TerraformError):
 class BackendError(EngineError):
     code = "BACKEND_ERROR"
     exit_code = 7
+
+
+class DiskFull(BackendError):
+    """No space is left where the engine keeps workspaces, plans and logs. What was made is found again."""
+
+    code = "DISK_FULL"
 
 
 class Unreachable(BackendError):

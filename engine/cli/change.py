@@ -386,7 +386,7 @@ def destroy(
       provisioner destroy lab-1/proj-1 --purge-data --now --confirm lab-1/proj-1
     """
     from engine.operations.destroy import destroy as operation
-    from engine.operations.records import record_of
+    from engine.operations.destroy import known_record
 
     if purge_now and not purge_data:
         raise RequestError("--now goes with --purge-data.", hint="Add --purge-data.")
@@ -394,8 +394,8 @@ def destroy(
     name = f"{vlab_id}/{project_id}"
     with Progress(name) as progress:
         engine = invocation.engine(progress)
-        record = record_of(engine, vlab_id, project_id)
-        due = record.purge_at is not None and record.purge_at <= engine.now()
+        record = known_record(engine, vlab_id, project_id)
+        due = record is not None and record.purge_at is not None and record.purge_at <= engine.now()
         if purge_now or (purge_data and due):
             consequence = f"Destroying {name} for good, with every file in its bucket and its home,"
         elif purge_data:

@@ -74,14 +74,28 @@ def destroy(
     Raises   OutOfTime, UnknownProject, NotConfirmed (nothing changed), and what releasing raises
     """
     names = engine.names(vlab_id, project_id)
-    engine = check_ground(engine, names)
-    record = records.record_of(engine, vlab_id, project_id)
+    engine = check_ground(engine.within(within_s), names)
+    record = known_record(engine, vlab_id, project_id)
     wish = Wish(Kind.DESTROY, purge_data=purge_data, skip_export=skip_export, purge_now=purge_now)
     with (
         holding_workspace(engine, names),
         carrying_out(engine, vlab_id, project_id, wish, within_s=within_s) as engine,
     ):
-        return _destroy(engine, record, wish, approve)
+        return _destroy(engine, record, wish, approve) if record else Destroyed(kept=())
+
+
+def known_record(engine: Engine, vlab_id: str, project_id: str) -> ProjectRecord | None:
+    """The project's record; None where a run forgot the project, as its last step, and died before it could
+    write down that it was done.
+
+    Raises   UnknownProject
+    """
+    record = engine.registry.get(vlab_id, project_id)
+    if record is None:
+        left = engine.operations.active(f"{vlab_id}/{project_id}")
+        if left is None or left.wish.kind is not Kind.DESTROY:
+            return records.record_of(engine, vlab_id, project_id)  # it says what to do
+    return record
 
 
 def _destroy(engine: Engine, record: ProjectRecord, wish: Wish, approve: Approve) -> Destroyed:
@@ -175,7 +189,7 @@ def _purge(engine: Engine, spec: ProjectSpec, approve: Approve, wish: Wish) -> D
 
 
 def _forget(engine: Engine, record: ProjectRecord) -> None:
-    """Remove what the engine kept: state, digest, review, saved plans, keys, address block, workspace, record.
+    """Remove all the engine kept: state, digest, review, saved plans, keys, address block, folder, record.
 
     The state goes first: it is what refuses while somebody else holds its lock. The record goes last:
     a run that was interrupted finds it and comes here again.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
@@ -12,6 +13,7 @@ from typing import Any
 import engine
 from engine.aws.operation_store import OperationStore
 from engine.aws.state_lock import StateLock
+from engine.errors import OutOfTime
 from engine.model.names import Names
 from engine.model.operation import Owner
 from engine.model.prices import PriceTable, load_prices
@@ -35,6 +37,7 @@ class Engine(Place):
 
     owner       who works with it, for leases and locks
     duty        the operation that is being carried out with it; None between operations
+    until       time.monotonic() by which the command must have put everything down; None: no limit
     prices      what cost estimates go by
     policies    folder of the installation's own policies; None: there are none
     """
@@ -46,6 +49,7 @@ class Engine(Place):
     owner: Owner = field(default_factory=this_process)
     lease_ttl: timedelta = TTL
     duty: Duty | None = None
+    until: float | None = None
     prices: PriceTable = field(default_factory=load_prices)
     policies: Path | None = None
     runners: Runners = field(default_factory=Runners, compare=False)
@@ -135,6 +139,10 @@ class Engine(Place):
         """
         if self.duty is not None:
             self.duty.check()
+        elif self.until is not None and time.monotonic() >= self.until:
+            raise OutOfTime(
+                "The time of this command was up before its work began.", hint="Run the same command again."
+            )
 
     def check_owned(self) -> None:
         """To be asked before what was done is recorded.
@@ -154,11 +162,14 @@ class Engine(Place):
         return self.duty.operation.notes.get(name, "") if self.duty else ""
 
     def pause(self, seconds: float) -> None:
-        """Wait, as long as the operation's time and lease last. Raises as `check`."""
-        if self.duty is None:
-            self.runners.pause(seconds)
-        else:
+        """Wait, as long as the command's time and the operation's lease last. Raises as `check`."""
+        if self.duty is not None:
             self.duty.pause(seconds)
+            return
+        self.check()
+        left = seconds if self.until is None else max(0.0, self.until - time.monotonic())
+        self.runners.pause(min(seconds, left))
+        self.check()
 
     def interrupt(self) -> None:
         """Ask every Terraform that runs for this engine to stop gracefully; returns at once."""
@@ -171,6 +182,10 @@ class Engine(Place):
     def on_release(self, version: str) -> Engine:
         """The engine for a cluster of that ParallelCluster release."""
         return self._changed(settings=self.settings.of_release(version))
+
+    def within(self, seconds: float | None) -> Engine:
+        """The engine for a command that must end by itself after so long; None: no limit."""
+        return self if seconds is None else self._changed(until=time.monotonic() + seconds)
 
     def on_duty(self, duty: Duty, reporter: Reporter) -> Engine:
         """The engine at work on an operation; reporter tells of it."""

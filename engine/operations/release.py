@@ -27,7 +27,6 @@ from engine.terraform.state import instances
 from engine.workspace.stack import Presence
 
 _STACK = "module.parallelcluster[0].aws_cloudformation_stack.this"
-_LUSTRE = "module.fsx[0].aws_fsx_lustre_file_system.this"
 
 
 # EC2's answers are consistent eventually (EC2 API reference, "Eventual consistency").
@@ -89,7 +88,7 @@ def _release(
     skip_export: str | None,
     within_s: float | None,
 ) -> Released:
-    engine, planned, record = _plan(engine, vlab_id, project_id)
+    engine, planned, record = _plan(engine.within(within_s), vlab_id, project_id)
     if planned.has_changes:
         approve(planned.review)
     wish = Wish(Kind.RELEASE, skip_export=skip_export)
@@ -117,7 +116,7 @@ def _plan(engine: Engine, vlab_id: str, project_id: str) -> tuple[Engine, Planne
     spec = records.spec_of(record)
     recovery.take_in(engine, spec)
     planned = make_plan(engine, spec, Presence.PARKED)
-    refuse_data_loss(planned.review, allowed=(_LUSTRE,))
+    refuse_data_loss(planned.review, allowed=(lustre.ADDRESS,))
     return engine, planned, record
 
 
@@ -159,8 +158,8 @@ def _park(engine: Engine, planned: Planned, skip_export: str | None) -> lustre.E
         planned.runner.plan(planned.plan_file, destroy=True, targets=(_STACK,))
         planned.runner.apply(planned.plan_file)
     export = lustre.Export()
-    if _LUSTRE in there:
-        export = lustre.give_up(engine, planned.names, there[_LUSTRE], skip_export=skip_export)
+    if lustre.ADDRESS in there:
+        export = lustre.give_up(engine, planned.names, there[lustre.ADDRESS], skip_export=skip_export)
     engine.check()
     engine.reporter.step("Planning what is left", "PARKING")
     rest = plan_again(planned.spec, planned.names, planned.folder, planned.runner)
