@@ -42,7 +42,7 @@ def review_context(engine: Engine, spec: ProjectSpec, names: Names) -> Context:
         own_name=names.cluster.rsplit("-", 1)[-1],
         policy=policy,
         waivers=spec.waivers or (),
-        others=lab_use(engine, engine.registry.list(), besides=spec) if limited else LabUse(),
+        others=_others_of_lab(engine, spec) if limited else LabUse(),
     )
 
 
@@ -55,6 +55,10 @@ def policy_of(settings: Settings) -> Policy:
         required_tags=settings.required_tags,
         allowed_instance_types=settings.allowed_instance_types,
     )
+
+
+def _others_of_lab(engine: Engine, spec: ProjectSpec) -> LabUse:
+    return lab_use(engine, engine.registry.list(vlab_id=spec.vlab_id), besides=spec)
 
 
 def lab_use(engine: Engine, records: Iterable[ProjectRecord], *, besides: ProjectSpec) -> LabUse:

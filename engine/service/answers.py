@@ -52,6 +52,7 @@ class WishShape(TypedDict):
     kind: str
     spec: dict[str, Any] | None
     purge_data: bool
+    purge_now: bool
     skip_export: str | None
 
 
@@ -61,7 +62,7 @@ class OperationShape(TypedDict):
     id: str
     vlab_id: str
     project_id: str
-    kind: Annotated[str, Field(description="provision, release or destroy")]
+    kind: Annotated[str, Field(description="provision, release, destroy or adopt")]
     wish: WishShape
     state: Annotated[str, Field(description="QUEUED, RUNNING, CONTINUES, SUCCEEDED or FAILED")]
     phase: Annotated[str, Field(description="What is being done, in one upper-case word.")]
@@ -134,6 +135,9 @@ class ProjectShape(TypedDict):
     storage: str
     created_at: Time
     updated_at: Time
+    purge_at: Annotated[
+        Time | None, Field(description="From then on its data may be deleted; null: it is kept.")
+    ]
     cluster: ClusterShape
     lustre: str | None
     address_block: str | None

@@ -51,12 +51,14 @@ ROLES = {
 
 COMMANDS = {
     "apply": "apply",
+    "approve": "apply",
     "bootstrap": "bootstrap",
     "destroy": "apply",
     "doctor": "reader",
     "list": "reader",
     "outputs": "reader",
     "plan": "plan",
+    "plans": "reader",
     "redrive": "redrive",
     "refresh-jwks": "apply",
     "release": "apply",
