@@ -85,11 +85,8 @@ test: setup setup-pcluster setup-checkov ## Run every test (real Terraform on th
 	GOGC=400 $(BIN)/python -m pytest -n 5 --dist loadgroup $(PYTEST_ARGS)
 
 # CRASH_SEED=N repeats a run, CRASH_POINTS=N sets how many points of random choice there are, CRASH_OPERATIONS=N
-# in how many operations the service's worker is stopped.
-test-crash: setup ## Kill the engine at many points and run it again (an hour on two cores)
-	GOGC=400 $(BIN)/python -m pytest -n 2 -m crash tests/crash $(PYTEST_ARGS)
-# CRASH_SEED=N repeats a run, CRASH_POINTS=N sets how many points of random choice there are. Much of the time
-# the AWS provider sleeps, so more processes than cores are at work.
+# in how many operations the service's worker is stopped. Much of the time the AWS provider sleeps, so more
+# processes than cores are at work.
 CRASH_PROCESSES ?= 4
 test-crash: setup ## Kill the engine at more than 200 points and run it again (an hour on two cores)
 	GOGC=400 $(BIN)/python -m pytest -n $(CRASH_PROCESSES) -m crash tests/crash $(PYTEST_ARGS)
@@ -105,6 +102,7 @@ LOAD_WORKERS ?= 4
 test-load: setup ## Ask the service for many projects at once: LOAD_PROJECTS=200, LOAD_WORKERS=4
 	GOGC=400 LOAD_PROJECTS=$(LOAD_PROJECTS) LOAD_WORKERS=$(LOAD_WORKERS) \
 	  $(BIN)/python -m pytest -n 0 -s -m load tests/load $(PYTEST_ARGS)
+
 # FAULT_SEED=N repeats a run.
 test-faults: setup ## Let AWS answer with errors, late or not at all, and workers race (half an hour on two cores)
 	GOGC=400 $(BIN)/python -m pytest -n 2 -m faults tests/faults $(PYTEST_ARGS)
