@@ -75,7 +75,8 @@ def carry_out(
         if planned.has_changes:
             engine.check()
             engine.reporter.step("Applying")
-            _apply(engine, replace(planned, runner=engine.runner(planned.names)))
+            runner = engine.runner(planned.names, after=planned.runner)
+            _apply(engine, replace(planned, runner=runner))
         cluster = _require_complete(engine, planned)
     return Provisioned(planned, cluster, planned.has_changes)
 

@@ -74,7 +74,7 @@ def release(
         records.working(engine, spec, Phase.PARKING, done=Phase.PARKED),
     ):
         # Bound to the operation, so that Terraform's lock says which one holds it.
-        planned = replace(planned, runner=engine.runner(planned.names))
+        planned = replace(planned, runner=engine.runner(planned.names, after=planned.runner))
         export = _park(engine, planned, skip_export) if planned.has_changes else lustre.Export()
         give_back(engine, record, planned.names)
     return Released(planned, export, planned.has_changes)
