@@ -5,13 +5,14 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Protocol
 
 import boto3
 from botocore.config import Config
 
 from engine.aws.failures import aws_errors
+from engine.aws.retrying import try_again
 from engine.errors import FieldProblem, InvalidSettings
 from engine.model.secret import Secret
 
@@ -53,7 +54,7 @@ class Patience:
     attempts: int
 
 
-_WORK = Patience(connect_timeout_s=5, read_timeout_s=60, attempts=5)
+_WORK = Patience(connect_timeout_s=5, read_timeout_s=60, attempts=8)
 _LOCAL = Patience(connect_timeout_s=2, read_timeout_s=60, attempts=3)
 _PREFLIGHT = Patience(connect_timeout_s=3, read_timeout_s=10, attempts=2)
 
@@ -101,6 +102,7 @@ class Cloud:
     local               the endpoint is a local cloud: an endpoint is required, the credential chain and
                         the instance metadata service are never asked, and few attempts are made
     s3_use_path_style   bucket in the path, not in the host name; always so for a local cloud
+    attempts            how often a call is made that meets a passing failure (model/passing.py)
     Raises              InvalidSettings when a local cloud has no endpoint; AccessDenied for a broken profile
     """
 
@@ -113,6 +115,7 @@ class Cloud:
         local: bool = False,
         s3_use_path_style: bool = False,
         patience: Patience | None = None,
+        attempts: int | None = None,
         _maker: _ClientMaker | None = None,
     ) -> None:
         if local and not endpoint_url:
@@ -127,6 +130,8 @@ class Cloud:
         self._credentials = credentials or (_LOCAL_CREDENTIALS if local else None)
         self._path_style = s3_use_path_style or local
         self._patience = patience or (_LOCAL if local else _WORK)
+        if attempts is not None:
+            self._patience = replace(self._patience, attempts=attempts)
         self._clients: dict[str, Any] = {}
         self._maker = _maker or _ClientMaker(region)
 
@@ -232,7 +237,9 @@ class Cloud:
                 "aws_secret_access_key": self._credentials.secret_access_key.reveal(),
                 "aws_session_token": token.reveal() if token else None,
             }
-        return self._maker.make(service, endpoint_url=self.endpoint_url, config=self._config(), **keys)
+        client = self._maker.make(service, endpoint_url=self.endpoint_url, config=self._config(), **keys)
+        try_again(client, self._patience.attempts)
+        return client
 
     def _config(self) -> Config:
         return Config(

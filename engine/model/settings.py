@@ -80,6 +80,18 @@ class Settings(Strict):
     lock_wait_s: Annotated[int, Field(ge=0, le=3600), Allowed("a whole number from 0 to 3600")] = Field(
         default=30, description="Seconds to wait for a state that somebody else has locked, then to give up."
     )
+    purge_grace_days: Annotated[int, Field(ge=1, le=90), Allowed("a whole number from 1 to 90")] = Field(
+        default=7,
+        description="Days for which the data of a project that is to be purged is still kept, and can be "
+        "kept for good with `provisioner keep`.",
+    )
+    aws_attempts: Annotated[
+        int, Field(ge=1, le=20), Allowed("a whole number from 1 to 20"), Derived("8; 3 in the local cloud")
+    ] = Field(
+        default_factory=lambda data: 3 if data["cloud"] == "local" else 8,
+        description="How often the engine makes a call to AWS that is throttled, not answered or met by an "
+        "error of AWS's own, before it gives up.",
+    )
     registry_table: rules.TableName = Field(
         default="provisioner-registry",
         description="DynamoDB table of projects and of the addresses they hold.",
@@ -244,6 +256,22 @@ class Settings(Strict):
         default=(),
         description="Instance types that nodes may have, with `*` for any characters; all where left out.",
         examples=[["t3.*", "c7i.*"]],
+    )
+    policies: Annotated[rules.Folder | None, Allowed("a path")] = Field(
+        default=None,
+        description="Folder of policies that every plan must keep to: Rego, run by conftest, and checks for "
+        "checkov. The tool must be on the machine.",
+        examples=["policies"],
+    )
+    plan_approval: Literal["none", "required"] = Field(
+        default="none",
+        description="Whether `apply` takes any plan, or only a saved one that somebody approved. What the "
+        "service is asked for is approved by whoever may call it.",
+    )
+    plan_days: Annotated[int, Field(ge=1, le=90), Allowed("a whole number from 1 to 90")] = Field(
+        default=30,
+        description="How long a saved plan may be applied. The state bucket deletes it then, once "
+        "`provisioner bootstrap` was run.",
     )
     log_retention_days: rules.RetentionDays = Field(
         default=90, description="How long CloudWatch keeps the clusters' logs; 0 is for ever."

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
@@ -12,6 +13,7 @@ from typing import Any
 import engine
 from engine.aws.operation_store import OperationStore
 from engine.aws.state_lock import StateLock
+from engine.errors import OutOfTime
 from engine.model.names import Names
 from engine.model.operation import Owner
 from engine.model.prices import PriceTable, load_prices
@@ -25,6 +27,7 @@ from engine.terraform.environment import terraform_environment
 from engine.terraform.processes import proof_of_death, this_process
 from engine.terraform.provider import Reuse
 from engine.terraform.runner import Runner
+from engine.terraform.runner import StateLock as RunnersLock
 from engine.terraform.toolchain import Toolchain, prepare
 
 
@@ -34,7 +37,9 @@ class Engine(Place):
 
     owner       who works with it, for leases and locks
     duty        the operation that is being carried out with it; None between operations
+    until       time.monotonic() by which the command must have put everything down; None: no limit
     prices      what cost estimates go by
+    policies    folder of the installation's own policies; None: there are none
     """
 
     environ: Mapping[str, str]
@@ -44,7 +49,9 @@ class Engine(Place):
     owner: Owner = field(default_factory=this_process)
     lease_ttl: timedelta = TTL
     duty: Duty | None = None
+    until: float | None = None
     prices: PriceTable = field(default_factory=load_prices)
+    policies: Path | None = None
     runners: Runners = field(default_factory=Runners, compare=False)
 
     @cached_property
@@ -83,7 +90,7 @@ class Engine(Place):
         return runner
 
     def runner_in(
-        self, folder: Path, *, project: str, log_path: Path, lock: StateLock | None = None
+        self, folder: Path, *, project: str, log_path: Path, lock: RunnersLock | None = None
     ) -> Runner:
         """Terraform in a folder that holds a root; `project` is what messages call it.
 
@@ -138,6 +145,10 @@ class Engine(Place):
         """
         if self.duty is not None:
             self.duty.check()
+        elif self.until is not None and time.monotonic() >= self.until:
+            raise OutOfTime(
+                "The time of this command was up before its work began.", hint="Run the same command again."
+            )
 
     def check_owned(self) -> None:
         """To be asked before what was done is recorded.
@@ -157,11 +168,14 @@ class Engine(Place):
         return self.duty.operation.notes.get(name, "") if self.duty else ""
 
     def pause(self, seconds: float) -> None:
-        """Wait, as long as the operation's time and lease last. Raises as `check`."""
-        if self.duty is None:
-            self.runners.pause(seconds)
-        else:
+        """Wait, as long as the command's time and the operation's lease last. Raises as `check`."""
+        if self.duty is not None:
             self.duty.pause(seconds)
+            return
+        self.check()
+        left = seconds if self.until is None else max(0.0, self.until - time.monotonic())
+        self.runners.pause(min(seconds, left))
+        self.check()
 
     def interrupt(self) -> None:
         """Ask every Terraform that runs for this engine to stop gracefully; returns at once."""
@@ -174,6 +188,10 @@ class Engine(Place):
     def on_release(self, version: str) -> Engine:
         """The engine for a cluster of that ParallelCluster release."""
         return self._changed(settings=self.settings.of_release(version))
+
+    def within(self, seconds: float | None) -> Engine:
+        """The engine for a command that must end by itself after so long; None: no limit."""
+        return self if seconds is None else self._changed(until=time.monotonic() + seconds)
 
     def on_duty(self, duty: Duty, reporter: Reporter) -> Engine:
         """The engine at work on an operation; reporter tells of it."""
@@ -217,6 +235,7 @@ def open_engine(
         environ=environ,
         home=base / settings.home,
         workspaces=base / settings.workspaces_dir,
+        policies=base / settings.policies if settings.policies else None,
         reporter=reporter,
         now=lambda: datetime.now(UTC),
         catalogue=load_catalogue() if catalogue is None else catalogue,

@@ -12,6 +12,7 @@ from engine.errors import EngineError, InvalidSpec
 from engine.model.spec import ProjectSpec
 from engine.operations import records
 from engine.operations.engine import Engine
+from engine.operations.holding import holding_workspace
 from engine.operations.many import Outcome, carry_out_all
 from engine.operations.planning import Ground, Planned, check_ground, check_spec, make_plan
 from engine.operations.reporting import Reporter
@@ -117,9 +118,11 @@ def plan_all(
 def _planned(engine: Engine, spec: ProjectSpec, presence: Presence, ground: Ground) -> Planned:
     if presence is Presence.RUNNING:
         check_spec(engine, spec)
-    engine = check_ground(engine, engine.names(spec.vlab_id, spec.project_id), ground)
-    record = records.note_planned(engine, spec)
-    return make_plan(engine, spec, presence, record=record)
+    names = engine.names(spec.vlab_id, spec.project_id)
+    with holding_workspace(engine, names):
+        engine = check_ground(engine, names, ground)
+        record = records.note_planned(engine, spec)
+        return make_plan(engine, spec, presence, record=record)
 
 
 def _line(planned: Planned) -> PlanLine:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import threading
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import partial
 from pathlib import Path
+from typing import Any
 
-from engine.aws import accounting_function, addresses, clusters, preflight
+from engine.aws import accounting_function, addresses, buckets, clusters, preflight
 from engine.aws.registry import ProjectRecord
 from engine.aws.session import Cloud
 from engine.aws.shared_ground import find_shared_ground
@@ -22,7 +25,9 @@ from engine.operations.engine import Engine
 from engine.operations.folders import check_folder, write_workspace
 from engine.operations.policy import review_context
 from engine.operations.rendering import fingerprint, remember, rendered
-from engine.review.context import Context
+from engine.operations.user_policies import check_plan
+from engine.review.context import Context, PolicyResult
+from engine.review.document import review_json
 from engine.review.model import Review
 from engine.review.plan import build_review
 from engine.review.reports import REPORTS, reports
@@ -110,12 +115,13 @@ def check_ground(engine: Engine, names: Names, ground: Ground | None = None) -> 
     _ = engine.toolchain
     ground = ground or Ground()
     ground.check_backend(engine)
-    engine = _on_its_release(engine, names)
+    engine = on_its_release(engine, names)
     ground.check_shared(engine)
     return engine
 
 
-def _on_its_release(engine: Engine, names: Names) -> Engine:
+def on_its_release(engine: Engine, names: Names) -> Engine:
+    """The engine on the ParallelCluster release of the project's cluster, where one stands."""
     version = clusters.standing_version(engine.cloud, names.cluster)
     if version is None or version == engine.settings.pcluster_version:
         return engine
@@ -149,16 +155,26 @@ def ground_names(engine: Engine) -> dict[str, str]:
 def reserve_block(cloud: Cloud, settings: Settings, project: str, *, now: datetime) -> str:
     """The project's own address block; the same one each time until it is released.
 
+    A claim that cannot be made true is mended: one whose block somebody else's subnet has taken is
+    exchanged, and where the project's subnet stands although its claim is gone, that block is claimed.
     Raises   NoAddressLeft, NotBootstrapped, BackendError
     """
+    table = settings.registry_table
+    subnets = addresses.standing_subnets(cloud)
+    own = [subnet.cidr for subnet in subnets if subnet.project == project]
+    others = [subnet for subnet in subnets if subnet.project != project]
+    held = addresses.get_claim(cloud, table, project=project)
+    if held is not None and not own and any(subnet.touches(held.cidr) for subnet in others):
+        addresses.release_block(cloud, table, project=project, token=held.token)
     claim = addresses.claim_block(
         cloud,
-        settings.registry_table,
+        table,
         ranges=settings.address_ranges,
         prefix_length=settings.address_prefix_length,
         project=project,
         now=now,
-        occupied=addresses.occupied_cidrs(cloud),
+        occupied=[subnet.cidr for subnet in others],
+        wanted=own[0] if own else None,
     )
     return claim.cidr
 
@@ -210,14 +226,31 @@ def make_plan(
         stored = None
     engine.check()
     engine.reporter.step("Planning", "PLANNING")
-    return plan_again(
+    planned = plan_again(
         spec,
         names,
         folder,
         runner,
         sweep=adopt.Sweep(engine, names, runner, stored=stored),
         context=review_context(engine, spec, names),
+        # They are for what is made, as all rules of the installation; nothing holds up a release.
+        policies=partial(check_plan, engine) if presence is Presence.RUNNING else None,
     )
+    keep_review(engine, planned)
+    return planned
+
+
+def keep_review(engine: Engine, planned: Planned) -> None:
+    """Keep the review beside the project's state, where the service's API reads it. Only operations do:
+    a plan that a person looks at and leaves says nothing of the project. Safe to repeat.
+
+    The object   {"operation_id": …, "plan": the review as plan.json has it}
+    """
+    if engine.duty is None:
+        return
+    kept = {"operation_id": engine.duty.operation.id, "plan": review_json(planned.review)}
+    bucket, key = engine.settings.state_bucket, planned.names.review_key
+    buckets.keep_object(engine.cloud, bucket, key, json.dumps(kept).encode())
 
 
 def plan_again(
@@ -228,11 +261,13 @@ def plan_again(
     *,
     sweep: adopt.Sweep | None = None,
     context: Context | None = None,
+    policies: Callable[[Mapping[str, Any]], tuple[PolicyResult, ...]] | None = None,
 ) -> Planned:
     """Plan a workspace that is generated and initialised.
 
     sweep     what it finds to be there already is imported in place of being made
     context   what the review goes by beside the plan; None: neither costs nor the installation's rules
+    policies  says what of the installation's own policies a plan breaks
     """
     plan_file = folder / PLAN_FILE
     result = runner.plan(plan_file)
@@ -240,6 +275,8 @@ def plan_again(
     while sweep is not None and sweep.finds(shown):
         result = runner.plan(plan_file, replace=sweep.replace)
         shown = runner.show_plan(plan_file)
+    if context is not None and policies is not None:
+        context = replace(context, policy_results=policies(shown))
     own_queues = spec.queues is not None
     review = build_review(shown, project=names.project, own_queues=own_queues, context=context)
     for name, text in reports(review).items():

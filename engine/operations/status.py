@@ -49,6 +49,7 @@ class ProjectStatus:
             "storage": self.spec.storage.kind,
             "created_at": self.record.created_at.isoformat(),
             "updated_at": self.record.updated_at.isoformat(),
+            "purge_at": self.record.purge_at.isoformat() if self.record.purge_at else None,
             "cluster": {
                 "name": self.record.cluster,
                 "status": self.cluster.status,

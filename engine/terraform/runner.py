@@ -324,19 +324,27 @@ class Runner:
         *,
         destroy: bool = False,
         refresh: bool = True,
+        refresh_only: bool = False,
         variables: Mapping[str, Any] | None = None,
         targets: Sequence[str] = (),
         replace: Sequence[str] = (),
     ) -> PlanResult:
         """Plan into a file (0600). When this raises, there is no such file.
 
+        refresh_only   change nothing but the state: the plan says what is not as the state has it
         targets   addresses: nothing but these and what they need is planned
         replace   addresses that are made anew, whatever their configuration says
         """
         out = out.absolute()
         out.unlink(missing_ok=True)
         line = self._commands.plan_line(
-            out, destroy=destroy, refresh=refresh, variables=variables, targets=targets, replace=replace
+            out,
+            destroy=destroy,
+            refresh=refresh,
+            refresh_only=refresh_only,
+            variables=variables,
+            targets=targets,
+            replace=replace,
         )
         try:
             ended = self._run("plan", line, check=False)

@@ -66,13 +66,18 @@ def render_workspace(
     rendered = {
         ROOT_FILE: _json(root),
         SPEC_FILE: dump_spec(spec),
-        LOCK_FILE: (files("engine.workspace") / "templates" / "terraform.lock.hcl").read_text("utf-8"),
+        LOCK_FILE: lock_file(),
         README_FILE: _readme(spec, names, settings, presence),
     }
     if presence is not Presence.REMOVED:
         rendered[CLUSTER_FILE] = configuration
         rendered[VARIABLES_FILE] = _json({"parked": presence is Presence.PARKED, "subnet_cidr": subnet_cidr})
     return dict(sorted(rendered.items()))
+
+
+def lock_file() -> str:
+    """Terraform's lock file of every workspace: versions and hashes of the providers."""
+    return (files("engine.workspace") / "templates" / "terraform.lock.hcl").read_text("utf-8")
 
 
 def module_names(spec: ProjectSpec, presence: Presence) -> tuple[str, ...]:

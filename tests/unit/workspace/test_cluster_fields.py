@@ -44,6 +44,8 @@ REACH_NO_CLUSTER: dict[str, Any] = {
     "state_bucket": "another-bucket",
     "lock_table": "other",
     "lock_wait_s": 5,
+    "aws_attempts": 5,
+    "purge_grace_days": 3,
     "registry_table": "another",
     "operations_queue": "another.fifo",
     "event_bus": "default",
@@ -64,6 +66,9 @@ REACH_NO_CLUSTER: dict[str, Any] = {
     "lab_max_usd_per_hour": 50,
     "required_tags": ["cost-center"],
     "allowed_instance_types": ["t3.*"],
+    "policies": "policies",
+    "plan_approval": "required",
+    "plan_days": 7,
 }
 
 
