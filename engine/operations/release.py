@@ -139,7 +139,7 @@ def await_subnet_gone(engine: Engine, project: str) -> None:
     Raises   SubnetStands
     """
     deadline = time.monotonic() + (_SUBNET_PATIENCE_S if engine.settings.cloud == "aws" else 1)
-    while there := [one for one in addresses.standing_subnets(engine.cloud) if one.project == project]:
+    while there := addresses.standing_subnets(engine.cloud, project=project):
         if time.monotonic() > deadline:
             named = ", ".join(f"{subnet.id} ({subnet.cidr})" for subnet in there)
             raise SubnetStands(
