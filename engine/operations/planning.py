@@ -160,10 +160,15 @@ def reserve_block(cloud: Cloud, settings: Settings, project: str, *, now: dateti
     Raises   NoAddressLeft, NotBootstrapped, BackendError
     """
     table = settings.registry_table
+    held = addresses.get_claim(cloud, table, project=project)
+    # The usual case, which must not look at every subnet of the VPC: nobody else stands there.
+    if held is not None:
+        touching = addresses.standing_subnets(cloud, touching=held.cidr)
+        if all(subnet.project == project for subnet in touching):
+            return held.cidr
     subnets = addresses.standing_subnets(cloud)
     own = [subnet.cidr for subnet in subnets if subnet.project == project]
     others = [subnet for subnet in subnets if subnet.project != project]
-    held = addresses.get_claim(cloud, table, project=project)
     if held is not None and not own and any(subnet.touches(held.cidr) for subnet in others):
         addresses.release_block(cloud, table, project=project, token=held.token)
     claim = addresses.claim_block(

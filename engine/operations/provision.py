@@ -107,7 +107,7 @@ def _make(engine: Engine, planned: Planned, failed: LustreFileSystem | None) -> 
             lustre.remove_failed(engine, planned.names, failed)
         engine.check()
         engine.reporter.step("Applying")
-        _apply(engine, replace(planned, runner=engine.runner(planned.names)))
+        _apply(engine, replace(planned, runner=engine.runner(planned.names, after=planned.runner)))
     return _require_complete(engine, planned)
 
 
