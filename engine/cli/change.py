@@ -225,7 +225,7 @@ def _apply_spec(invocation: Invocation, spec: Path, yes: bool, within_s: float |
         done = provision(
             invocation.engine(progress),
             wanted,
-            approve=_approval(progress, "Apply this plan?", yes),
+            approve=approval(progress, "Apply this plan?", yes),
             within_s=within_s,
         )
     _show_applied(done)
@@ -247,7 +247,7 @@ def _apply_saved(
         done = apply_plan(
             invocation.engine(progress),
             digest,
-            approve=_approval(progress, "Apply this plan?", yes),
+            approve=approval(progress, "Apply this plan?", yes),
             spec=wanted,
             project=project,
             approved_by=approved_by,
@@ -294,7 +294,7 @@ def release(
             invocation.engine(progress),
             vlab_id,
             project_id,
-            approve=_approval(progress, "Release the cluster?", yes),
+            approve=approval(progress, "Release the cluster?", yes),
             skip_export=skip_export,
             within_s=within_s,
         )
@@ -351,7 +351,7 @@ def destroy(
             vlab_id,
             project_id,
             purge_data=purge_data,
-            approve=_approval(progress, "", assume_yes=True),
+            approve=approval(progress, "", assume_yes=True),
             skip_export=skip_export,
             within_s=within_s,
         )
@@ -405,7 +405,9 @@ def _show_reports(planned: Planned) -> None:
     note("Reports: " + ", ".join(str(path) for path in planned.reports()))
 
 
-def _approval(progress: Progress, question: str, assume_yes: bool) -> Approve:
+def approval(progress: Progress, question: str, assume_yes: bool) -> Approve:
+    """Shows the review, and asks."""
+
     def approve(review: Review) -> None:
         with progress.paused():
             show_review(review)

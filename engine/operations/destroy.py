@@ -74,7 +74,7 @@ def _destroy(engine: Engine, record: ProjectRecord, wish: Wish, approve: Approve
         release(engine, vlab_id, project_id, approve=approve, skip_export=skip_export)
         return Destroyed(
             kept=(
-                f"bucket {names.bucket}",
+                f"bucket {engine.names_of(records.spec_of(record)).bucket}",
                 f"EFS home {names.efs}",
                 f"accounting database {names.database}",
                 f"job records {names.job_log_group}",
@@ -84,7 +84,7 @@ def _destroy(engine: Engine, record: ProjectRecord, wish: Wish, approve: Approve
 
 
 def _purge(engine: Engine, spec: ProjectSpec, approve: Approve, skip_export: str) -> Destroyed:
-    names = engine.names(spec.vlab_id, spec.project_id)
+    names = engine.names_of(spec)
     recovery.take_in(engine, spec)
     planned = make_plan(engine, spec, Presence.REMOVED)
     if not all(one.address.startswith(_PARKED) for one in instances(read_state(engine, names))):

@@ -27,6 +27,7 @@ from engine.review.model import Review
 from engine.review.plan import build_review
 from engine.review.reports import REPORTS, reports
 from engine.terraform.runner import Runner
+from engine.workspace.imports import named_imports
 from engine.workspace.render import module_names, render_workspace
 from engine.workspace.stack import Presence
 
@@ -134,7 +135,7 @@ def write_project(
     engine: Engine, spec: ProjectSpec, presence: Presence, *, folder: Path | None = None
 ) -> Path:
     """Generate the project's workspace on disk, its address block reserved; gives the folder."""
-    names = engine.names(spec.vlab_id, spec.project_id)
+    names = engine.names_of(spec)
     folder = folder or engine.folder(names)
     # Before a block is reserved: a refusal must leave nothing behind.
     check_folder(folder, spec.vlab_id, spec.project_id)
@@ -153,7 +154,7 @@ def make_plan(engine: Engine, spec: ProjectSpec, presence: Presence) -> Planned:
     Raises   what rendering, the registry and Terraform raise; nothing but the reservation of the
              address block was changed then
     """
-    names = engine.names(spec.vlab_id, spec.project_id)
+    names = engine.names_of(spec)
     engine.check()
     engine.reporter.step("Generating the workspace", "PLANNING")
     folder = write_project(engine, spec, presence)
@@ -165,12 +166,15 @@ def make_plan(engine: Engine, spec: ProjectSpec, presence: Presence) -> Planned:
     repair.untaint_healthy(engine, names, runner)
     engine.check()
     engine.reporter.step("Planning", "PLANNING")
+    sweep = adopt.Sweep(engine, names, runner)
+    if spec.existing is not None and presence is not Presence.REMOVED:
+        sweep.take_over(named_imports(spec))
     return plan_again(
         spec,
         names,
         folder,
         runner,
-        sweep=adopt.Sweep(engine, names, runner),
+        sweep=sweep,
         context=review_context(engine, spec, names),
         # They are for what is made, as all rules of the installation; nothing holds up a release.
         policies=partial(check_plan, engine) if presence is Presence.RUNNING else None,
