@@ -14,7 +14,7 @@ SCHEMATHESIS_VENV_READY := $(SCHEMATHESIS_VENV)/.ready-$(firstword $(shell cksum
 MODULES := $(sort $(notdir $(wildcard modules/*)))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-pcluster setup-checkov setup-services setup-slurm demo test test-unit test-slurm-older test-slurm-newer lint scan format lock docs package schemas update-policies instance-types plans setup-browser test-browser test-crash setup-schemathesis test-api bench clean
+.PHONY: help setup setup-pcluster setup-checkov setup-services setup-slurm demo test test-plans test-unit test-slurm-older test-slurm-newer lint scan format lock docs package schemas update-policies instance-types plans setup-browser test-browser test-crash setup-schemathesis test-api bench clean
 
 help: ## Show the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
@@ -87,6 +87,9 @@ test: setup setup-pcluster setup-checkov ## Run every test (real Terraform on th
 # CRASH_SEED=N repeats a run, CRASH_POINTS=N sets how many points of random choice there are.
 test-crash: setup ## Kill the engine at many points and run it again (an hour on two cores)
 	GOGC=400 $(BIN)/python -m pytest -n 2 -m crash tests/crash $(PYTEST_ARGS)
+
+test-plans: setup ## Run the long tests of drift and adoption (ten minutes on two cores)
+	GOGC=400 $(BIN)/python -m pytest -n 2 -m plans tests/functional $(PYTEST_ARGS)
 
 test-unit: setup ## Run the tests that start nothing
 	$(BIN)/python -m pytest tests/unit tests/golden $(PYTEST_ARGS)
