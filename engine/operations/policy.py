@@ -77,7 +77,7 @@ def _use_of(engine: Engine, record: ProjectRecord, prices: PriceTable) -> LabUse
         spec = spec_of(record)
     except InvalidSpec:
         return LabUse(1, vcpus_known=False, cost_known=False)
-    names = engine.names_of(spec)
+    names = engine.names(spec.vlab_id, spec.project_id)
     shape = shape_of(_configuration(engine, spec, names))
     if shape is None:
         return LabUse(1, vcpus_known=False, cost_known=False)
