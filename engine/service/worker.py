@@ -8,8 +8,9 @@ out again, and after some such times it becomes a dead letter.
 from __future__ import annotations
 
 import os
+import random
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import cache
@@ -20,11 +21,13 @@ from engine.aws.events import publish
 from engine.aws.queue import Queue, Received, read_task
 from engine.errors import BusyError, EngineError, LeaseLost, RequestError
 from engine.model.operation import Event, Operation, Owner, State
+from engine.operations.drift import drift
 from engine.operations.engine import Engine, open_engine
 from engine.operations.installation import base_folder, read_catalogue, read_prices, read_settings
 from engine.operations.reporting import Silent
 from engine.operations.sweep import ask_for_due_purges, send_lost
 from engine.operations.work import work
+from engine.review.drift import DriftReport, Standing
 from engine.service.logging import about, count, logger, note
 from engine.service.tracing import span
 from engine.terraform.processes import lambda_request
@@ -36,12 +39,15 @@ if TYPE_CHECKING:
 _LAST_S = 5.0
 # As long as a run lasts at most: five tries then last longer than any command that a person has under way.
 _AGAIN_S = 900
+# What a look at one project may take: nothing is begun that Lambda would end.
+_A_LOOK_S = 120
 FOLDER_VARIABLE = "PROVISIONER_INTERNAL_FOLDER"
 """Where relative folders of the settings start, if not where a Lambda function may write."""
 # The only place of a Lambda function that can be written to.
 _LAMBDA_FOLDER = "/tmp/provisioner"  # noqa: S108
 
 _Work = Callable[..., Operation]
+_Drift = Callable[[Engine, Sequence[tuple[str, str]]], DriftReport]
 
 
 class Context(Protocol):
@@ -57,7 +63,7 @@ def handler(event: Mapping[str, Any], context: Context) -> dict[str, Any]:
     """What Lambda calls: with a batch of SQS FIFO messages (of one message, as it is set up), or by the clock
     with {"schedule": name} (modules/service)."""
     if "schedule" in event:
-        return worker().by_the_clock(str(event["schedule"]))
+        return worker().by_the_clock(str(event["schedule"]), context)
     return worker().answer(event, context)
 
 
@@ -91,11 +97,12 @@ class Run:
 
 
 class Worker:
-    """Works through messages. carry_out is `engine.operations.work.work`, but for tests."""
+    """Works through messages. carry_out and drift are those of `engine.operations`, but for tests."""
 
-    def __init__(self, engine: Engine, *, carry_out: _Work = work) -> None:
+    def __init__(self, engine: Engine, *, carry_out: _Work = work, drift: _Drift = drift) -> None:
         self.engine = engine
         self._carry_out = carry_out
+        self._drift = drift
         self.queue = Queue(engine.cloud, engine.settings.operations_queue)
 
     def answer(self, event: Mapping[str, Any], context: Context) -> dict[str, Any]:
@@ -111,23 +118,54 @@ class Worker:
                 self._hold(record)
         return {"batchItemFailures": [{"itemIdentifier": message_id} for message_id in failed]}
 
-    def by_the_clock(self, schedule: str) -> dict[str, Any]:
-        """What is done once in a while: `sweep` sends lost operations again, and purges data whose time has
-        come. Gives their ids.
+    def by_the_clock(self, schedule: str, context: Context) -> dict[str, Any]:
+        """What is done once in a while:
 
-        Raises   RequestError for a schedule of another name
+        sweep   sends lost operations again, and purges data whose time has come; gives their ids
+        drift   looks which projects are not as they were left at AWS; gives them, and how many were looked at
+        Raises  RequestError for a schedule of another name
         """
-        if schedule != "sweep":
-            raise RequestError(f"The worker knows no schedule {schedule!r}.", hint="There is one: sweep.")
         with about():
-            sent = send_lost(self.engine, self.queue)
-            for operation in sent:
-                logger.warning("was lost", project=operation.project, operation_id=operation.id)
-            due = ask_for_due_purges(self.engine, self.queue)
-            for operation in due:
-                logger.info("its data is due", project=operation.project, operation_id=operation.id)
-            logger.info("swept", sent=len(sent), due=len(due))
+            match schedule:
+                case "sweep":
+                    return self._sweep()
+                case "drift":
+                    return self._look_for_drift(_run(context).deadline or 0.0)
+        raise RequestError(
+            f"The worker knows no schedule {schedule!r}.", hint="There are two: sweep and drift."
+        )
+
+    def _sweep(self) -> dict[str, Any]:
+        sent = send_lost(self.engine, self.queue)
+        for operation in sent:
+            logger.warning("was lost", project=operation.project, operation_id=operation.id)
+        due = ask_for_due_purges(self.engine, self.queue)
+        for operation in due:
+            logger.info("its data is due", project=operation.project, operation_id=operation.id)
+        logger.info("swept", sent=len(sent), due=len(due))
         return {"sent": [operation.id for operation in [*sent, *due]]}
+
+    def _look_for_drift(self, deadline: float) -> dict[str, Any]:
+        """One project after another while there is time. In an order of its own each time, so that in some
+        nights all are looked at, however many there are."""
+        records = list(self.engine.registry.list())
+        random.shuffle(records)
+        looked, drifted = 0, []
+        for record in records:
+            if deadline - time.monotonic() < _A_LOOK_S:
+                logger.warning("no time for all", looked=looked, projects=len(records))
+                break
+            for found in self._drift(self.engine, [(record.vlab_id, record.project_id)]).projects:
+                looked += 1
+                if found.standing is Standing.DRIFTED:
+                    drifted.append(found.project)
+                    told = [line for one in found.drifted for line in one.told or (one.change.address,)]
+                    logger.warning("has drifted", project=found.project, owner=found.owner, what=told)
+                elif found.standing is Standing.FAILED:
+                    logger.warning("could not be looked at", project=found.project, because=found.because)
+                count("drift", str(found.standing), seconds=0.0)
+        logger.info("looked for drift", looked=looked, drifted=len(drifted))
+        return {"looked_at": looked, "drifted": sorted(drifted)}
 
     def _hold(self, record: Mapping[str, Any]) -> None:
         """Have a message that is given back handed out again in a while: by itself the queue would wait for
