@@ -8,9 +8,8 @@ out again, and after some such times it becomes a dead letter.
 from __future__ import annotations
 
 import os
-import random
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import cache
@@ -26,8 +25,8 @@ from engine.operations.engine import Engine, open_engine
 from engine.operations.installation import base_folder, read_catalogue, read_prices, read_settings
 from engine.operations.reporting import Silent
 from engine.operations.sweep import ask_for_due_purges, send_lost
+from engine.operations.watch import Look, watch
 from engine.operations.work import work
-from engine.review.drift import DriftReport, Standing
 from engine.service.logging import about, count, logger, note
 from engine.service.tracing import span
 from engine.terraform.processes import lambda_request
@@ -39,15 +38,12 @@ if TYPE_CHECKING:
 _LAST_S = 5.0
 # As long as a run lasts at most: five tries then last longer than any command that a person has under way.
 _AGAIN_S = 900
-# What a look at one project may take: nothing is begun that Lambda would end.
-_A_LOOK_S = 120
 FOLDER_VARIABLE = "PROVISIONER_INTERNAL_FOLDER"
 """Where relative folders of the settings start, if not where a Lambda function may write."""
 # The only place of a Lambda function that can be written to.
 _LAMBDA_FOLDER = "/tmp/provisioner"  # noqa: S108
 
 _Work = Callable[..., Operation]
-_Drift = Callable[[Engine, Sequence[tuple[str, str]]], DriftReport]
 
 
 class Context(Protocol):
@@ -97,12 +93,12 @@ class Run:
 
 
 class Worker:
-    """Works through messages. carry_out and drift are those of `engine.operations`, but for tests."""
+    """Works through messages. carry_out and look are those of engine.operations, but for tests."""
 
-    def __init__(self, engine: Engine, *, carry_out: _Work = work, drift: _Drift = drift) -> None:
+    def __init__(self, engine: Engine, *, carry_out: _Work = work, look: Look = drift) -> None:
         self.engine = engine
         self._carry_out = carry_out
-        self._drift = drift
+        self._look = look
         self.queue = Queue(engine.cloud, engine.settings.operations_queue)
 
     def answer(self, event: Mapping[str, Any], context: Context) -> dict[str, Any]:
@@ -146,24 +142,15 @@ class Worker:
         return {"sent": [operation.id for operation in [*sent, *due]]}
 
     def _look_for_drift(self, deadline: float) -> dict[str, Any]:
-        """One project after another while there is time. In an order of its own each time, so that in some
-        nights all are looked at, however many there are."""
-        records = list(self.engine.registry.list())
-        random.shuffle(records)
         looked, drifted = 0, []
-        for record in records:
-            if deadline - time.monotonic() < _A_LOOK_S:
-                logger.warning("no time for all", looked=looked, projects=len(records))
-                break
-            for found in self._drift(self.engine, [(record.vlab_id, record.project_id)]).projects:
-                looked += 1
-                if found.standing is Standing.DRIFTED:
-                    drifted.append(found.project)
-                    told = [line for one in found.drifted for line in one.told or (one.change.address,)]
-                    logger.warning("has drifted", project=found.project, owner=found.owner, what=told)
-                elif found.standing is Standing.FAILED:
-                    logger.warning("could not be looked at", project=found.project, because=found.because)
-                count("drift", str(found.standing), seconds=0.0)
+        for seen in watch(self.engine, deadline=deadline, look=self._look):
+            looked += 1
+            if seen.drifted:
+                drifted.append(seen.project)
+                logger.warning("has drifted", project=seen.project, owner=seen.owner, what=seen.what)
+            elif seen.failed:
+                logger.warning("could not be looked at", project=seen.project, because=seen.what)
+            count("drift", seen.standing, seconds=0.0)
         logger.info("looked for drift", looked=looked, drifted=len(drifted))
         return {"looked_at": looked, "drifted": sorted(drifted)}
 

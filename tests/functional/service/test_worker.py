@@ -217,13 +217,13 @@ def test_the_clock_looks_for_drift_while_there_is_time(
         one = found.get(looked[-1], ProjectDrift(looked[-1], Standing.CLEAN))
         return DriftReport(NOW, "123456789012", "us-east-1", (one,))
 
-    worker = Worker(worker.engine, drift=drift)
+    worker = Worker(worker.engine, look=drift)
     # WHEN there is time THEN all are looked at, and what is amiss is told
     assert worker.by_the_clock("drift", Lambda()) == {"looked_at": 5, "drifted": ["lab/p1"]}
     lines = [json.loads(line) for line in log.getvalue().splitlines()]
     (told,) = [line for line in lines if line.get("message") == "has drifted"]
     assert (told["project"], told["what"]) == ("lab/p1", ["It is public."])
-    assert any(line.get("because") == "ACCESS_DENIED: no" for line in lines)
+    assert any(line.get("because") == ["ACCESS_DENIED: no"] for line in lines)
     metrics = [json.loads(line) for line in capsys.readouterr().out.splitlines() if '"_aws"' in line]
     outcomes = [one["outcome"] for one in metrics if one["function"] == "drift"]
     assert sorted(outcomes) == ["clean", "clean", "clean", "drifted", "failed"]
