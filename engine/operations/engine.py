@@ -74,14 +74,20 @@ class Engine(Place):
         """Terraform's full log for the project; outlives the workspace."""
         return self.home / "logs" / f"{names.cluster}.log"
 
-    def runner(self, names: Names, folder: Path | None = None) -> Runner:
-        """Terraform in the project's workspace (or in another folder that holds one)."""
-        return self.runner_in(
+    def runner(self, names: Names, folder: Path | None = None, *, after: Runner | None = None) -> Runner:
+        """Terraform in the project's workspace (or in another folder that holds one).
+
+        after   the runner that was at work there before: its provider is taken over
+        """
+        runner = self.runner_in(
             folder or self.folder(names),
             project=names.project,
             log_path=self.log(names),
             lock=self.state_lock(names),
         )
+        if after is not None:
+            runner.go_on_from(after)
+        return runner
 
     def runner_in(
         self, folder: Path, *, project: str, log_path: Path, lock: RunnersLock | None = None

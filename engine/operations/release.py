@@ -98,7 +98,7 @@ def _release(
     ):
         keep_review(engine, planned)
         # Bound to the operation, so that Terraform's lock says which one holds it.
-        planned = replace(planned, runner=engine.runner(planned.names))
+        planned = replace(planned, runner=engine.runner(planned.names, after=planned.runner))
         export = _park(engine, planned, skip_export) if planned.has_changes else lustre.Export()
         give_back(engine, record, planned.names)
     return Released(planned, export, planned.has_changes)
@@ -139,7 +139,7 @@ def await_subnet_gone(engine: Engine, project: str) -> None:
     Raises   SubnetStands
     """
     deadline = time.monotonic() + (_SUBNET_PATIENCE_S if engine.settings.cloud == "aws" else 1)
-    while there := [one for one in addresses.standing_subnets(engine.cloud) if one.project == project]:
+    while there := addresses.standing_subnets(engine.cloud, project=project):
         if time.monotonic() > deadline:
             named = ", ".join(f"{subnet.id} ({subnet.cidr})" for subnet in there)
             raise SubnetStands(

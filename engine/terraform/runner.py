@@ -291,6 +291,14 @@ class Runner:
         """Let the provider go, if one is kept; the next command that needs it starts another."""
         self._provider.close()
 
+    def go_on_from(self, other: Runner) -> None:
+        """Take over the provider that another runner of the same workspace kept: one is enough for both.
+
+        The other one starts another should it be used again.
+        """
+        if (other.workdir, other._env) == (self.workdir, self._env):
+            self._provider, other._provider = other._provider, self._provider
+
     def migrate_state(self, *, backend_config: Path | None = None) -> None:
         """Copy the state from the backend of the last init into the one that is configured now.
 

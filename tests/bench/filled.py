@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from ipaddress import IPv4Network
 from typing import Any
 
 from moto.dynamodb.models import dynamodb_backends
@@ -17,12 +18,14 @@ from engine.aws import addresses, operation_store, registry
 from engine.aws.queue import Queue
 from engine.aws.registry import Phase, ProjectRecord
 from engine.aws.session import Cloud
+from engine.model import tags
 from engine.model.names import names_for
 from engine.model.operation import Kind, Operation, Wish, requested
 from engine.model.settings import Settings
 from engine.model.spec import dump_spec, load_spec, spec_digest
 from engine.operations import plan_all, policy
 from engine.operations.engine import Engine
+from engine.operations.planning import reserve_block
 from engine.operations.requests import ask_for_project, open_desk
 from engine.operations.status import list_page, list_projects, project_status
 from engine.operations.sweep import send_lost
@@ -81,11 +84,11 @@ def asked_of(cloud: Cloud) -> Asked:
     return asked
 
 
-def fill(cloud: Cloud, settings: Settings, count: int, *, stacks: bool) -> None:
+def fill(cloud: Cloud, settings: Settings, count: int, *, standing: bool) -> None:
     """Within `mock_aws`: tables, queue, and so many projects, each with record, lease and address block; of
     some a request that got lost.
 
-    stacks   a cluster's stack for each as well
+    standing   a cluster's stack and a subnet for each as well
     """
     make_table(cloud, settings.registry_table, "pk", "sk")
     cloud.sqs.create_queue(
@@ -97,8 +100,23 @@ def fill(cloud: Cloud, settings: Settings, count: int, *, stacks: bool) -> None:
     for number in range(count):
         for item in _items(settings, number, lost=number < LOST):
             table.put_item(item)
-    for number in range(count if stacks else 0):
-        name = _record(settings, number).cluster
+    vpc = _shared_vpc(cloud) if standing else ""
+    for number in range(count if standing else 0):
+        record = _record(settings, number)
+        cloud.ec2.create_subnet(
+            VpcId=vpc,
+            CidrBlock=_block(number),
+            TagSpecifications=[
+                {
+                    "ResourceType": "subnet",
+                    "Tags": [
+                        {"Key": tags.VLAB, "Value": record.vlab_id},
+                        {"Key": tags.PROJECT, "Value": record.project_id},
+                    ],
+                }
+            ],
+        )
+        name = record.cluster
         cloud.cloudformation.create_stack(
             StackName=name,
             TemplateBody=json.dumps({"Resources": {}}),
@@ -106,10 +124,23 @@ def fill(cloud: Cloud, settings: Settings, count: int, *, stacks: bool) -> None:
         )
 
 
+def _shared_vpc(cloud: Cloud) -> str:
+    shared = [{"Key": tags.SHARED, "Value": tags.SHARED_VPC}]
+    made = cloud.ec2.create_vpc(
+        CidrBlock="10.0.0.0/16",
+        TagSpecifications=[{"ResourceType": "vpc", "Tags": shared}],  # type: ignore[list-item]
+    )
+    return made["Vpc"]["VpcId"]
+
+
 def spec_text(number: int) -> str:
     """The spec of one of the projects."""
     ids = {"vlab_id": f"lab-{number // _LAB}", "project_id": f"proj-{number}"}
     return json.dumps({**ids, "tier": "debug", "storage": {"kind": "efs"}})
+
+
+def _block(number: int) -> str:
+    return str(IPv4Network((0x0A000000 + 16 * number, 28)))
 
 
 def _record(settings: Settings, number: int) -> ProjectRecord:
@@ -131,7 +162,7 @@ def _record(settings: Settings, number: int) -> ProjectRecord:
 def _items(settings: Settings, number: int, *, lost: bool) -> Iterator[Mapping[str, Any]]:
     record = _record(settings, number)
     yield registry._encode(record)
-    cidr = f"10.{number // 65536}.{number // 256 % 256}.{number % 256}/32"
+    cidr = _block(number)
     for partition, key in ((addresses._BLOCKS, cidr), (addresses._PROJECTS, record.project)):
         yield {
             **addresses._key(partition, key),
@@ -167,6 +198,9 @@ def of_one(engine: Engine, number: int) -> Mapping[str, Callable[[], object]]:
     return {
         "status of one": lambda: project_status(engine, spec.vlab_id, spec.project_id),
         "one page of the list (20)": lambda: list_page(engine, limit=20, after=None),
+        "address block of one": lambda: reserve_block(
+            engine.cloud, engine.settings, spec.project, now=engine.now()
+        ),
         "history of one": lambda: desk.store.list(spec.project),
         "limits of one virtual lab": lambda: policy.review_context(engine, spec, names),
         "queueing one": lambda: ask_for_project(desk, spec, requested_by="arn:aws:iam::1:role/portal"),

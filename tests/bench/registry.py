@@ -38,7 +38,7 @@ def _measure(count: int, repetitions: int) -> dict[str, Any]:
     os.environ.update(AWS_ACCESS_KEY_ID="bench", AWS_SECRET_ACCESS_KEY="bench")
     with mock_aws(), tempfile.TemporaryDirectory() as folder:
         cloud = Cloud(region=settings.region)
-        fill(cloud, settings, count, stacks=False)
+        fill(cloud, settings, count, standing=False)
         engine = Engine(
             settings=settings,
             cloud=cloud,

@@ -91,7 +91,7 @@ def main(out: str, arguments: list[str]) -> int:
     looks: list[tuple[Any, str]] = [
         (planning, "check_backend"),
         (planning, "find_shared_ground"),
-        (planning, "_on_its_release"),
+        (planning, "on_its_release"),
         (planning, "reserve_block"),
         (records, "note_planned"),
         (states, "require_sound"),

@@ -12,6 +12,7 @@ import pytest
 from engine.aws import session
 from engine.aws.session import Cloud
 from engine.operations import planning
+from tests.bench.written import parts as written
 from tests.functional.conftest import Provisioner
 
 SMALL = {"tier": "debug", "storage": {"kind": "efs"}}
@@ -110,6 +111,10 @@ def test_a_folder_and_then_all_that_is_registered(
         # AND no project has anything of the other's
         (report,) = (Path(path) for path in one["reports"] if path.endswith("plan.json"))
         assert owner(report) == {lab}
+        # AND init has copied no provider: it is linked to
+        found = written(report.parent)
+        assert found["`terraform init`: the provider"]["files"] == 0
+        assert found["`terraform init`: the rest (.terraform)"]["kilobytes"] < 100
     totals = ended.json["totals"]
     assert (totals["with_changes"], totals["failed"], totals["workers"]) == (2, 1, 2)
     # AND what they share was looked at once

@@ -36,7 +36,7 @@ def _count(count: int, folder: Path) -> dict[str, Asked]:
     settings = Settings(cloud="aws", account_id=ACCOUNT, region=REGION, lab_max_clusters=50)
     with mock_aws():
         cloud = Cloud(region=REGION)
-        fill(cloud, settings, count, stacks=True)
+        fill(cloud, settings, count, standing=True)
         engine = Engine(
             settings=settings,
             cloud=cloud,
@@ -64,6 +64,7 @@ def _count(count: int, folder: Path) -> dict[str, Asked]:
     [
         "status of one",
         "one page of the list (20)",
+        "address block of one",
         "history of one",
         "limits of one virtual lab",
         "queueing one",
