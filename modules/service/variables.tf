@@ -219,7 +219,7 @@ variable "max_receives" {
 }
 
 variable "schedules" {
-  description = "What the worker does by the clock, by name: rate(...) or cron(...). sweep sends operations again whose message was lost. None by default."
+  description = "What the worker does by the clock, by name: rate(...) or cron(...). sweep sends operations again whose message was lost, and has data deleted whose grace period is over. None by default."
   type        = map(string)
   default     = {}
   nullable    = false
