@@ -13,6 +13,19 @@
     |  |- AccountingRefused        the accounting function is asked for what it never does
     |  |- UnknownOperation         no such operation of the project
     |  |- IdempotencyConflict      the key was used for another request
+    |  |- UnknownPlan              no plan is saved under that digest
+    |  |- PlanRefused              a saved plan is not what may be applied now; nothing was changed
+    |  |  |- PlanTampered          a part of it is not what was saved
+    |  |  |- PlanExpired           it is older than plans may be
+    |  |  |- PlanApplied           an apply of it was begun before
+    |  |  |- PlanOfAnotherProject  it is not of the project that was named
+    |  |  |- PlanSpecMoved         the spec, or the one in the registry, is another one since
+    |  |  |- PlanStateMoved        the project's state is another one since
+    |  |  |- PlanModulesMoved      the Terraform modules are others since
+    |  |  |- PlanEngineMoved       the engine is another one since
+    |  |  |- PlanProviderMoved     Terraform or the AWS provider is another one since
+    |  |  |- PlanSettingsMoved     settings or tiers would give another workspace by now
+    |  |  |- PlanNotApproved       the installation demands an approval, and there is none
     |- BusyError                   somebody else is at work on it                         exit 4
     |  |- StateLocked              Terraform's state lock is held; names the holder
     |  |- OperationInProgress      another operation of the project is under way
@@ -28,6 +41,7 @@
     |  |  |- CredentialsExpired    they were good; the next run has new ones
     |  |- NotBootstrapped          state bucket or a table is missing
     |  |- WrongRegion              something stands in another region than the settings say
+    |  |- DiskFull                 no space is left on the disk of the engine
     |  |- SharedGroundMissing      the shared VPC, database or provider stack is not there
     |  |- AccountingError          the accounting database, or the function in front of it, failed
     |  |  |- AccountingUnavailable it does not answer now, or others are at work on the same project
@@ -158,6 +172,58 @@ class IdempotencyConflict(RequestError):
     code = "IDEMPOTENCY_CONFLICT"
 
 
+class UnknownPlan(RequestError):
+    code = "UNKNOWN_PLAN"
+
+
+class PlanRefused(RequestError):
+    code = "PLAN_REFUSED"
+
+
+class PlanTampered(PlanRefused):
+    code = "PLAN_TAMPERED"
+
+
+class PlanExpired(PlanRefused):
+    code = "PLAN_EXPIRED"
+
+
+class PlanApplied(PlanRefused):
+    code = "PLAN_APPLIED"
+
+
+class PlanOfAnotherProject(PlanRefused):
+    code = "PLAN_OF_ANOTHER_PROJECT"
+
+
+class PlanSpecMoved(PlanRefused):
+    code = "PLAN_SPEC_MOVED"
+
+
+class PlanStateMoved(PlanRefused):
+    code = "PLAN_STATE_MOVED"
+
+
+class PlanModulesMoved(PlanRefused):
+    code = "PLAN_MODULES_MOVED"
+
+
+class PlanEngineMoved(PlanRefused):
+    code = "PLAN_ENGINE_MOVED"
+
+
+class PlanProviderMoved(PlanRefused):
+    code = "PLAN_PROVIDER_MOVED"
+
+
+class PlanSettingsMoved(PlanRefused):
+    code = "PLAN_SETTINGS_MOVED"
+
+
+class PlanNotApproved(PlanRefused):
+    code = "PLAN_NOT_APPROVED"
+
+
 class BusyError(EngineError):
     code = "BUSY"
     exit_code = 4
@@ -203,6 +269,12 @@ class TerraformInterrupted(TerraformError):
 class BackendError(EngineError):
     code = "BACKEND_ERROR"
     exit_code = 7
+
+
+class DiskFull(BackendError):
+    """No space is left where the engine keeps workspaces, plans and logs. What was made is found again."""
+
+    code = "DISK_FULL"
 
 
 class Unreachable(BackendError):

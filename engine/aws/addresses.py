@@ -27,11 +27,14 @@ from engine.model import tags
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb.type_defs import AttributeValueTypeDef
-    from mypy_boto3_ec2.type_defs import SubnetTypeDef
+    from mypy_boto3_ec2.type_defs import FilterTypeDef, SubnetTypeDef
 
 _BLOCKS = "BLOCK"
 _PROJECTS = "PROJECT_BLOCK"
 _NAMED_HOLDERS = 5
+# VPC user guide, "Subnet sizing": prefix lengths. EC2 API reference, "Filter": most values of one.
+_SUBNET_SIZES = (16, 28)
+_FILTER_VALUES = 200
 
 
 @dataclass(frozen=True)
@@ -195,11 +198,20 @@ def release_project(cloud: Cloud, table: str, *, project: str) -> bool:
     return claim is not None and release_block(cloud, table, project=project, token=claim.token)
 
 
-def standing_subnets(cloud: Cloud) -> list[Standing]:
-    """Every subnet in the shared VPC, whoever made it; empty when there is no such VPC.
+def standing_subnets(cloud: Cloud, *, project: str = "", touching: str = "") -> list[Standing]:
+    """Subnets in the shared VPC, whoever made them; empty when there is no such VPC.
 
+    project   those tagged as this project's alone; touching: those alone that have an address of this block.
+              AWS looks for them then: it costs the same however many others stand
     Raises  AccessDenied, Unreachable
     """
+    narrowed: list[FilterTypeDef] = []
+    if project:
+        vlab_id, _, project_id = project.partition("/")
+        narrowed += [
+            {"Name": f"tag:{tags.VLAB}", "Values": [vlab_id]},
+            {"Name": f"tag:{tags.PROJECT}", "Values": [project_id]},
+        ]
     with aws_errors("listing the subnets of the shared VPC"):
         vpcs = cloud.ec2.get_paginator("describe_vpcs").paginate(
             Filters=[{"Name": f"tag:{tags.SHARED}", "Values": [tags.SHARED_VPC]}]
@@ -207,11 +219,31 @@ def standing_subnets(cloud: Cloud) -> list[Standing]:
         ids = [vpc["VpcId"] for page in vpcs for vpc in page["Vpcs"]]
         if not ids:
             return []
-        subnets = cloud.ec2.get_paginator("describe_subnets").paginate(
-            Filters=[{"Name": "vpc-id", "Values": ids}]
-        )
-        found = [standing_subnet(subnet) for page in subnets for subnet in page["Subnets"]]
+        found = []
+        for blocks in _batched(_touching(touching)) if touching else [[]]:
+            cidrs: list[FilterTypeDef] = [{"Name": "cidr-block", "Values": blocks}] if blocks else []
+            subnets = cloud.ec2.get_paginator("describe_subnets").paginate(
+                Filters=[{"Name": "vpc-id", "Values": ids}, *narrowed, *cidrs]
+            )
+            found += [standing_subnet(subnet) for page in subnets for subnet in page["Subnets"]]
         return sorted(found, key=lambda subnet: subnet.cidr)
+
+
+def _touching(cidr: str) -> list[str]:
+    """Every block that a subnet with an address of this one can have: EC2 looks for equal blocks only."""
+    block = IPv4Network(cidr)
+    around = [block.supernet(new_prefix=length) for length in range(_SUBNET_SIZES[0], block.prefixlen)]
+    within = [
+        part
+        for length in range(block.prefixlen + 1, _SUBNET_SIZES[1] + 1)
+        for part in block.subnets(new_prefix=length)
+    ]
+    return [str(one) for one in (*around, block, *within)]
+
+
+def _batched(blocks: Sequence[str]) -> Iterator[list[str]]:
+    for start in range(0, len(blocks), _FILTER_VALUES):
+        yield list(blocks[start : start + _FILTER_VALUES])
 
 
 def standing_subnet(subnet: SubnetTypeDef) -> Standing:

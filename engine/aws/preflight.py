@@ -68,6 +68,15 @@ def account_of(cloud: Cloud) -> str:
         return cloud.sts.get_caller_identity()["Account"]
 
 
+def caller_of(cloud: Cloud) -> str:
+    """ARN of whoever the credentials belong to.
+
+    Raises  AccessDenied, Unreachable
+    """
+    with aws_errors("asking who we are (sts:GetCallerIdentity)"):
+        return cloud.sts.get_caller_identity()["Arn"]
+
+
 def require_account(account: str, expected: str) -> None:
     """Stop before anything is made in a wrong account. Raises BackendError."""
     if account != expected:

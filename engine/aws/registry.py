@@ -96,13 +96,19 @@ class Registry:
             )
         return _decode(found["Item"]) if "Item" in found else None
 
-    def list(self) -> Iterator[ProjectRecord]:
-        """Every record, ordered by project; pages are fetched while they are needed."""
+    def list(self, *, vlab_id: str = "") -> Iterator[ProjectRecord]:
+        """Every record, ordered by project; pages are fetched while they are needed.
+
+        vlab_id   of this virtual lab alone; then nothing of the others is read
+        """
         with self._answers("listing the projects"):
             pages = self._cloud.dynamodb.get_paginator("query").paginate(
                 TableName=self._table,
-                KeyConditionExpression="pk = :pk",
-                ExpressionAttributeValues={":pk": {"S": _PARTITION}},
+                KeyConditionExpression="pk = :pk" + (" AND begins_with(sk, :lab)" if vlab_id else ""),
+                ExpressionAttributeValues={
+                    ":pk": {"S": _PARTITION},
+                    **({":lab": {"S": f"{vlab_id}/"}} if vlab_id else {}),
+                },
                 ConsistentRead=True,
             )
             for page in pages:

@@ -12,6 +12,7 @@ from engine.cli.arguments import (
     json_option,
     pass_invocation,
     project_argument,
+    reports_option,
     spec_argument,
     spec_from,
     within_option,
@@ -25,9 +26,10 @@ from engine.operations.reporting import Silent
 
 if TYPE_CHECKING:
     from engine.model.names import Names
+    from engine.model.saved_plan import PlanRecord
     from engine.model.settings import Settings
     from engine.operations.planning import Planned
-    from engine.operations.provision import Approve
+    from engine.operations.provision import Approve, Provisioned
     from engine.review.model import Review
 
 CHANGES_WAITING_EXIT = 2
@@ -101,8 +103,15 @@ def _known_to_aws(invocation: Invocation, names: Names, settings: Settings) -> t
 
 
 @click.command(short_help="Show what applying a spec would change.")
-@spec_argument
+@click.argument("spec", required=False, type=click.Path(path_type=Path))
+@click.option(
+    "--all",
+    "every",
+    is_flag=True,
+    help="Plan all specs in the folder SPEC; without one, all that is registered.",
+)
 @json_option
+@click.option("--save", is_flag=True, help="Keep the plan, to be applied by its digest.")
 @click.option("--detailed-exitcode", is_flag=True, help="Exit with 2 when there are changes.")
 @click.option(
     "--html",
@@ -111,50 +120,133 @@ def _known_to_aws(invocation: Invocation, names: Names, settings: Settings) -> t
     type=click.Path(dir_okay=False, path_type=Path),
     help="Write the review as one HTML page there, too.",
 )
+@reports_option
 @pass_invocation
 def plan(
-    invocation: Invocation, spec: Path, as_json: bool, detailed_exitcode: bool, page: Path | None
+    invocation: Invocation,
+    spec: Path | None,
+    every: bool,
+    as_json: bool,
+    save: bool,
+    detailed_exitcode: bool,
+    page: Path | None,
+    folder: Path | None,
 ) -> int:
     """Plan SPEC and show the plan as a person reviews it. Changes nothing at AWS but a reservation.
+
+    With --save the plan is kept in the state bucket under a digest, encrypted, with all that it was made
+    of; `apply --plan DIGEST` applies exactly that.
+
+    With --all: every spec in a folder and below it, or every project of the registry by the spec it was
+    last applied with. Some are planned at a time (setting parallel_projects); one that fails stops no other.
 
     \b
     Examples:
       provisioner plan examples/lustre.yaml
       provisioner plan examples/lustre.yaml --json | jq .counts
       provisioner plan examples/lustre.yaml --html review.html
+      provisioner plan examples/lustre.yaml --save --reports reports
+      provisioner plan --all specs/ --detailed-exitcode
+      provisioner plan --all --json | jq .totals
     """
+    if every:
+        if save or page is not None or folder is not None:
+            raise click.UsageError(
+                "--save, --html and --reports are for one plan; with --all the reports lie in each workspace."
+            )
+        from engine.cli.many import plan_every
+
+        return plan_every(invocation, spec, as_json=as_json, detailed_exitcode=detailed_exitcode)
+    if spec is None:
+        raise click.UsageError("Name a spec, or say --all.")
+    if spec.is_dir():
+        raise click.UsageError(f"{spec} is a folder: --all plans the specs in it.")
+    return _plan_one(invocation, spec, as_json, save, detailed_exitcode, page, folder)
+
+
+def _plan_one(
+    invocation: Invocation,
+    spec: Path,
+    as_json: bool,
+    save: bool,
+    detailed_exitcode: bool,
+    page: Path | None,
+    folder: Path | None,
+) -> int:
     from engine.operations import provision as operations
+    from engine.operations.saved_plans import plan_and_save
     from engine.review.document import review_json
     from engine.review.html import render_html
 
     wanted = spec_from(spec, invocation)
+    saved: PlanRecord | None = None
     with Progress(wanted.project) as progress:
-        planned = operations.plan(invocation.engine(progress), wanted)
+        engine = invocation.engine(progress)
+        if save:
+            planned, saved = plan_and_save(engine, wanted)
+        else:
+            planned = operations.plan(engine, wanted)
     if page is not None:
         write_text(page, render_html(planned.review))
+    if folder is not None:
+        write_reports(folder, planned, saved)
     if as_json:
-        print_json(review_json(planned.review))
+        kept = saved.to_dict(engine.now()) if saved else {}
+        named = {name: kept[name] for name in ("digest", "has_changes", "expires_at") if name in kept}
+        print_json({**review_json(planned.review), **named})
     else:
         show_review(planned.review)
         _show_reports(planned)
+        if saved is not None:
+            click.echo(f"Plan {saved.digest}")
+            note(
+                f"Good until {saved.expires_at:%Y-%m-%d %H:%M UTC}. Apply it with: "
+                f"provisioner apply --plan {saved.digest}"
+            )
     return CHANGES_WAITING_EXIT if detailed_exitcode and planned.has_changes else 0
 
 
 @click.command(short_help="Make a project what its spec says.")
-@spec_argument
+@click.argument("spec", metavar="[SPEC]", required=False)
+@click.option("--plan", "digest", metavar="DIGEST", help="Apply exactly this saved plan.")
+@click.option("--approved-by", metavar="NAME", help="Record that this person approved the saved plan.")
 @yes_option
 @within_option
 @pass_invocation
-def apply(invocation: Invocation, spec: Path, yes: bool, within_s: float | None) -> None:
+def apply(
+    invocation: Invocation,
+    spec: str | None,
+    digest: str | None,
+    approved_by: str | None,
+    yes: bool,
+    within_s: float | None,
+) -> None:
     """Plan SPEC, show the plan, ask, and apply exactly that plan. Repeating it changes nothing.
 
-    Ctrl-C stops Terraform gracefully; the same command goes on from there.
+    With --plan, a plan that `plan --save` kept is applied instead, once, and nothing is planned anew. SPEC
+    (or VLAB/PROJECT) is then what the plan must be of. It is refused where state, spec, modules, engine or
+    provider have moved since. A plan that was approved is not asked about again.
+
+    Ctrl-C stops Terraform gracefully; the same command goes on from there (with --plan: plan again).
 
     \b
     Examples:
       provisioner apply examples/lustre.yaml
       provisioner apply examples/lustre.yaml --yes
+      provisioner apply --plan sha256:DIGEST --approved-by ada@example.org
+      provisioner apply examples/lustre.yaml --plan sha256:DIGEST
     """
+    if digest is None:
+        if spec is None:
+            raise click.UsageError("Name a SPEC, or a saved plan with --plan.")
+        if approved_by is not None:
+            raise click.UsageError("--approved-by goes with --plan: what is approved is a saved plan.")
+        _apply_spec(invocation, Path(spec), yes, within_s)
+    else:
+        _apply_saved(invocation, spec, digest, approved_by, yes, within_s)
+
+
+def _apply_spec(invocation: Invocation, spec: Path, yes: bool, within_s: float | None) -> None:
     from engine.operations.provision import provision
 
     wanted = spec_from(spec, invocation)
@@ -162,18 +254,46 @@ def apply(invocation: Invocation, spec: Path, yes: bool, within_s: float | None)
         done = provision(
             invocation.engine(progress),
             wanted,
-            approve=_approval(progress, "Apply this plan?", yes),
+            approve=approval(progress, "Apply this plan?", yes),
             within_s=within_s,
         )
-    cluster = done.cluster
+    _show_applied(done)
+
+
+def _apply_saved(
+    invocation: Invocation,
+    spec: str | None,
+    digest: str,
+    approved_by: str | None,
+    yes: bool,
+    within_s: float | None,
+) -> None:
+    from engine.operations.saved_plans import apply_plan
+
+    wanted = spec_from(Path(spec), invocation) if spec and Path(spec).is_file() else None
+    project = "/".join(ids_from(spec, invocation)) if spec and wanted is None else None
+    with Progress(project or (wanted.project if wanted else "saved plan")) as progress:
+        done = apply_plan(
+            invocation.engine(progress),
+            digest,
+            approve=approval(progress, "Apply this plan?", yes),
+            spec=wanted,
+            project=project,
+            approved_by=approved_by,
+            within_s=within_s,
+        )
+    _show_applied(done)
+
+
+def _show_applied(done: Provisioned) -> None:
+    project, cluster = done.planned.names.project, done.cluster
     click.echo(
-        f"{wanted.project} is ready: cluster {cluster.cluster_name}, "
-        f"head node {cluster.head_node_private_ip}."
+        f"{project} is ready: cluster {cluster.cluster_name}, head node {cluster.head_node_private_ip}."
         if done.changed
-        else f"{wanted.project} is as its spec says; nothing to do."
+        else f"{project} is as its spec says; nothing to do."
     )
     if done.changed:
-        note(f"Key: provisioner ssh-key {wanted.project} --out KEYFILE")
+        note(f"Key: provisioner ssh-key {project} --out KEYFILE")
 
 
 @click.command(short_help="Park a project: give the cluster back, keep the data.")
@@ -181,9 +301,17 @@ def apply(invocation: Invocation, spec: Path, yes: bool, within_s: float | None)
 @yes_option
 @within_option
 @click.option("--skip-export", metavar="REASON", help="Let Lustre go without exporting it; say why.")
+@click.option("--dry-run", is_flag=True, help="Show what it would change, and change nothing.")
+@reports_option
 @pass_invocation
 def release(
-    invocation: Invocation, project: str, yes: bool, within_s: float | None, skip_export: str | None
+    invocation: Invocation,
+    project: str,
+    yes: bool,
+    within_s: float | None,
+    skip_export: str | None,
+    dry_run: bool,
+    folder: Path | None,
 ) -> None:
     """Remove all of VLAB/PROJECT that costs by the hour; its bucket and EFS home stay.
 
@@ -194,16 +322,25 @@ def release(
     Examples:
       provisioner release lab-1/proj-1
       provisioner release lab-1/proj-1 --yes
+      provisioner release lab-1/proj-1 --dry-run
     """
+    from engine.operations.release import plan_release
     from engine.operations.release import release as operation
 
     vlab_id, project_id = ids_from(project, invocation)
     with Progress(f"{vlab_id}/{project_id}") as progress:
+        if dry_run:
+            planned = plan_release(invocation.engine(progress), vlab_id, project_id)
+            with progress.paused():
+                show_review(planned.review)
+            if folder is not None:
+                write_reports(folder, planned)
+            return
         done = operation(
             invocation.engine(progress),
             vlab_id,
             project_id,
-            approve=_approval(progress, "Release the cluster?", yes),
+            approve=approval(progress, "Release the cluster?", yes),
             skip_export=skip_export,
             within_s=within_s,
         )
@@ -249,7 +386,7 @@ def destroy(
       provisioner destroy lab-1/proj-1 --purge-data --now --confirm lab-1/proj-1
     """
     from engine.operations.destroy import destroy as operation
-    from engine.operations.records import record_of
+    from engine.operations.destroy import known_record
 
     if purge_now and not purge_data:
         raise RequestError("--now goes with --purge-data.", hint="Add --purge-data.")
@@ -257,8 +394,8 @@ def destroy(
     name = f"{vlab_id}/{project_id}"
     with Progress(name) as progress:
         engine = invocation.engine(progress)
-        record = record_of(engine, vlab_id, project_id)
-        due = record.purge_at is not None and record.purge_at <= engine.now()
+        record = known_record(engine, vlab_id, project_id)
+        due = record is not None and record.purge_at is not None and record.purge_at <= engine.now()
         if purge_now or (purge_data and due):
             consequence = f"Destroying {name} for good, with every file in its bucket and its home,"
         elif purge_data:
@@ -274,7 +411,7 @@ def destroy(
             project_id,
             purge_data=purge_data,
             purge_now=purge_now,
-            approve=_approval(progress, "", assume_yes=True),
+            approve=approval(progress, "", assume_yes=True),
             skip_export=skip_export,
             within_s=within_s,
         )
@@ -349,11 +486,28 @@ def show_review(review: Review, *, err: bool = False) -> None:
     click.echo(render_text(review, width=width, colour=stream.isatty()), err=err)
 
 
+def write_reports(folder: Path, planned: Planned, saved: PlanRecord | None = None) -> None:
+    """Every report of the review as a file of that folder, and the digest of a plan that was saved."""
+    from engine.gitlab.pipeline import DIGEST_FILE
+    from engine.review.reports import reports
+
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise click.FileError(str(folder), (error.strerror or str(error)).lower()) from error
+    for name, text in reports(planned.review).items():
+        write_text(folder / name, text)
+    if saved is not None:
+        write_text(folder / DIGEST_FILE, saved.digest + "\n")
+
+
 def _show_reports(planned: Planned) -> None:
     note("Reports: " + ", ".join(str(path) for path in planned.reports()))
 
 
-def _approval(progress: Progress, question: str, assume_yes: bool) -> Approve:
+def approval(progress: Progress, question: str, assume_yes: bool) -> Approve:
+    """Shows the review, and asks."""
+
     def approve(review: Review) -> None:
         with progress.paused():
             show_review(review)

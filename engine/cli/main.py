@@ -27,11 +27,15 @@ INTERRUPTED_EXIT = 130
 
 # command -> module that defines it; imported when it is used, so that --help and status stay quick.
 _COMMANDS = {
+    "adopt": "engine.cli.adopt",
     "apply": "engine.cli.change",
+    "approve": "engine.cli.plans",
     "bootstrap": "engine.cli.bootstrap",
     "demo": "engine.cli.demo",
     "destroy": "engine.cli.change",
     "doctor": "engine.cli.doctor",
+    "drift": "engine.cli.drift",
+    "gitlab": "engine.cli.gitlab",
     "keep": "engine.cli.change",
     "list": "engine.cli.read",
     "local": "engine.cli.local",
@@ -40,6 +44,7 @@ _COMMANDS = {
     "outputs": "engine.cli.read",
     "package": "engine.cli.package",
     "plan": "engine.cli.change",
+    "plans": "engine.cli.plans",
     "prices": "engine.cli.prices",
     "redrive": "engine.cli.service",
     "refresh-jwks": "engine.cli.ground",

@@ -8,6 +8,7 @@ import struct
 from collections.abc import Callable
 from contextlib import suppress
 from http import HTTPStatus
+from http.server import HTTPServer as _Server
 from typing import Any
 
 from moto.moto_server.werkzeug_app import MotoRequestHandler
@@ -46,9 +47,17 @@ class HttpServer(ThreadedWSGIServer):
         self.connections: set[socket.socket] = set()
         super().__init__(host, port, app, handler=RequestHandler)
 
+    def serve_forever(self, poll_interval: float = 0.5) -> None:
+        """Until `shutdown`, after which it may be called again; werkzeug's own closes the server."""
+        _Server.serve_forever(self, poll_interval)
+
     def server_close(self) -> None:
         """Stop for good: connections that wait for a next request get no answer any more."""
         super().server_close()
+        self.hang_up()
+
+    def hang_up(self) -> None:
+        """Close the connections; new ones may still be made."""
         for connection in list(self.connections):
             with suppress(OSError):  # its client was faster
                 connection.shutdown(socket.SHUT_RDWR)
@@ -80,7 +89,7 @@ class RequestHandler(MotoRequestHandler):
 
     def run_wsgi(self) -> None:
         try:
-            status, headers, body = self._answer()
+            status, headers, body, close = self._answer()
         except Dropped:
             self._drop()
             return
@@ -93,10 +102,14 @@ class RequestHandler(MotoRequestHandler):
             self.send_header("Content-Length", str(len(body)))
         self.end_headers()
         self.wfile.write(body)
+        self.wfile.flush()
+        close()
 
-    def _answer(self) -> tuple[str, list[tuple[str, str]], bytes]:
+    def _answer(self) -> tuple[str, list[tuple[str, str]], bytes, Callable[[], object]]:
+        """Status, headers, body, and what to call when they are sent."""
         started: list[Any] = []
         parts: list[bytes] = []
+        chunks: Any = ()
 
         def start_response(
             status: str, headers: list[tuple[str, str]], _exc_info: Any = None
@@ -105,14 +118,15 @@ class RequestHandler(MotoRequestHandler):
             return parts.append
 
         try:
-            parts.extend(self.server.app(self.make_environ(), start_response))
+            chunks = self.server.app(self.make_environ(), start_response)
+            parts.extend(chunks)
         except Dropped:
             raise
         except Exception:
             logger.exception("%s failed", self.requestline)
             self.close_connection = True
-            return "500 Internal Server Error", [("Content-Type", "text/plain")], b"see the log\n"
-        return started[0], started[1], b"".join(parts)
+            return "500 Internal Server Error", [("Content-Type", "text/plain")], b"see the log\n", _nothing
+        return started[0], started[1], b"".join(parts), getattr(chunks, "close", _nothing)
 
     def _drop(self) -> None:
         """Have the connection reset: without lingering, closing it sends no orderly end."""
@@ -125,3 +139,7 @@ class RequestHandler(MotoRequestHandler):
 
     def log(self, type: str, message: str, *args: Any) -> None:
         logger.log(logging.ERROR if type == "error" else logging.INFO, message, *args)
+
+
+def _nothing() -> None:
+    pass

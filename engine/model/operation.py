@@ -25,11 +25,13 @@ OPERATION_ID = rf"op-[{_CROCKFORD}]{{{_TIME_CHARS + _RANDOM_CHARS}}}"
 
 
 class Kind(StrEnum):
-    """What is wished: a project as its spec says; its cluster given back; the project removed."""
+    """What is wished: a project as its spec says; its cluster given back; the project removed; what stands at
+    AWS and in no state taken in."""
 
     PROVISION = "provision"
     RELEASE = "release"
     DESTROY = "destroy"
+    ADOPT = "adopt"
 
 
 class State(StrEnum):

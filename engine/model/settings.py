@@ -257,6 +257,22 @@ class Settings(Strict):
         description="Instance types that nodes may have, with `*` for any characters; all where left out.",
         examples=[["t3.*", "c7i.*"]],
     )
+    policies: Annotated[rules.Folder | None, Allowed("a path")] = Field(
+        default=None,
+        description="Folder of policies that every plan must keep to: Rego, run by conftest, and checks for "
+        "checkov. The tool must be on the machine.",
+        examples=["policies"],
+    )
+    plan_approval: Literal["none", "required"] = Field(
+        default="none",
+        description="Whether `apply` takes any plan, or only a saved one that somebody approved. What the "
+        "service is asked for is approved by whoever may call it.",
+    )
+    plan_days: Annotated[int, Field(ge=1, le=90), Allowed("a whole number from 1 to 90")] = Field(
+        default=30,
+        description="How long a saved plan may be applied. The state bucket deletes it then, once "
+        "`provisioner bootstrap` was run.",
+    )
     log_retention_days: rules.RetentionDays = Field(
         default=90, description="How long CloudWatch keeps the clusters' logs; 0 is for ever."
     )
@@ -278,6 +294,12 @@ class Settings(Strict):
         default="auto",
         description="Whether one AWS provider process serves all Terraform commands of a run, and describes "
         "only the resource types in use; off leaves it to Terraform, which takes three times as long.",
+    )
+    parallel_projects: rules.Parallel = Field(
+        default="auto",
+        description="How many projects commands for many work on at a time; auto is one for each core, less "
+        "where memory is short (350 MB each).",
+        examples=["4"],
     )
     workspaces_dir: rules.Folder = Field(
         default="workspaces/projects", description="Folder of the generated workspaces."

@@ -20,10 +20,12 @@ from engine.operations import records, recovery
 from engine.operations.carry import carrying_out
 from engine.operations.engine import Engine
 from engine.operations.folders import remove_workspace
+from engine.operations.holding import holding_workspace
 from engine.operations.place import Place
 from engine.operations.planning import check_ground, make_plan
 from engine.operations.provision import Approve
 from engine.operations.release import await_subnet_gone, give_back, release
+from engine.operations.saved_plans import plan_store
 from engine.operations.states import made_nothing, read_state
 from engine.review.findings import refuse_data_loss
 from engine.terraform.state import instances
@@ -72,11 +74,28 @@ def destroy(
     Raises   OutOfTime, UnknownProject, NotConfirmed (nothing changed), and what releasing raises
     """
     names = engine.names(vlab_id, project_id)
-    engine = check_ground(engine, names)
-    record = records.record_of(engine, vlab_id, project_id)
+    engine = check_ground(engine.within(within_s), names)
+    record = known_record(engine, vlab_id, project_id)
     wish = Wish(Kind.DESTROY, purge_data=purge_data, skip_export=skip_export, purge_now=purge_now)
-    with carrying_out(engine, vlab_id, project_id, wish, within_s=within_s) as engine:
-        return _destroy(engine, record, wish, approve)
+    with (
+        holding_workspace(engine, names),
+        carrying_out(engine, vlab_id, project_id, wish, within_s=within_s) as engine,
+    ):
+        return _destroy(engine, record, wish, approve) if record else Destroyed(kept=())
+
+
+def known_record(engine: Engine, vlab_id: str, project_id: str) -> ProjectRecord | None:
+    """The project's record; None where a run forgot the project, as its last step, and died before it could
+    write down that it was done.
+
+    Raises   UnknownProject
+    """
+    record = engine.registry.get(vlab_id, project_id)
+    if record is None:
+        left = engine.operations.active(f"{vlab_id}/{project_id}")
+        if left is None or left.wish.kind is not Kind.DESTROY:
+            return records.record_of(engine, vlab_id, project_id)  # it says what to do
+    return record
 
 
 def _destroy(engine: Engine, record: ProjectRecord, wish: Wish, approve: Approve) -> Destroyed:
@@ -93,7 +112,7 @@ def _destroy(engine: Engine, record: ProjectRecord, wish: Wish, approve: Approve
     purge_at = _mark(engine, vlab_id, project_id) if wish.purge_data else None
     return Destroyed(
         kept=(
-            f"bucket {names.bucket}",
+            f"bucket {engine.names_of(records.spec_of(record)).bucket}",
             f"EFS home {names.efs}",
             f"accounting database {names.database}",
             f"job records {names.job_log_group}",
@@ -139,7 +158,7 @@ def keep(place: Place, vlab_id: str, project_id: str) -> bool:
 
 def _purge(engine: Engine, spec: ProjectSpec, approve: Approve, wish: Wish) -> Destroyed:
     skip_export = wish.skip_export or "the data is purged"
-    names = engine.names(spec.vlab_id, spec.project_id)
+    names = engine.names_of(spec)
     recovery.take_in(engine, spec)
     planned = make_plan(engine, spec, Presence.REMOVED)
     if not all(one.address.startswith(_PARKED) for one in instances(read_state(engine, names))):
@@ -170,7 +189,7 @@ def _purge(engine: Engine, spec: ProjectSpec, approve: Approve, wish: Wish) -> D
 
 
 def _forget(engine: Engine, record: ProjectRecord) -> None:
-    """Remove what the engine itself kept: state, its digest, keys, address block, workspace, record.
+    """Remove all the engine kept: state, digest, review, saved plans, keys, address block, folder, record.
 
     The state goes first: it is what refuses while somebody else holds its lock. The record goes last:
     a run that was interrupted finds it and comes here again.
@@ -184,6 +203,8 @@ def _forget(engine: Engine, record: ProjectRecord) -> None:
         key=names.state_key,
         lock_table=engine.settings.lock_table,
     )
+    plan_store(engine).remove_of(record.project)
+    buckets.remove_object(engine.cloud, engine.settings.state_bucket, names.review_key)
     give_back(engine, record, names)
     remove_workspace(engine.folder(names))
     engine.registry.remove(record)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from collections.abc import Mapping
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import engine
 from engine.errors import RequestError
@@ -45,7 +46,7 @@ def write_bootstrap(folder: Path, files: Mapping[str, str], modules: tuple[str, 
     """
     originals = {name: (bootstrap_root() / name).read_text("utf-8") for name in BOOTSTRAP_FILES}
     copies = {f"{_BOOTSTRAP_FOLDER}/{name}": text for name, text in originals.items()}
-    wanted = {**copies, **files, **_module_files(modules)}
+    wanted = {**copies, **files, **module_files(modules)}
     for path, text in wanted.items():
         write_if_changed(folder / path, text)
     root = folder / _BOOTSTRAP_FOLDER
@@ -61,13 +62,52 @@ def write_workspace(folder: Path, files: Mapping[str, str], modules: tuple[str, 
     of this one go.
     Raises   FolderInUse when the folder holds anything else than a workspace of this project.
     """
+    restore_workspace(folder, {**files, **module_files(modules)})
+
+
+def restore_workspace(folder: Path, files: Mapping[str, str]) -> None:
+    """Make the folder hold exactly these files, modules among them; otherwise as `write_workspace`.
+
+    Raises   FolderInUse; ValueError for a path that is none of a workspace's
+    """
+    strange = [path for path in files if not _is_of_workspace(path)]
+    if strange:
+        raise ValueError(f"{strange[0]!r} is no file of a workspace")
     there = json.loads(files[SPEC_FILE])
     check_folder(folder, there["vlab_id"], there["project_id"])
     folder.mkdir(parents=True, exist_ok=True)
-    wanted = {**files, **_module_files(modules)}
-    for path, text in wanted.items():
+    _say_whose(folder, files[SPEC_FILE])
+    for path, text in files.items():
         write_if_changed(folder / path, text)
-    _remove_stale(folder, set(wanted))
+    _remove_stale(folder, set(files))
+
+
+def read_workspace(folder: Path) -> dict[str, str]:
+    """What `restore_workspace` would write there: the generated files and the modules, path -> text."""
+    generated = [folder / name for name in GENERATED_FILES]
+    modules = sorted((folder / _MODULES_FOLDER).rglob("*"))
+    return {
+        path.relative_to(folder).as_posix(): path.read_text("utf-8")
+        for path in [*generated, *modules]
+        if path.is_file()
+    }
+
+
+def _is_of_workspace(path: str) -> bool:
+    parts = PurePosixPath(path).parts
+    in_modules = parts[:1] == (_MODULES_FOLDER,) and len(parts) > 1 and ".." not in parts
+    return path in GENERATED_FILES or in_modules
+
+
+def _say_whose(folder: Path, spec: str) -> None:
+    """Write the spec before anything else, and whole: whoever dies after that leaves a folder that is known
+    to be the project's, and the next run goes on in it."""
+    file = folder / SPEC_FILE
+    if file.is_file() and file.read_bytes() == spec.encode():
+        return
+    beside = folder.with_name(f".{folder.name}.{os.getpid()}")
+    write_if_changed(beside, spec)
+    beside.replace(file)
 
 
 def check_folder(folder: Path, vlab_id: str, project_id: str) -> None:
@@ -98,7 +138,8 @@ def remove_workspace(folder: Path) -> None:
     shutil.rmtree(folder, ignore_errors=True)
 
 
-def _module_files(modules: tuple[str, ...]) -> dict[str, str]:
+def module_files(modules: tuple[str, ...]) -> dict[str, str]:
+    """The files of these modules as they lie in a workspace, path -> text."""
     root = modules_root()
     return {
         f"{_MODULES_FOLDER}/{path.relative_to(root).as_posix()}": path.read_text("utf-8")

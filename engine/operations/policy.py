@@ -20,6 +20,7 @@ from engine.review.context import Context, LabUse
 from engine.review.cost import cost_of_shape
 from engine.review.shape import shape_of
 from engine.workspace.cluster_config import cluster_configuration, render_cluster_config
+from engine.workspace.imports import named_imports
 from engine.workspace.stack import references
 
 # A project that was only planned, or has been parked, has no cluster; one that failed may have.
@@ -42,7 +43,8 @@ def review_context(engine: Engine, spec: ProjectSpec, names: Names) -> Context:
         own_name=names.cluster.rsplit("-", 1)[-1],
         policy=policy,
         waivers=spec.waivers or (),
-        others=lab_use(engine, engine.registry.list(), besides=spec) if limited else LabUse(),
+        taken_over=tuple(named_imports(spec).values()),
+        others=_others_of_lab(engine, spec) if limited else LabUse(),
     )
 
 
@@ -55,6 +57,10 @@ def policy_of(settings: Settings) -> Policy:
         required_tags=settings.required_tags,
         allowed_instance_types=settings.allowed_instance_types,
     )
+
+
+def _others_of_lab(engine: Engine, spec: ProjectSpec) -> LabUse:
+    return lab_use(engine, engine.registry.list(vlab_id=spec.vlab_id), besides=spec)
 
 
 def lab_use(engine: Engine, records: Iterable[ProjectRecord], *, besides: ProjectSpec) -> LabUse:

@@ -17,7 +17,8 @@ from engine.model.operation import Kind, Wish
 from engine.operations import access, lustre, records, recovery
 from engine.operations.carry import carrying_out
 from engine.operations.engine import Engine
-from engine.operations.planning import Planned, check_ground, make_plan, plan_again
+from engine.operations.holding import holding_workspace
+from engine.operations.planning import Planned, check_ground, keep_review, make_plan, plan_again
 from engine.operations.provision import Approve
 from engine.operations.states import made_nothing, read_state
 from engine.review.findings import refuse_data_loss
@@ -26,7 +27,6 @@ from engine.terraform.state import instances
 from engine.workspace.stack import Presence
 
 _STACK = "module.parallelcluster[0].aws_cloudformation_stack.this"
-_LUSTRE = "module.fsx[0].aws_fsx_lustre_file_system.this"
 
 
 # EC2's answers are consistent eventually (EC2 API reference, "Eventual consistency").
@@ -67,6 +67,45 @@ def release(
     Raises   OutOfTime, UnknownProject, NothingToRelease, NotConfirmed (nothing changed); DataAtRisk when the
              export failed for some file (the file system stays)
     """
+    with holding_workspace(engine, engine.names(vlab_id, project_id)):
+        return _release(engine, vlab_id, project_id, approve, skip_export, within_s)
+
+
+def plan_release(engine: Engine, vlab_id: str, project_id: str) -> Planned:
+    """What a release would change. Changes nothing, but takes over what a killed run has left.
+
+    Raises   as `release`
+    """
+    with holding_workspace(engine, engine.names(vlab_id, project_id)):
+        return _plan(engine, vlab_id, project_id)[1]
+
+
+def _release(
+    engine: Engine,
+    vlab_id: str,
+    project_id: str,
+    approve: Approve,
+    skip_export: str | None,
+    within_s: float | None,
+) -> Released:
+    engine, planned, record = _plan(engine.within(within_s), vlab_id, project_id)
+    if planned.has_changes:
+        approve(planned.review)
+    wish = Wish(Kind.RELEASE, skip_export=skip_export)
+    with (
+        carrying_out(engine, vlab_id, project_id, wish, within_s=within_s) as engine,
+        records.working(engine, planned.spec, Phase.PARKING, done=Phase.PARKED),
+    ):
+        keep_review(engine, planned)
+        # Bound to the operation, so that Terraform's lock says which one holds it.
+        planned = replace(planned, runner=engine.runner(planned.names, after=planned.runner))
+        export = _park(engine, planned, skip_export) if planned.has_changes else lustre.Export()
+        give_back(engine, record, planned.names)
+    return Released(planned, export, planned.has_changes)
+
+
+def _plan(engine: Engine, vlab_id: str, project_id: str) -> tuple[Engine, Planned, ProjectRecord]:
+    """The engine on the cluster's release, the parking plan, and the project's record."""
     engine = check_ground(engine, engine.names(vlab_id, project_id))
     record = records.record_of(engine, vlab_id, project_id)
     if record.phase is Phase.PLANNED and made_nothing(engine, engine.names(vlab_id, project_id)):
@@ -77,19 +116,8 @@ def release(
     spec = records.spec_of(record)
     recovery.take_in(engine, spec)
     planned = make_plan(engine, spec, Presence.PARKED)
-    refuse_data_loss(planned.review, allowed=(_LUSTRE,))
-    if planned.has_changes:
-        approve(planned.review)
-    wish = Wish(Kind.RELEASE, skip_export=skip_export)
-    with (
-        carrying_out(engine, vlab_id, project_id, wish, within_s=within_s) as engine,
-        records.working(engine, spec, Phase.PARKING, done=Phase.PARKED),
-    ):
-        # Bound to the operation, so that Terraform's lock says which one holds it.
-        planned = replace(planned, runner=engine.runner(planned.names))
-        export = _park(engine, planned, skip_export) if planned.has_changes else lustre.Export()
-        give_back(engine, record, planned.names)
-    return Released(planned, export, planned.has_changes)
+    refuse_data_loss(planned.review, allowed=(lustre.ADDRESS,))
+    return engine, planned, record
 
 
 def give_back(engine: Engine, record: ProjectRecord, names: Names) -> None:
@@ -111,7 +139,7 @@ def await_subnet_gone(engine: Engine, project: str) -> None:
     Raises   SubnetStands
     """
     deadline = time.monotonic() + (_SUBNET_PATIENCE_S if engine.settings.cloud == "aws" else 1)
-    while there := [one for one in addresses.standing_subnets(engine.cloud) if one.project == project]:
+    while there := addresses.standing_subnets(engine.cloud, project=project):
         if time.monotonic() > deadline:
             named = ", ".join(f"{subnet.id} ({subnet.cidr})" for subnet in there)
             raise SubnetStands(
@@ -130,8 +158,8 @@ def _park(engine: Engine, planned: Planned, skip_export: str | None) -> lustre.E
         planned.runner.plan(planned.plan_file, destroy=True, targets=(_STACK,))
         planned.runner.apply(planned.plan_file)
     export = lustre.Export()
-    if _LUSTRE in there:
-        export = lustre.give_up(engine, planned.names, there[_LUSTRE], skip_export=skip_export)
+    if lustre.ADDRESS in there:
+        export = lustre.give_up(engine, planned.names, there[lustre.ADDRESS], skip_export=skip_export)
     engine.check()
     engine.reporter.step("Planning what is left", "PARKING")
     rest = plan_again(planned.spec, planned.names, planned.folder, planned.runner)

@@ -95,7 +95,7 @@ def project_status(place: Place, vlab_id: str, project_id: str) -> ProjectStatus
         cluster=clusters.describe_cluster(place.cloud, cluster_name=names.cluster, stack_name=names.stack),
         lustre=f"{lustre.id} {lustre.lifecycle}" if lustre else None,
         address=claim.cidr if claim else None,
-        bucket=names.bucket,
+        bucket=place.names_of(spec).bucket,
         key_secret=names.key_secret,
         user=place.settings.user_name,
         user_key_secret=names.user_key_secret,
@@ -128,7 +128,7 @@ def list_projects(place: Place) -> Iterator[Listed]:
 def list_page(place: Place, *, limit: int, after: str | None) -> tuple[list[Listed], str | None]:
     """Some projects of the registry, and where the next ones begin; see Registry.page."""
     found, last = place.registry.page(limit=limit, after=after)
-    summaries = clusters.cluster_summaries(place.cloud) if found else {}
+    summaries = clusters.summaries_of(place.cloud, [record.cluster for record in found]) if found else {}
     return [_listed(record, summaries.get(record.cluster)) for record in found], last
 
 

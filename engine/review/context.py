@@ -28,6 +28,21 @@ class LabUse:
 
 
 @dataclass(frozen=True)
+class PolicyResult:
+    """What one of the installation's own policies says against a plan.
+
+    policy    tool and name, as a person finds it: "checkov ACME_1"
+    address   of the resource, "" where the policy names none
+    blocks    False where it only advises
+    """
+
+    policy: str
+    message: str
+    address: str = ""
+    blocks: bool = True
+
+
+@dataclass(frozen=True)
 class Context:
     """All of it has a default that leaves the part of the review out that it is for.
 
@@ -35,6 +50,8 @@ class Context:
     region          "" leaves the cost out
     configuration   the ParallelCluster configuration that the spec asks for; a plan that makes a cluster
                     knows it only during the apply
+    policy_results  what the installation's own policies say against the plan
+    taken_over      ids of what the project took over under the names that it has
     own_name        the part that all of the project's names have, and nobody else's
     """
 
@@ -45,4 +62,6 @@ class Context:
     own_name: str = ""
     policy: Policy = field(default_factory=Policy)
     waivers: tuple[Waiver, ...] = ()
+    taken_over: tuple[str, ...] = ()
     others: LabUse = field(default_factory=LabUse)
+    policy_results: tuple[PolicyResult, ...] = ()

@@ -32,9 +32,9 @@ def render_markdown(review: Review) -> str:
 
     What needs no second look (what is created, drift, outputs) folds away.
     """
-    parts = [f"### {_plain(headline(review))}"]
+    parts = [f"### {plain_text(headline(review))}"]
     if review.risk is not Risk.NONE:
-        because = f": {_plain('; '.join(review.risk_reasons))}" if review.risk_reasons else ""
+        because = f": {plain_text('; '.join(review.risk_reasons))}" if review.risk_reasons else ""
         parts.append(f"**Risk: {review.risk.value}**{because}")
     parts += ["\n".join(_findings(review.findings))]
     parts += ["\n".join(_section(section)) for section in sections(review)]
@@ -47,13 +47,13 @@ def render_markdown(review: Review) -> str:
 def _findings(findings: Sequence[Finding]) -> Iterator[str]:
     for remark in remarks(findings):
         finding = remark.finding
-        named = ", ".join(_code(address) for address in remark.addresses if address)
+        named = ", ".join(code_span(address) for address in remark.addresses if address)
         where = f" {named}:" if named else ""
         against = " · refuses the apply" if finding.stands_against else ""
-        waived = f"**Waived**: {_plain(finding.waived)} " if finding.waived else ""
+        waived = f"**Waived**: {plain_text(finding.waived)} " if finding.waived else ""
         yield (
-            f"- **{finding.severity.value}** · {finding.rule}{against} ·{where} {_plain(finding.message)} "
-            f"{waived}_{_plain(finding.hint)}_"
+            f"- **{finding.severity.value}** · {finding.rule}{against} ·{where} "
+            f"{plain_text(finding.message)} {waived}_{plain_text(finding.hint)}_"
         )
 
 
@@ -71,10 +71,10 @@ def _section(section: Section) -> Iterator[str]:
 def _detailed(group: Sequence[Change]) -> Iterator[str]:
     first = group[0]
     for change in group:
-        yield f"- {_code(_symbol(change))} {_code(change.address)}{_marks(change)}"
+        yield f"- {code_span(_symbol(change))} {code_span(change.address)}{_marks(change)}"
     told = [*first.consequence, *(f"Why: {reason}." for reason in first.reasons)]
     if told:
-        yield f"  <br>{_plain(' '.join(told))}"
+        yield f"  <br>{plain_text(' '.join(told))}"
     shown = attributes_of(first)
     if first.action is Action.DELETE:
         yield from (f"  <br>{fact}" for fact in [_facts(first)] if fact)
@@ -84,7 +84,7 @@ def _detailed(group: Sequence[Change]) -> Iterator[str]:
         yield from (f"  {line}" for line in _diff(shown.lines))
     if shown.unknown:
         yield ""
-        yield f"  Known after apply: {', '.join(_code(label) for label in shown.unknown)}"
+        yield f"  Known after apply: {', '.join(code_span(label) for label in shown.unknown)}"
 
 
 def _diff(attributes: Sequence[AttributeChange]) -> list[str]:
@@ -103,29 +103,29 @@ def _table(changes: Sequence[Change]) -> Iterator[str]:
     yield "| | Address | |"
     yield "|---|---|---|"
     for change in changes:
-        was = [f"was {_code(change.previous_address)}"] if change.previous_address else []
-        why = [_plain(f"Why: {reason}.") for reason in change.reasons]
-        notes = [_facts(change), *was, *map(_plain, change.consequence), *why]
+        was = [f"was {code_span(change.previous_address)}"] if change.previous_address else []
+        why = [plain_text(f"Why: {reason}.") for reason in change.reasons]
+        notes = [_facts(change), *was, *map(plain_text, change.consequence), *why]
         told = "<br>".join(note for note in notes if note)
-        cells = (_code(_symbol(change)), _code(change.address) + _marks(change), told)
+        cells = (code_span(_symbol(change)), code_span(change.address) + _marks(change), told)
         yield f"| {' | '.join(map(_cell, cells))} |"
 
 
 def _cost(cost: Cost | None) -> Iterator[str]:
     if cost is None or not cost.lines:
         return
-    yield f"**Cost**: {_plain(headline_of_cost(cost))}"
+    yield f"**Cost**: {plain_text(headline_of_cost(cost))}"
     yield ""
     lines = ["| | USD per hour | |", "|---|---|---|"]
     for row in cost_rows(cost):
-        cells = (_plain(f"{row.group}: {row.named}"), _plain(row.figures), _plain(row.basis))
+        cells = (plain_text(f"{row.group}: {row.named}"), plain_text(row.figures), plain_text(row.basis))
         lines.append(f"| {' | '.join(map(_cell, cells))} |")
     if lacking := missing(cost):
-        lines += ["", f"Not known, and in no sum: {'; '.join(map(_plain, lacking))}."]
+        lines += ["", f"Not known, and in no sum: {'; '.join(map(plain_text, lacking))}."]
     if used := by_use(cost):
-        listed = "; ".join(_plain(f"{row.named} ({row.basis})") for row in used)
+        listed = "; ".join(plain_text(f"{row.named} ({row.basis})") for row in used)
         lines += ["", f"Billed by use, and in no sum: {listed}."]
-    lines += ["", _plain(" ".join(remarks_of_cost(cost)))]
+    lines += ["", plain_text(" ".join(remarks_of_cost(cost)))]
     yield from _folded("What it is made of", lines)
 
 
@@ -140,7 +140,7 @@ def _drift(drift: Drift) -> Iterator[str]:
         return
     lines: list[str] = []
     for change in drift.answered:
-        lines.append(f"- {_code(_symbol(change))} {_code(change.address)}{_marks(change)}")
+        lines.append(f"- {code_span(_symbol(change))} {code_span(change.address)}{_marks(change)}")
         shown = attributes_of(change, drift=True).lines
         if shown and change.action is not Action.DELETE:
             lines += ["", *(f"  {line}" for line in _diff(shown)), ""]
@@ -150,33 +150,33 @@ def _drift(drift: Drift) -> Iterator[str]:
 
 def _tail(review: Review) -> Iterator[str]:
     if left := drifted(review).left:
-        listed = ", ".join(_code(change.address) for change in left)
+        listed = ", ".join(code_span(change.address) for change in left)
         yield f"Differs from what was last recorded, not set back by this plan: {listed}"
         yield ""
     if reading := reads(review):
-        yield f"Read during apply: {', '.join(_code(address) for address in reading)}"
+        yield f"Read during apply: {', '.join(code_span(address) for address in reading)}"
         yield ""
     if review.counts.unchanged and not review.nothing_to_do:
-        yield f"{review.counts.unchanged} unchanged. Terraform {_plain(review.terraform_version)}."
+        yield f"{review.counts.unchanged} unchanged. Terraform {plain_text(review.terraform_version)}."
 
 
 def _folded(title: str, lines: Sequence[str]) -> Iterator[str]:
     # The blank line after the summary is what makes GitLab read the rest as Markdown.
-    yield from (f"<details><summary>{_plain(title)}</summary>", "", *lines, "", "</details>")
+    yield from (f"<details><summary>{plain_text(title)}</summary>", "", *lines, "", "</details>")
 
 
 def _facts(change: Change) -> str:
-    return ", ".join(f"{fact.label} {_code(_cut(shown_value(fact.value)))}" for fact in facts_of(change))
+    return ", ".join(f"{fact.label} {code_span(_cut(shown_value(fact.value)))}" for fact in facts_of(change))
 
 
 def _marks(change: Change) -> str:
     marks = " **holds data**" if change.data_bearing else ""
     if change.deposed:
-        marks += f" (left-over object {_code(change.deposed)})"
+        marks += f" (left-over object {code_span(change.deposed)})"
     if change.imported_id:
-        marks += f" (imported: {_code(change.imported_id)})"
+        marks += f" (imported: {code_span(change.imported_id)})"
     if change.previous_address and change.action in (Action.UPDATE, Action.REPLACE):
-        marks += f" (was {_code(change.previous_address)})"
+        marks += f" (was {code_span(change.previous_address)})"
     return marks
 
 
@@ -184,7 +184,7 @@ def _symbol(change: Change) -> str:
     return "+/-" if change.create_before_destroy else SYMBOLS[change.action]
 
 
-def _code(text: str) -> str:
+def code_span(text: str) -> str:
     """A code span: whatever the text holds, it stays text."""
     text = printable(text)
     fence = "`" * (max((len(run) for run in re.findall("`+", text)), default=0) + 1)
@@ -192,7 +192,7 @@ def _code(text: str) -> str:
     return f"{fence}{pad}{text}{pad}{fence}"
 
 
-def _plain(text: str) -> str:
+def plain_text(text: str) -> str:
     """Prose with everything escaped that Markdown, HTML or a mention could make of it."""
     escaped = re.sub(r"([\\`*_{}\[\]<>#|~!&$])", r"\\\1", printable(text))
     # GitLab looks for mentions after Markdown is done, so no backslash stops one.

@@ -15,7 +15,7 @@ from typing import Any
 
 from engine.model.rules import load_rules
 from engine.review.changes import before_and_after, value_at
-from engine.review.context import Context
+from engine.review.context import Context, PolicyResult
 from engine.review.cost import Cost, cluster_shapes, money
 from engine.review.model import Action, Change, Finding, Risk
 from engine.review.shape import ClusterShape
@@ -77,11 +77,18 @@ def policy_findings(
     for subject in subjects:
         for rule in _OF_RESOURCES:
             yield from rule(subject, context)
+    yield from map(_user_policy, context.policy_results)
     clusters = [one for one in subjects if one.change.kind == "cluster" and one.after is not None]
     for subject in clusters[:1]:
         yield from _lab_clusters(subject, len(clusters), context)
         yield from _lab_vcpus(subject, clusters, context)
         yield from _lab_cost(subject, cost, context)
+
+
+def _user_policy(result: PolicyResult) -> Finding:
+    rule, severity = ("user-policy", Risk.HIGH) if result.blocks else ("user-policy-advice", Risk.MEDIUM)
+    hint = "It is one of the installation's own policies; ask whoever looks after them."
+    return Finding(rule, severity, result.address, f"{result.policy}: {result.message}", hint)
 
 
 def _planned(change: Change, raw: Mapping[str, Any], context: Context) -> Planned:
@@ -200,6 +207,8 @@ def _is_public(block: Any) -> bool:
 def _foreign_name(subject: Planned, context: Context) -> Iterator[Finding]:
     attribute = _NAMED.get(subject.change.type)
     name = value_at(subject.after, attribute) if attribute else None
+    if value_at(subject.after, "id") in context.taken_over:
+        return
     if context.own_name and isinstance(name, str) and name and context.own_name not in name:
         yield _finding(
             "foreign-name",

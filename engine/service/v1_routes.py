@@ -64,6 +64,16 @@ _ABSENT = {HTTPStatus.NOT_FOUND: "There is no such project."}
 _NO_OPERATION = {HTTPStatus.NOT_FOUND: "There is no such operation."}
 
 
+def index(_desk: Desk, _request: Request) -> Reply:
+    body: answers.IndexAnswer = {
+        "version": engine.__version__,
+        "requests": [
+            {"method": route.method, "path": route.path, "summary": route.summary} for route in ROUTES
+        ],
+    }
+    return Reply(body)
+
+
 def version(_desk: Desk, _request: Request) -> Reply:
     return Reply({"version": engine.__version__})
 
@@ -180,10 +190,11 @@ def plan(desk: Desk, request: Request) -> Reply:
             hint="Plans are stored by the operations that make them; see its operations.",
         )
     try:
-        review = json.loads(stored)
-    except ValueError as error:
+        kept = json.loads(stored)
+        body: answers.PlanAnswer = {"operation_id": kept["operation_id"], "plan": kept["plan"]}
+    except (ValueError, TypeError, KeyError) as error:
         raise BackendError(f"The stored plan of {record.project} cannot be read.") from error
-    return Reply({"plan": review})
+    return Reply(body)
 
 
 def _ids(desk: Desk, request: Request) -> tuple[str, str]:
@@ -260,7 +271,15 @@ def _shape(found: Operation) -> answers.OperationShape:
     return cast(answers.OperationShape, found.to_dict())
 
 
-ROUTES = (
+ROUTES: tuple[Route, ...] = (
+    Route(
+        "GET",
+        "/v1",
+        "getIndex",
+        "What can be asked here",
+        index,
+        Answer(HTTPStatus.OK, "The version, and every request of /v1.", answers.IndexAnswer),
+    ),
     Route(
         "GET",
         "/v1/version",

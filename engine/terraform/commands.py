@@ -59,6 +59,7 @@ class Commands(Terraform):
         *,
         destroy: bool,
         refresh: bool,
+        refresh_only: bool = False,
         variables: Mapping[str, Any] | None,
         targets: Sequence[str],
         replace: Sequence[str] = (),
@@ -69,6 +70,7 @@ class Commands(Terraform):
                 json=IsFlagged,
                 destroy=IsFlagged if destroy else None,
                 refresh=refresh,
+                refresh_only=IsFlagged if refresh_only else None,
                 # An empty dict would become an empty file on the command line.
                 var=dict(variables) if variables else None,
                 target=list(targets),

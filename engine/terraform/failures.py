@@ -18,6 +18,7 @@ from engine.errors import (
     ClusterError,
     CredentialsExpired,
     DataAtRisk,
+    DiskFull,
     EngineError,
     NotBootstrapped,
     SharedGroundMissing,
@@ -100,6 +101,14 @@ RULES: tuple[Rule, ...] = (
         "it still runs; only when it surely does not, run `terraform force-unlock {id}` in the workspace.",
         quoted=False,
         facts="holder",
+    ),
+    _rule(
+        "disk full",
+        r"no space left on device|disk quota exceeded",
+        DiskFull,
+        "The disk of this machine is full: {command} for {project} could not go on.",
+        "Make room in `home` and `workspaces_dir` (`provisioner settings`), then run the command again: what "
+        "was made and could not be written down is found at AWS.",
     ),
     _rule(
         "data protected",

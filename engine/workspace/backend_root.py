@@ -39,6 +39,7 @@ def render_backend_root(
                 "state_bucket": settings.state_bucket,
                 "lock_table": settings.lock_table,
                 "registry_table": settings.registry_table,
+                "plan_days": settings.plan_days,
                 "s3_use_path_style": settings.s3_use_path_style,
             }
         ),

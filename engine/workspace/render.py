@@ -12,7 +12,7 @@ from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from engine.model.names import Names, names_for
+from engine.model.names import Names
 from engine.model.node_checks import check_nodes
 from engine.model.settings import Settings
 from engine.model.spec import LustreStorage, ProjectSpec, dump_spec
@@ -58,7 +58,7 @@ def render_workspace(
     """
     if presence is Presence.RUNNING:
         check_nodes(spec, settings, tier)
-    names = names_for(spec.vlab_id, spec.project_id, account_id=settings.require_account())
+    names = spec.names(settings.require_account())
     configuration = cluster_config.render_cluster_config(
         spec=spec, names=names, settings=settings, tier=tier, references=references(spec)
     )
@@ -66,13 +66,18 @@ def render_workspace(
     rendered = {
         ROOT_FILE: _json(root),
         SPEC_FILE: dump_spec(spec),
-        LOCK_FILE: (files("engine.workspace") / "templates" / "terraform.lock.hcl").read_text("utf-8"),
+        LOCK_FILE: lock_file(),
         README_FILE: _readme(spec, names, settings, presence),
     }
     if presence is not Presence.REMOVED:
         rendered[CLUSTER_FILE] = configuration
         rendered[VARIABLES_FILE] = _json({"parked": presence is Presence.PARKED, "subnet_cidr": subnet_cidr})
     return dict(sorted(rendered.items()))
+
+
+def lock_file() -> str:
+    """Terraform's lock file of every workspace: versions and hashes of the providers."""
+    return (files("engine.workspace") / "templates" / "terraform.lock.hcl").read_text("utf-8")
 
 
 def module_names(spec: ProjectSpec, presence: Presence) -> tuple[str, ...]:

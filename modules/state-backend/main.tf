@@ -182,7 +182,7 @@ resource "aws_s3_bucket_lifecycle_configuration" "this" {
     }
 
     expiration {
-      days = 30
+      days = var.plan_days
     }
 
     noncurrent_version_expiration {

@@ -55,6 +55,18 @@ variable "registry_table" {
   }
 }
 
+variable "plan_days" {
+  description = "After how many days the bucket deletes a saved plan."
+  type        = number
+  default     = 30
+  nullable    = false
+
+  validation {
+    condition     = var.plan_days >= 1 && var.plan_days <= 90 && floor(var.plan_days) == var.plan_days
+    error_message = "plan_days must be a whole number from 1 to 90."
+  }
+}
+
 variable "deletion_protection" {
   description = "Whether DynamoDB refuses to delete the tables. false is one step of taking the backend down on purpose."
   type        = bool

@@ -78,14 +78,14 @@ def node_software(cloud: LocalCloud) -> dict[str, bytes]:
 
 def a_later_engine(monkeypatch: pytest.MonkeyPatch) -> None:
     """The engine's next version, with another software for the nodes."""
-    files_of = folders._module_files
+    files_of = folders.module_files
     changed = "modules/node-scripts/files/run"
 
     def later(modules: tuple[str, ...]) -> dict[str, str]:
         files = files_of(modules)
         return files | ({changed: files[changed] + "# later\n"} if changed in files else {})
 
-    monkeypatch.setattr(folders, "_module_files", later)
+    monkeypatch.setattr(folders, "module_files", later)
 
 
 def test_a_lustre_project_from_nothing_to_nothing(

@@ -11,6 +11,7 @@ module "state_backend" {
   state_bucket        = coalesce(var.state_bucket, "provisioner-state-${var.account_id}-${var.region}")
   lock_table          = var.lock_table
   registry_table      = var.registry_table
+  plan_days           = var.plan_days
   deletion_protection = var.deletion_protection
 
   tags    = merge(var.tags, module.discovery.managed_by)

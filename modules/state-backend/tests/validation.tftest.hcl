@@ -198,3 +198,23 @@ run "refuses_address_that_ends_in_a_dot" {
 
   expect_failures = [var.address]
 }
+
+run "refuses_plan_days_of_0" {
+  command = plan
+
+  variables {
+    plan_days = 0
+  }
+
+  expect_failures = [var.plan_days]
+}
+
+run "refuses_plan_days_of_91" {
+  command = plan
+
+  variables {
+    plan_days = 91
+  }
+
+  expect_failures = [var.plan_days]
+}

@@ -275,6 +275,26 @@ def test_a_subnet_is_its_project_s(cloud: Cloud, vpc: str) -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    "block", ["10.42.65.0/24", "10.42.64.0/20", "10.42.65.64/26", "10.42.65.128/28", "10.42.200.0/22"]
+)
+def test_who_touches_a_block_is_found_without_looking_at_the_others(
+    cloud: Cloud, vpc: str, block: str
+) -> None:
+    for cidr in ("10.42.0.0/18", "10.42.64.0/24", "10.42.65.0/25", "10.42.65.128/28", "10.42.192.0/19"):
+        make_subnet(cloud, vpc, cidr)
+    touching = [one for one in standing_subnets(cloud) if one.touches(block)]
+    assert touching
+    assert standing_subnets(cloud, touching=block) == touching
+
+
+def test_those_of_one_project_alone(cloud: Cloud, vpc: str) -> None:
+    ours = make_subnet(cloud, vpc, "10.42.65.0/24", "p-1")
+    make_subnet(cloud, vpc, "10.42.66.0/24", "p-2")
+    assert standing_subnets(cloud, project="lab/p-1") == [Standing(ours, "10.42.65.0/24", "lab/p-1")]
+    assert standing_subnets(cloud, project="another/p-1") == []
+
+
 def reserved(cloud: Cloud, project: str) -> str:
     settings = load_settings(environ={}, flags={"registry_table": TABLE, "address_ranges": "10.42.64.0/22"})
     return reserve_block(cloud, settings.settings, project, now=NOON)

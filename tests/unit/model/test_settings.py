@@ -70,11 +70,15 @@ def test_defaults_of_the_local_cloud() -> None:
         "lab_max_usd_per_hour": 0,
         "required_tags": (),
         "allowed_instance_types": (),
+        "policies": None,
+        "plan_approval": "none",
+        "plan_days": 30,
         "log_retention_days": 90,
         "job_record_retention_days": 365,
         "job_record_tail_bytes": 16384,
         "terraform": None,
         "provider_reuse": "auto",
+        "parallel_projects": "auto",
         "workspaces_dir": "workspaces/projects",
         "home": ".provisioner",
         "s3_use_path_style": True,
@@ -191,11 +195,17 @@ class TestAccount:
         ("log_retention_days", 0),
         ("log_retention_days", 3653),
         ("terraform", "/usr/local/bin/tofu"),
+        ("parallel_projects", "auto"),
+        ("parallel_projects", "64"),
     ],
 )
 def test_good_values_are_kept(name: str, value: Any) -> None:
     kept = load(**{name: value}).values()[name]
     assert kept == (tuple(value) if isinstance(value, list) else value)
+
+
+def test_a_number_of_projects_is_written_with_or_without_quotes() -> None:
+    assert load(parallel_projects=4) == load(parallel_projects="4")
 
 
 @pytest.mark.parametrize(
@@ -252,6 +262,10 @@ def test_good_values_are_kept(name: str, value: Any) -> None:
         ("log_retention_days", 91),
         ("log_retention_days", -1),
         ("terraform", ""),
+        ("parallel_projects", "0"),
+        ("parallel_projects", "65"),
+        ("parallel_projects", "all"),
+        ("parallel_projects", True),
         ("workspaces_dir", " "),
         ("home", "a\x00b"),
         ("s3_use_path_style", "maybe"),

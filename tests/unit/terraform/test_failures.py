@@ -14,6 +14,7 @@ from engine.errors import (
     ClusterError,
     CredentialsExpired,
     DataAtRisk,
+    DiskFull,
     EngineError,
     NotBootstrapped,
     SharedGroundMissing,
@@ -33,6 +34,7 @@ LOG = Path("logs/pc-lab-1.log")
 
 EXPECTED: dict[str, type[EngineError]] = {
     "lock_plan": StateLocked,
+    "full": DiskFull,
     "prevent_destroy": DataAtRisk,
     "prov_mirror_empty": TerraformMissing,
     "prov_direct": TerraformMissing,

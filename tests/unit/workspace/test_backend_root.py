@@ -37,6 +37,7 @@ def test_the_root_gets_the_names_of_the_settings() -> None:
         "state_bucket": "provisioner-state-210987654321-eu-central-1",
         "lock_table": "provisioner-terraform-locks",
         "registry_table": "provisioner-registry",
+        "plan_days": 30,
         "s3_use_path_style": False,
     }
     declared = re.findall(r'(?m)^variable "(\w+)"', (ROOT / "variables.tf").read_text("utf-8"))

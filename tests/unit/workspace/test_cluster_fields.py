@@ -55,6 +55,7 @@ REACH_NO_CLUSTER: dict[str, Any] = {
     "accounting_function": "other",
     "terraform": "/usr/bin/tofu",
     "provider_reuse": "off",
+    "parallel_projects": "4",
     "workspaces_dir": "elsewhere",
     "home": "elsewhere",
     "s3_use_path_style": False,
@@ -65,6 +66,9 @@ REACH_NO_CLUSTER: dict[str, Any] = {
     "lab_max_usd_per_hour": 50,
     "required_tags": ["cost-center"],
     "allowed_instance_types": ["t3.*"],
+    "policies": "policies",
+    "plan_approval": "required",
+    "plan_days": 7,
 }
 
 
