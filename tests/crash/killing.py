@@ -78,7 +78,7 @@ class Operator:
         return ended(process)
 
     def elsewhere(self) -> Operator:
-        """Another machine's operator of the same account: with a disk of its own, which knows the provider."""
+        """The operator on another machine: with a disk of its own, which knows the provider."""
         folder = self.folder / "elsewhere"
         shutil.copytree(self.environ["PROVISIONER_HOME"], folder / "home", symlinks=True)
         own = {
