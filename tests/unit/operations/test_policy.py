@@ -40,9 +40,9 @@ def record(of: ProjectSpec, phase: Phase = Phase.READY) -> ProjectRecord:
 
 
 def engine(settings: Settings | None = None, records: list[ProjectRecord] | None = None, **more: Any) -> Any:
-    def listed() -> list[ProjectRecord]:
+    def listed(*, vlab_id: str) -> list[ProjectRecord]:
         assert records is not None, "the registry is asked, and nobody wants to know"
-        return records
+        return [one for one in records if one.vlab_id == vlab_id]
 
     return SimpleNamespace(
         settings=settings or Settings(),
