@@ -14,7 +14,7 @@ SCHEMATHESIS_VENV_READY := $(SCHEMATHESIS_VENV)/.ready-$(firstword $(shell cksum
 MODULES := $(sort $(notdir $(wildcard modules/*)))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-pcluster setup-checkov setup-services setup-slurm demo test test-unit test-slurm-older test-slurm-newer lint scan format lock docs package schemas update-policies instance-types plans setup-browser test-browser test-gitlab test-crash setup-schemathesis test-api bench clean test-load test-faults soak slices
+.PHONY: help setup setup-pcluster setup-checkov setup-services setup-slurm demo test test-unit test-slurm-older test-slurm-newer lint scan format lock docs package schemas update-policies instance-types plans setup-browser test-browser test-gitlab test-crash setup-schemathesis test-api bench clean test-load test-faults soak slices test-plans
 
 help: ## Show the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
@@ -85,11 +85,8 @@ test: setup setup-pcluster setup-checkov ## Run every test (real Terraform on th
 	GOGC=400 $(BIN)/python -m pytest -n 5 --dist loadgroup $(PYTEST_ARGS)
 
 # CRASH_SEED=N repeats a run, CRASH_POINTS=N sets how many points of random choice there are, CRASH_OPERATIONS=N
-# in how many operations the service's worker is stopped.
-test-crash: setup ## Kill the engine at many points and run it again (an hour on two cores)
-	GOGC=400 $(BIN)/python -m pytest -n 2 -m crash tests/crash $(PYTEST_ARGS)
-# CRASH_SEED=N repeats a run, CRASH_POINTS=N sets how many points of random choice there are. Much of the time
-# the AWS provider sleeps, so more processes than cores are at work.
+# in how many operations the service's worker is stopped. Much of the time the AWS provider sleeps, so more
+# processes than cores are at work.
 CRASH_PROCESSES ?= 4
 test-crash: setup ## Kill the engine at more than 200 points and run it again (an hour on two cores)
 	GOGC=400 $(BIN)/python -m pytest -n $(CRASH_PROCESSES) -m crash tests/crash $(PYTEST_ARGS)
@@ -105,6 +102,7 @@ LOAD_WORKERS ?= 4
 test-load: setup ## Ask the service for many projects at once: LOAD_PROJECTS=200, LOAD_WORKERS=4
 	GOGC=400 LOAD_PROJECTS=$(LOAD_PROJECTS) LOAD_WORKERS=$(LOAD_WORKERS) \
 	  $(BIN)/python -m pytest -n 0 -s -m load tests/load $(PYTEST_ARGS)
+
 # FAULT_SEED=N repeats a run.
 test-faults: setup ## Let AWS answer with errors, late or not at all, and workers race (half an hour on two cores)
 	GOGC=400 $(BIN)/python -m pytest -n 2 -m faults tests/faults $(PYTEST_ARGS)
@@ -112,6 +110,9 @@ test-faults: setup ## Let AWS answer with errors, late or not at all, and worker
 # SOAK_MINUTES, SOAK_OPERATIONS, SOAK_PROJECTS, SOAK_SEED, SOAK_WEATHER, SOAK_KILL_EVERY, SOAK_REPORT set it.
 soak: setup ## Operations on many projects with kills and bad weather for 20 minutes; writes soak.md
 	@$(BIN)/python -m tests.soak
+
+test-plans: setup ## Run the long tests of drift and adoption (ten minutes on two cores)
+	GOGC=400 $(BIN)/python -m pytest -n 2 -m plans tests/functional $(PYTEST_ARGS)
 
 test-unit: setup ## Run the tests that start nothing
 	$(BIN)/python -m pytest tests/unit tests/golden $(PYTEST_ARGS)

@@ -26,6 +26,7 @@ OF_A_TIER: Document = {
     "storage": {"kind": "lustre"},
     "head_node": {"root_volume": {"size_gib": 100, "type": "gp3"}},
     "waivers": [{"rule": "data-loss", "reason": "a test", "until": "2026-12-31"}],
+    "existing": {"bucket": "old-data", "home": "fs-0123456789abcdef0"},
 }
 WITH_QUEUES: Document = {
     "vlab_id": "lab-1",
@@ -71,6 +72,8 @@ CHANGED_SPEC: dict[str, tuple[Any, ...]] = {
     "head_node.root_volume.type": ("gp2",),
     "owner": ("ada",),
     "tags": ({"cost-center": "4711"},),
+    "existing.bucket": ("other-data",),
+    "existing.home": ("fs-01234567",),
     "waivers.rule": ("public-access",),
     "waivers.reason": ("another",),
     "waivers.until": ("2027-12-31",),

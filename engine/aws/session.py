@@ -47,16 +47,20 @@ _LOCAL_CREDENTIALS = Credentials("local", Secret("local"))
 
 @dataclass(frozen=True)
 class Patience:
-    """How long one call may take before it counts as unanswered."""
+    """How long one call may take before it counts as unanswered, and how often it is made.
+
+    attempts   while no answer comes; answered: while AWS answers that it is busy or ill
+    """
 
     connect_timeout_s: float
     read_timeout_s: float
     attempts: int
+    answered: int
 
 
-_WORK = Patience(connect_timeout_s=5, read_timeout_s=60, attempts=8)
-_LOCAL = Patience(connect_timeout_s=2, read_timeout_s=60, attempts=3)
-_PREFLIGHT = Patience(connect_timeout_s=3, read_timeout_s=10, attempts=2)
+_WORK = Patience(connect_timeout_s=5, read_timeout_s=60, attempts=8, answered=8)
+_LOCAL = Patience(connect_timeout_s=2, read_timeout_s=60, attempts=3, answered=3)
+_PREFLIGHT = Patience(connect_timeout_s=3, read_timeout_s=10, attempts=2, answered=8)
 
 
 class LogsClient(Protocol):
@@ -131,7 +135,7 @@ class Cloud:
         self._path_style = s3_use_path_style or local
         self._patience = patience or (_LOCAL if local else _WORK)
         if attempts is not None:
-            self._patience = replace(self._patience, attempts=attempts)
+            self._patience = replace(self._patience, attempts=attempts, answered=attempts)
         self._clients: dict[str, Any] = {}
         self._maker = _maker or _ClientMaker(region)
 
@@ -139,8 +143,10 @@ class Cloud:
         return f"Cloud(region={self.region!r}, endpoint_url={self.endpoint_url!r}, local={self.local})"
 
     def impatient(self) -> Cloud:
-        """The same cloud with short time limits and two attempts, for checks a person waits for."""
-        if self._patience == _PREFLIGHT:
+        """The same cloud with short time limits, and two attempts where no answer comes, for checks that a
+        person waits for."""
+        patience = replace(_PREFLIGHT, answered=self._patience.answered)
+        if self._patience == patience:
             return self
         return Cloud(
             region=self.region,
@@ -148,7 +154,7 @@ class Cloud:
             credentials=self._credentials,
             local=self.local,
             s3_use_path_style=self._path_style,
-            patience=_PREFLIGHT,
+            patience=patience,
             _maker=self._maker,
         )
 
@@ -238,7 +244,7 @@ class Cloud:
                 "aws_session_token": token.reveal() if token else None,
             }
         client = self._maker.make(service, endpoint_url=self.endpoint_url, config=self._config(), **keys)
-        try_again(client, self._patience.attempts)
+        try_again(client, self._patience.answered)
         return client
 
     def _config(self) -> Config:

@@ -254,7 +254,7 @@ def _apply_spec(invocation: Invocation, spec: Path, yes: bool, within_s: float |
         done = provision(
             invocation.engine(progress),
             wanted,
-            approve=_approval(progress, "Apply this plan?", yes),
+            approve=approval(progress, "Apply this plan?", yes),
             within_s=within_s,
         )
     _show_applied(done)
@@ -276,7 +276,7 @@ def _apply_saved(
         done = apply_plan(
             invocation.engine(progress),
             digest,
-            approve=_approval(progress, "Apply this plan?", yes),
+            approve=approval(progress, "Apply this plan?", yes),
             spec=wanted,
             project=project,
             approved_by=approved_by,
@@ -340,7 +340,7 @@ def release(
             invocation.engine(progress),
             vlab_id,
             project_id,
-            approve=_approval(progress, "Release the cluster?", yes),
+            approve=approval(progress, "Release the cluster?", yes),
             skip_export=skip_export,
             within_s=within_s,
         )
@@ -411,7 +411,7 @@ def destroy(
             project_id,
             purge_data=purge_data,
             purge_now=purge_now,
-            approve=_approval(progress, "", assume_yes=True),
+            approve=approval(progress, "", assume_yes=True),
             skip_export=skip_export,
             within_s=within_s,
         )
@@ -505,7 +505,9 @@ def _show_reports(planned: Planned) -> None:
     note("Reports: " + ", ".join(str(path) for path in planned.reports()))
 
 
-def _approval(progress: Progress, question: str, assume_yes: bool) -> Approve:
+def approval(progress: Progress, question: str, assume_yes: bool) -> Approve:
+    """Shows the review, and asks."""
+
     def approve(review: Review) -> None:
         with progress.paused():
             show_review(review)

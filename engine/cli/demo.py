@@ -203,7 +203,7 @@ def _show_list(engine: Engine, story: Story) -> None:
 def _cluster_made_at(engine: Engine, spec: ProjectSpec) -> object:
     from engine.aws.clusters import describe_cluster
 
-    names = engine.names(spec.vlab_id, spec.project_id)
+    names = engine.names_of(spec)
     return describe_cluster(engine.cloud, cluster_name=names.cluster, stack_name=names.stack).created_at
 
 
@@ -212,7 +212,7 @@ def _write_result(engine: Engine, spec: ProjectSpec) -> None:
     from engine.local.control import write_to_lustre
 
     path, content = _RESULT
-    lustre = find_lustre(engine.cloud, name=engine.names(spec.vlab_id, spec.project_id).lustre)
+    lustre = find_lustre(engine.cloud, name=engine.names_of(spec).lustre)
     if lustre is None:
         raise EngineError(f"{spec.project} has no Lustre file system, although it was applied.")
     write_to_lustre(engine.settings.endpoint_url or "", lustre.id, path, content)

@@ -27,6 +27,7 @@ INTERRUPTED_EXIT = 130
 
 # command -> module that defines it; imported when it is used, so that --help and status stay quick.
 _COMMANDS = {
+    "adopt": "engine.cli.adopt",
     "apply": "engine.cli.change",
     "approve": "engine.cli.plans",
     "bootstrap": "engine.cli.bootstrap",

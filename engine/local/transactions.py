@@ -56,15 +56,14 @@ def _items(backend: Any, transact_items: list[dict[str, Any]]) -> Iterator[tuple
         for kind, write in one.items():
             table = backend.tables.get(write.get("TableName"))
             given = write.get("Item" if kind == "Put" else "Key", {})
-            names = (
-                []
-                if table is None
-                else [table.hash_key_attr, table.range_key_attr][: 1 + table.has_range_key]
-            )
-            if not names or any(name not in given for name in names):
+            if table is None or not set(_key_names(table)) <= set(given):
                 continue  # moto refuses it
-            hash_key, range_key = ([DynamoType(given[name]) for name in names] + [None])[:2]
+            hash_key, range_key, *_ = [*(DynamoType(given[name]) for name in _key_names(table)), None]
             yield table, hash_key, range_key, copy.deepcopy(table.get_item(hash_key, range_key))
+
+
+def _key_names(table: Any) -> list[str]:
+    return [name for name in (table.hash_key_attr, table.range_key_attr) if name]
 
 
 def _put_back(table: Any, hash_key: Any, range_key: Any, item: Any) -> None:

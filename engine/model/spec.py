@@ -8,12 +8,14 @@ import json
 import re
 import unicodedata
 from collections.abc import Collection, Iterator
+from dataclasses import replace
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, Field, ValidationError, model_validator
 
 from engine.errors import FieldProblem, InvalidSpec
 from engine.model.documents import Document, Unreadable, examine_document
+from engine.model.existing import Existing
 from engine.model.fields import (
     Allowed,
     Refusal,
@@ -24,7 +26,7 @@ from engine.model.fields import (
     refused,
 )
 from engine.model.instance_types import INSTANCE_TYPE_ALLOWED, InstanceType
-from engine.model.names import ID_ALLOWED, ID_PATTERN, id_problem
+from engine.model.names import ID_ALLOWED, ID_PATTERN, Names, id_problem, names_for
 from engine.model.queues import (
     QUEUES_MAX,
     Queue,
@@ -306,6 +308,14 @@ class ProjectSpec(Strict):
         },
     )
 
+    existing: Annotated[Existing | None, Allowed("a mapping of the fields of existing")] = Field(
+        default=None,
+        title="Existing",
+        description="What the project takes over instead of making it (`provisioner adopt`). It stays in the "
+        "spec for good: without it the project would want a bucket and a home of its own names.",
+        examples=[{"bucket": "genomics-2019", "home": "fs-0123456789abcdef0"}],
+        exclude_if=_left_out,
+    )
     waivers: Annotated[
         Annotated[tuple[Waiver, ...], Field(strict=False)] | None,
         Allowed("a list of waivers"),
@@ -359,6 +369,13 @@ class ProjectSpec(Strict):
     def project(self) -> str:
         """The project as people write it: "vlab/project"."""
         return f"{self.vlab_id}/{self.project_id}"
+
+    def names(self, account_id: str) -> Names:
+        """The project's names, with what it took over under the names that it has. Raises as `names_for`."""
+        names = names_for(self.vlab_id, self.project_id, account_id=account_id)
+        if self.existing is None or self.existing.bucket is None:
+            return names
+        return replace(names, bucket=self.existing.bucket)
 
     @property
     def owner_or_default(self) -> str:

@@ -8,6 +8,7 @@ block beside the workspace. The plan that is reviewed is made with those.
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -49,6 +50,15 @@ class Sweep:
     replace: list[str] = field(default_factory=list)
     always: bool = False
     stored: Stored | None = None
+
+    def take_over(self, imports: Mapping[str, str]) -> None:
+        """Have the next plan import these, address -> import id, which somebody named; what hangs on them is
+        looked for even though the last run came to its end. Terraform passes over what its state has."""
+        missing = imports.keys() - {one.address for one in instances(read_state(self.engine, self.names))}
+        self.imports.update({address: imports[address] for address in missing})
+        self.always = self.always or bool(missing)
+        if missing:
+            (self.runner.workdir / IMPORTS_FILE).write_text(imports_file(self.imports), "utf-8")
 
     def finds(self, plan: Mapping[str, Any]) -> bool:
         """Look, and write an import block for what is found; True when the workspace is to be planned again.
@@ -134,9 +144,18 @@ class Sweep:
             vlab_id=self.names.vlab_id,
             project_id=self.names.project_id,
             known=[
-                Known(one.address, one.type, one.id) for one in instances(state) if one.address not in gone
+                *(
+                    Known(one.address, one.type, one.id)
+                    for one in instances(state)
+                    if one.address not in gone
+                ),
+                *(Known(address, _type_of(address), found) for address, found in self.imports.items()),
             ],
         )
+
+
+def _type_of(address: str) -> str:
+    return re.sub(r"\[.*?\]$", "", address).rsplit(".", 2)[-2]
 
 
 def sweep_is_due(

@@ -112,7 +112,7 @@ def _destroy(engine: Engine, record: ProjectRecord, wish: Wish, approve: Approve
     purge_at = _mark(engine, vlab_id, project_id) if wish.purge_data else None
     return Destroyed(
         kept=(
-            f"bucket {names.bucket}",
+            f"bucket {engine.names_of(records.spec_of(record)).bucket}",
             f"EFS home {names.efs}",
             f"accounting database {names.database}",
             f"job records {names.job_log_group}",
@@ -158,7 +158,7 @@ def keep(place: Place, vlab_id: str, project_id: str) -> bool:
 
 def _purge(engine: Engine, spec: ProjectSpec, approve: Approve, wish: Wish) -> Destroyed:
     skip_export = wish.skip_export or "the data is purged"
-    names = engine.names(spec.vlab_id, spec.project_id)
+    names = engine.names_of(spec)
     recovery.take_in(engine, spec)
     planned = make_plan(engine, spec, Presence.REMOVED)
     if not all(one.address.startswith(_PARKED) for one in instances(read_state(engine, names))):

@@ -11,6 +11,7 @@ from engine.aws.registry import Registry
 from engine.aws.session import Cloud
 from engine.model.names import Names, names_for
 from engine.model.settings import Settings
+from engine.model.spec import ProjectSpec
 from engine.model.tiers import Tier, load_catalogue
 
 
@@ -30,6 +31,10 @@ class Place:
     @property
     def registry(self) -> Registry:
         return Registry(self.cloud, table=self.settings.registry_table)
+
+    def names_of(self, spec: ProjectSpec) -> Names:
+        """The names of a project, with what it took over under the names that it has."""
+        return spec.names(self.settings.require_account())
 
     def names(self, vlab_id: str, project_id: str) -> Names:
         return names_for(vlab_id, project_id, account_id=self.settings.require_account())

@@ -118,7 +118,7 @@ def plan_all(
 def _planned(engine: Engine, spec: ProjectSpec, presence: Presence, ground: Ground) -> Planned:
     if presence is Presence.RUNNING:
         check_spec(engine, spec)
-    names = engine.names(spec.vlab_id, spec.project_id)
+    names = engine.names_of(spec)
     with holding_workspace(engine, names):
         engine = check_ground(engine, names, ground)
         record = records.note_planned(engine, spec)

@@ -32,6 +32,7 @@ from engine.review.model import Review
 from engine.review.plan import build_review
 from engine.review.reports import REPORTS, reports
 from engine.terraform.runner import Runner
+from engine.workspace.imports import named_imports
 from engine.workspace.render import module_names, render_workspace
 from engine.workspace.stack import Presence
 
@@ -188,7 +189,7 @@ def write_project(
     engine: Engine, spec: ProjectSpec, presence: Presence, *, folder: Path | None = None
 ) -> Path:
     """Generate the project's workspace on disk, its address block reserved; gives the folder."""
-    names = engine.names(spec.vlab_id, spec.project_id)
+    names = engine.names_of(spec)
     folder = folder or engine.folder(names)
     # Before a block is reserved: a refusal must leave nothing behind.
     check_folder(folder, spec.vlab_id, spec.project_id)
@@ -217,7 +218,7 @@ def make_plan(
     Raises   what rendering, the registry and Terraform raise; nothing but the reservation of the
              address block was changed then
     """
-    names = engine.names(spec.vlab_id, spec.project_id)
+    names = engine.names_of(spec)
     engine.check()
     engine.reporter.step("Generating the workspace", "PLANNING")
     folder = write_project(engine, spec, presence)
@@ -231,12 +232,15 @@ def make_plan(
         stored = None
     engine.check()
     engine.reporter.step("Planning", "PLANNING")
+    sweep = adopt.Sweep(engine, names, runner, stored=stored)
+    if spec.existing is not None and presence is not Presence.REMOVED:
+        sweep.take_over(named_imports(spec))
     planned = plan_again(
         spec,
         names,
         folder,
         runner,
-        sweep=adopt.Sweep(engine, names, runner, stored=stored),
+        sweep=sweep,
         context=review_context(engine, spec, names),
         # They are for what is made, as all rules of the installation; nothing holds up a release.
         policies=partial(check_plan, engine) if presence is Presence.RUNNING else None,

@@ -20,6 +20,7 @@ from engine.review.context import Context, LabUse
 from engine.review.cost import cost_of_shape
 from engine.review.shape import shape_of
 from engine.workspace.cluster_config import cluster_configuration, render_cluster_config
+from engine.workspace.imports import named_imports
 from engine.workspace.stack import references
 
 # A project that was only planned, or has been parked, has no cluster; one that failed may have.
@@ -42,6 +43,7 @@ def review_context(engine: Engine, spec: ProjectSpec, names: Names) -> Context:
         own_name=names.cluster.rsplit("-", 1)[-1],
         policy=policy,
         waivers=spec.waivers or (),
+        taken_over=tuple(named_imports(spec).values()),
         others=_others_of_lab(engine, spec) if limited else LabUse(),
     )
 

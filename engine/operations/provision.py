@@ -41,7 +41,7 @@ def plan(engine: Engine, spec: ProjectSpec) -> Planned:
     Raises   InvalidSpec and the other errors of the tree; nothing is changed but the registry
     """
     check_spec(engine, spec)
-    names = engine.names(spec.vlab_id, spec.project_id)
+    names = engine.names_of(spec)
     with holding_workspace(engine, names):
         engine = check_ground(engine, names)
         record = records.note_planned(engine, spec)
@@ -66,7 +66,7 @@ def provision(
             "`provisioner apply --plan DIGEST`.",
         )
     engine = engine.within(within_s)
-    with holding_workspace(engine, engine.names(spec.vlab_id, spec.project_id)):
+    with holding_workspace(engine, engine.names_of(spec)):
         return carry_out(engine, plan(engine, spec), approve=approve, within_s=within_s)
 
 

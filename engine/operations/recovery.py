@@ -37,7 +37,7 @@ def take_in(engine: Engine, spec: ProjectSpec, *, always: bool = False) -> tuple
     A cluster's stack that failed is deleted: it is of no use, and importing it would not pass.
     Raises   OrphanConflict when taking something in would delete or replace anything; what planning raises
     """
-    names = engine.names(spec.vlab_id, spec.project_id)
+    names = engine.names_of(spec)
     if not always and not _is_due(engine, names):
         return ()
     engine.reporter.step("Looking for what an earlier run made and could not write down")

@@ -98,7 +98,7 @@ def plan_and_save(engine: Engine, spec: ProjectSpec) -> tuple[Planned, PlanRecor
     Raises   what `provision.plan` raises; BackendError when the bucket does not encrypt, PlanStateMoved when
              the state moved meanwhile
     """
-    with holding_workspace(engine, engine.names(spec.vlab_id, spec.project_id)):
+    with holding_workspace(engine, engine.names_of(spec)):
         planned = plan(engine, spec)
         return planned, _save(engine, planned)
 
@@ -201,7 +201,7 @@ def apply_plan(
         )
     loaded = _load(store, record)
     _require_alive(engine, record, loaded.manifest)
-    names = engine.names(loaded.spec.vlab_id, loaded.spec.project_id)
+    names = engine.names_of(loaded.spec)
     _require_spec(engine, names, loaded, spec)
     _require_made_with(engine, loaded)
     _require_state(engine, names, loaded.manifest)

@@ -95,7 +95,7 @@ def project_status(place: Place, vlab_id: str, project_id: str) -> ProjectStatus
         cluster=clusters.describe_cluster(place.cloud, cluster_name=names.cluster, stack_name=names.stack),
         lustre=f"{lustre.id} {lustre.lifecycle}" if lustre else None,
         address=claim.cidr if claim else None,
-        bucket=names.bucket,
+        bucket=place.names_of(spec).bucket,
         key_secret=names.key_secret,
         user=place.settings.user_name,
         user_key_secret=names.user_key_secret,

@@ -51,6 +51,7 @@ class Context:
     configuration   the ParallelCluster configuration that the spec asks for; a plan that makes a cluster
                     knows it only during the apply
     policy_results  what the installation's own policies say against the plan
+    taken_over      ids of what the project took over under the names that it has
     own_name        the part that all of the project's names have, and nobody else's
     """
 
@@ -61,5 +62,6 @@ class Context:
     own_name: str = ""
     policy: Policy = field(default_factory=Policy)
     waivers: tuple[Waiver, ...] = ()
+    taken_over: tuple[str, ...] = ()
     others: LabUse = field(default_factory=LabUse)
     policy_results: tuple[PolicyResult, ...] = ()

@@ -207,6 +207,8 @@ def _is_public(block: Any) -> bool:
 def _foreign_name(subject: Planned, context: Context) -> Iterator[Finding]:
     attribute = _NAMED.get(subject.change.type)
     name = value_at(subject.after, attribute) if attribute else None
+    if value_at(subject.after, "id") in context.taken_over:
+        return
     if context.own_name and isinstance(name, str) and name and context.own_name not in name:
         yield _finding(
             "foreign-name",

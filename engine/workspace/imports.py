@@ -6,7 +6,19 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from engine.model.spec import ProjectSpec
+
 IMPORTS_FILE = "imports.tf.json"
+BUCKET = "module.bucket.aws_s3_bucket.this"
+HOME = "module.efs.aws_efs_file_system.this"
+
+
+def named_imports(spec: ProjectSpec) -> Mapping[str, str]:
+    """Address -> import id of what the spec takes over."""
+    if spec.existing is None:
+        return {}
+    wanted = {BUCKET: spec.existing.bucket, HOME: spec.existing.home}
+    return {address: found for address, found in wanted.items() if found is not None}
 
 
 def creations(plan: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:

@@ -12,7 +12,7 @@ from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from engine.model.names import Names, names_for
+from engine.model.names import Names
 from engine.model.node_checks import check_nodes
 from engine.model.settings import Settings
 from engine.model.spec import LustreStorage, ProjectSpec, dump_spec
@@ -58,7 +58,7 @@ def render_workspace(
     """
     if presence is Presence.RUNNING:
         check_nodes(spec, settings, tier)
-    names = names_for(spec.vlab_id, spec.project_id, account_id=settings.require_account())
+    names = spec.names(settings.require_account())
     configuration = cluster_config.render_cluster_config(
         spec=spec, names=names, settings=settings, tier=tier, references=references(spec)
     )

@@ -21,6 +21,8 @@ resource "aws_efs_file_system" "this" {
     # A project's data outlives its cluster. To remove it on purpose, take the module call out of
     # the workspace.
     prevent_destroy = true
+    # A home that was taken over keeps the token it was made with; another one would make another home.
+    ignore_changes = [creation_token]
   }
 }
 

@@ -11,7 +11,7 @@ import argparse
 import importlib
 from types import ModuleType
 
-PARTS = ("one-project", "many-projects", "registry", "start-up", "profile", "container")
+PARTS = ("one-project", "many-projects", "registry", "start-up", "profile", "container", "api")
 
 
 def main() -> None:

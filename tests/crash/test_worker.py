@@ -107,7 +107,7 @@ class Bench:
             case "provision":
                 status, body = self.service.ask("PUT", path, SPEC)
             case "change":
-                status, body = self.service.ask("PUT", path, SPEC | {"compute": {"max_nodes": 5}})
+                status, body = self.service.ask("PUT", path, SPEC | {"compute": {"max_nodes": 16}})
             case "release":
                 status, body = self.service.ask("DELETE", path)
             case _:

@@ -315,14 +315,10 @@ def test_a_destroy_that_is_not_confirmed(cloud, provisioner, known: Cloud, tmp_p
 
     # WHEN somebody is there and types the wrong name, or just "y"
     for typed in ("y\n", "lab-1\n", "\n"):
-        monkeypatch.setattr("sys.stdin", Terminal(typed))
-        with nothing_changed(cloud, tmp_path):
-            provisioner("destroy", PROJECT, "--purge-data").refused(
-                3, "NOT_CONFIRMED", "in 7 days every file"
-            )
-            provisioner("destroy", PROJECT, "--purge-data", "--now").refused(
-                3, "NOT_CONFIRMED", "for good, with every file"
-            )
+        for more, said in (([], "in 7 days every file"), (["--now"], "for good, with every file")):
+            monkeypatch.setattr("sys.stdin", Terminal(typed))
+            with nothing_changed(cloud, tmp_path):
+                provisioner("destroy", PROJECT, "--purge-data", *more).refused(3, "NOT_CONFIRMED", said)
     with nothing_changed(cloud, tmp_path):
         provisioner("destroy", PROJECT, "--now", "--confirm", PROJECT).refused(
             3, "BAD_REQUEST", "--purge-data"

@@ -159,6 +159,17 @@ def test_a_saved_plan_is_applied_exactly_or_refused(
     listed = provisioner("plans", "--json").ok().json["plans"][1]
     assert (listed["state"], listed["operation_id"]) == ("applied", operation["id"])
 
+    # AND nothing has drifted, until somebody opens a port
+    clean = provisioner("drift", "lab-1/proj-1", "--json").ok().json["projects"][0]
+    assert (clean["standing"], clean["drifted"]) == ("clean", [])
+    ec2: Any = backend.ec2
+    named = [{"Name": "group-name", "Values": [f"{NAMES.cluster}-efs"]}]
+    (group,) = ec2.describe_security_groups(Filters=named)["SecurityGroups"]
+    anywhere = {"IpProtocol": "tcp", "FromPort": 22, "ToPort": 22, "IpRanges": [{"CidrIp": "0.0.0.0/0"}]}
+    ec2.authorize_security_group_ingress(GroupId=group["GroupId"], IpPermissions=[anywhere])
+    open_ = provisioner("drift", "lab-1/proj-1")
+    assert open_.code == 2
+    assert "tcp 22 from 0.0.0.0/0" in open_.out
     # AND the other plan is of a state that is gone, and one day too old as well
     provisioner("apply", wanted, "--plan", other, "--yes").refused(3, "PLAN_STATE_MOVED")
     later(monkeypatch, days=30)

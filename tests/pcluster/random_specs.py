@@ -122,6 +122,9 @@ def _document(draw: Random, nodes: int, *, arm: bool) -> Document:
         keys = ("cost-center", "Grant", "a/b:c", "k" * 128, "größe")
         document["tags"] = {key: draw.choice(("", "4711", "v" * 256)) for key in draw.sample(keys, 3)}
     if draw.random() < 0.2:
+        home = {"home": draw.choice(("fs-01234567", "fs-0123456789abcdef0"))}
+        document["existing"] = draw.choice(({"bucket": "old-data"}, home, {"bucket": "a" * 63, **home}))
+    if draw.random() < 0.2:
         document["waivers"] = [
             WAIVER,
             {**WAIVER, "resource": "module.fsx[0].aws_fsx_lustre_file_system.this"},
@@ -363,6 +366,8 @@ BREAKS: dict[str, Break] = {
     "a rule that is none": _waiver("rule", ["all", "", 7]),
     "no reason": _waiver("reason", ["", " ", "r" * 401, 7]),
     "no such day": _waiver("until", ["2026-02-30", "soon", "", 20261231]),
+    "a bucket that cannot be": _field("existing.bucket", ["", "a.b", "Old", "ab", "xn--a", "a" * 64, 7]),
+    "a home that cannot be": _field("existing.home", ["", "fs-1", "fs-0123456Z", "vol-01234567", 7]),
     "a waiver of no resource": _waiver("resource", ["", "r" * 1001, 7]),
     "owner": _field("owner", ["", " ada", "a;b", "o" * 129, 7]),
     "tags": _field("tags", [[], "cost-center", {f"key{number}": "" for number in range(31)}]),

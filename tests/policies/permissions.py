@@ -50,11 +50,13 @@ ROLES = {
 """Who -> the policies that are attached together for that (docs/setup.md)."""
 
 COMMANDS = {
+    "adopt": "apply",
     "apply": "apply",
     "approve": "apply",
     "bootstrap": "bootstrap",
     "destroy": "apply",
     "doctor": "reader",
+    "drift": "plan",
     "list": "reader",
     "outputs": "reader",
     "plan": "plan",

@@ -6,6 +6,7 @@ import json
 import os
 import re
 import subprocess
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
@@ -164,3 +165,21 @@ def test_the_tables_name_actions_that_exist() -> None:
     for action in [one for many in (*ACTIONS.values(), *BESIDES.values()) for one in many]:
         assert re.fullmatch(r"[a-z0-9]+:[A-Z][A-Za-z]+", action)
     assert all(re.fullmatch(r"[A-Z][A-Za-z]+", action) for action in TAGGING.values())
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_saved_plans_are_read_by_those_who_apply_them_and_by_nobody_else(role: str) -> None:
+    """A plan file holds what the state holds. The key is needed beside the object, and given for S3 alone."""
+    plan = f"arn:aws:s3:::{Settings().state_bucket}/plans/lab-1/proj-1/abc/project.tfplan"
+    granted = [one for name in ROLES[role] for one in statements(name) if one["Effect"] == "Allow"]
+    reads = any(
+        fnmatchcase(action, pattern)
+        for one in granted
+        for pattern in listed(one["Action"])
+        for action in ("s3:GetObject", "s3:GetObjectVersion")
+        if any(fnmatchcase(plan, resource) for resource in listed(one["Resource"]))
+    )
+    decrypts = [one for one in granted if "kms:Decrypt" in listed(one["Action"])]
+    via_s3 = [one for one in decrypts if "s3" in str(one.get("Condition", {}))]
+    assert reads is (role in ("apply", "service-worker"))
+    assert bool(via_s3) is reads

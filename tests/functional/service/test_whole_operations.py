@@ -126,7 +126,7 @@ def test_from_a_wish_to_nothing(functions: Functions) -> None:
     assert api("GET").body["project"]["phase"] == "READY"
 
     # WHEN it is changed, given back and given up THEN each time the review is that of the last operation
-    changed = api("PUT", body=spec | {"compute": {"max_nodes": 5}}).body["operation"]
+    changed = api("PUT", body=spec | {"compute": {"max_nodes": 16}}).body["operation"]
     carry_out()
     review = require_succeeded(functions, changed)
     assert review["counts"]["change"] and not review["counts"]["destroy"]
