@@ -36,6 +36,10 @@ RUN export CHECKPOINT_DISABLE=1 && \
 
 COPY engine /bundle/task/engine
 COPY modules /bundle/task/modules
+# For GitLab's jobs, which run the image with a shell: the command beside terraform, on PATH.
+RUN printf '#!/bin/sh\nPYTHONPATH=%s exec python -m engine.cli "$@"\n' "${LAMBDA_TASK_ROOT}" \
+      > /bundle/terraform/bin/provisioner && \
+    chmod 0755 /bundle/terraform/bin/provisioner
 # Compiled here, since nothing can be written there later; readable for the user that Lambda chooses.
 RUN python -m compileall -q --invalidation-mode unchecked-hash /bundle/task && \
     chmod -R a+rX,go-w /bundle

@@ -14,7 +14,7 @@ SCHEMATHESIS_VENV_READY := $(SCHEMATHESIS_VENV)/.ready-$(firstword $(shell cksum
 MODULES := $(sort $(notdir $(wildcard modules/*)))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-pcluster setup-checkov setup-services setup-slurm demo test test-plans test-unit test-slurm-older test-slurm-newer lint scan format lock docs package schemas update-policies instance-types plans setup-browser test-browser test-crash setup-schemathesis test-api bench clean
+.PHONY: help setup setup-pcluster setup-checkov setup-services setup-slurm demo test test-unit test-slurm-older test-slurm-newer lint scan format lock docs package schemas update-policies instance-types plans setup-browser test-browser test-gitlab test-crash setup-schemathesis test-api bench clean test-load test-faults soak slices test-plans
 
 help: ## Show the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
@@ -84,9 +84,32 @@ demo: setup ## Watch the main job run for real on the local cloud
 test: setup setup-pcluster setup-checkov ## Run every test (real Terraform on the local cloud)
 	GOGC=400 $(BIN)/python -m pytest -n 5 --dist loadgroup $(PYTEST_ARGS)
 
-# CRASH_SEED=N repeats a run, CRASH_POINTS=N sets how many points of random choice there are.
-test-crash: setup ## Kill the engine at many points and run it again (an hour on two cores)
-	GOGC=400 $(BIN)/python -m pytest -n 2 -m crash tests/crash $(PYTEST_ARGS)
+# CRASH_SEED=N repeats a run, CRASH_POINTS=N sets how many points of random choice there are, CRASH_OPERATIONS=N
+# in how many operations the service's worker is stopped. Much of the time the AWS provider sleeps, so more
+# processes than cores are at work.
+CRASH_PROCESSES ?= 4
+test-crash: setup ## Kill the engine at more than 200 points and run it again (an hour on two cores)
+	GOGC=400 $(BIN)/python -m pytest -n $(CRASH_PROCESSES) -m crash tests/crash $(PYTEST_ARGS)
+
+# SCALE=N divides forty minutes, the slices and the margin by N.
+slices: setup ## A creation of 40 minutes in slices of time; writes its table to docs/recovery.md (a quarter of an hour)
+	GOGC=400 $(BIN)/python -m tests.crash.slices $(if $(SCALE),--scale $(SCALE)) $(SLICES_ARGS)
+
+# A project costs about 15 s of one processor.
+LOAD_PROJECTS ?= 200
+LOAD_WORKERS ?= 4
+
+test-load: setup ## Ask the service for many projects at once: LOAD_PROJECTS=200, LOAD_WORKERS=4
+	GOGC=400 LOAD_PROJECTS=$(LOAD_PROJECTS) LOAD_WORKERS=$(LOAD_WORKERS) \
+	  $(BIN)/python -m pytest -n 0 -s -m load tests/load $(PYTEST_ARGS)
+
+# FAULT_SEED=N repeats a run.
+test-faults: setup ## Let AWS answer with errors, late or not at all, and workers race (half an hour on two cores)
+	GOGC=400 $(BIN)/python -m pytest -n 2 -m faults tests/faults $(PYTEST_ARGS)
+
+# SOAK_MINUTES, SOAK_OPERATIONS, SOAK_PROJECTS, SOAK_SEED, SOAK_WEATHER, SOAK_KILL_EVERY, SOAK_REPORT set it.
+soak: setup ## Operations on many projects with kills and bad weather for 20 minutes; writes soak.md
+	@$(BIN)/python -m tests.soak
 
 test-plans: setup ## Run the long tests of drift and adoption (ten minutes on two cores)
 	GOGC=400 $(BIN)/python -m pytest -n 2 -m plans tests/functional $(PYTEST_ARGS)
@@ -97,8 +120,8 @@ test-unit: setup ## Run the tests that start nothing
 test-api: setup setup-schemathesis ## Throw requests at the API, held against docs/openapi.json
 	$(BIN)/python -m tests.api $(SCHEMATHESIS_VENV)/bin/schemathesis $(API_ARGS)
 
-bench: setup ## Measure `provisioner plan` against Terraform by hand; writes docs/performance.md
-	@$(BIN)/python -m tests.bench.one_project $(BENCH_ARGS)
+bench: setup ## Measure against Terraform by hand; writes docs/performance.md (an hour; BENCH_ARGS="PART" for one)
+	@$(BIN)/python -m tests.bench $(BENCH_ARGS)
 
 # CI runs trixie's 24.11. ParallelCluster's own release lies between it and the newer one.
 SLURM_TESTS = REQUIRE_SERVICES=1 SLURM_SUITE=$(SLURM_SUITE) \
@@ -116,6 +139,13 @@ test-browser: setup setup-browser ## Open HTML reviews in Chromium: errors, acce
 	@pages=$$(mktemp -d) && trap 'rm -rf "$$pages"' EXIT && \
 	  $(BIN)/python -m tests.browser.pages "$$pages" && \
 	  cd tests/browser && PAGES="$$pages" node --test review.test.js
+
+# gitlab-ci-local copies with rsync; it runs on the Node of the environment, npm only fetches it.
+test-gitlab: setup ## Run the GitLab pipelines for real, in a shell (needs git, npm and rsync; 10 minutes)
+	@command -v rsync >/dev/null || { apt-get update -qq && apt-get install -y -qq rsync; } >/dev/null || \
+	  { echo "rsync could not be installed: apt-get and root are needed."; exit 1; }
+	@test -d tests/gitlab/node_modules/gitlab-ci-local || npm --prefix tests/gitlab ci --silent --no-audit --no-fund
+	$(BIN)/python -m pytest -m gitlab tests/gitlab $(PYTEST_ARGS)
 
 # Needs Node 20 or newer beside Chromium.
 setup-browser: ## Install Chromium (Debian, Ubuntu; as root) and what drives it, for test-browser
@@ -174,8 +204,8 @@ plans: setup ## Make the collection of plans anew with Terraform and the local c
 
 lock: $(VENV_READY) ## Resolve the dependencies anew
 	$(PYTHON) -m pip install --quiet uv
-	for set in "--extra local --extra tracing --group dev pyproject.toml -o requirements/dev.txt" \
-	           "--extra tracing pyproject.toml -c requirements/dev.txt -o requirements/service.txt" \
+	for set in "--extra gitlab --extra local --extra tracing --group dev pyproject.toml -o requirements/dev.txt" \
+	           "--extra gitlab --extra tracing pyproject.toml -c requirements/dev.txt -o requirements/service.txt" \
 	           "requirements/pcluster.in -o requirements/pcluster.txt" \
 	           "requirements/checkov.in -o requirements/checkov.txt" \
 	           "requirements/schemathesis.in -o requirements/schemathesis.txt"; do \

@@ -38,8 +38,10 @@
     |- BackendError                AWS or the state did not answer as it must             exit 7
     |  |- Unreachable              the endpoint did not answer
     |  |- AccessDenied             the credentials were refused, or there are none
+    |  |  |- CredentialsExpired    they were good; the next run has new ones
     |  |- NotBootstrapped          state bucket or a table is missing
     |  |- WrongRegion              something stands in another region than the settings say
+    |  |- DiskFull                 no space is left on the disk of the engine
     |  |- SharedGroundMissing      the shared VPC, database or provider stack is not there
     |  |- AccountingError          the accounting database, or the function in front of it, failed
     |  |  |- AccountingUnavailable it does not answer now, or others are at work on the same project
@@ -269,6 +271,12 @@ class BackendError(EngineError):
     exit_code = 7
 
 
+class DiskFull(BackendError):
+    """No space is left where the engine keeps workspaces, plans and logs. What was made is found again."""
+
+    code = "DISK_FULL"
+
+
 class Unreachable(BackendError):
     code = "UNREACHABLE"
     retryable = True
@@ -276,6 +284,12 @@ class Unreachable(BackendError):
 
 class AccessDenied(BackendError):
     code = "ACCESS_DENIED"
+
+
+class CredentialsExpired(AccessDenied):
+    """Same code as its parent: callers do the same about it."""
+
+    retryable = True
 
 
 class NotBootstrapped(BackendError):

@@ -15,6 +15,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import Enum, auto
+from ipaddress import IPv4Network
 from typing import TYPE_CHECKING
 
 from engine.aws.blocks import BlockPlan
@@ -26,10 +27,14 @@ from engine.model import tags
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb.type_defs import AttributeValueTypeDef
+    from mypy_boto3_ec2.type_defs import FilterTypeDef, SubnetTypeDef
 
 _BLOCKS = "BLOCK"
 _PROJECTS = "PROJECT_BLOCK"
 _NAMED_HOLDERS = 5
+# VPC user guide, "Subnet sizing": prefix lengths. EC2 API reference, "Filter": most values of one.
+_SUBNET_SIZES = (16, 28)
+_FILTER_VALUES = 200
 
 
 @dataclass(frozen=True)
@@ -45,6 +50,21 @@ class Claim:
     project: str
     token: int
     claimed_at: datetime
+
+
+@dataclass(frozen=True)
+class Standing:
+    """A subnet that stands in the shared VPC.
+
+    project  "vlab/project" as its tags say; "" when it is no project's
+    """
+
+    id: str
+    cidr: str
+    project: str
+
+    def touches(self, cidr: str) -> bool:
+        return IPv4Network(self.cidr).overlaps(IPv4Network(cidr))
 
 
 class _Put(Enum):
@@ -63,6 +83,7 @@ def claim_block(
     now: datetime,
     occupied: Collection[str] = (),
     start_hint: int | None = None,
+    wanted: str | None = None,
 ) -> Claim:
     """Reserve one block for a project; claiming twice gives the first claim back.
 
@@ -74,18 +95,25 @@ def claim_block(
     occupied       CIDRs that stand in the VPC already; a block touching one is passed over
     start_hint     number of the block to try first; None spreads projects by a hash, so that two
                    claims made at once seldom meet
+    wanted         a block to have if nobody holds it, in place of a free one
     Raises         NoAddressLeft with the holders; NotBootstrapped; BackendError if DynamoDB did not
                    answer (then nothing is held, or calling again gives what is)
     """
     held = get_claim(cloud, table, project=project)
     if held is not None:
         return held
-    claims = list(list_claims(cloud, table))
     plan = BlockPlan(ranges, prefix_length)
     start = _spread(project) if start_hint is None else start_hint
     token = _next_token(cloud, table, project)
-    # Claimed blocks of another size count as occupied too: the settings may have changed in between.
-    for cidr in plan.free_blocks(start, occupied=[*occupied, *(claim.cidr for claim in claims)]):
+    lost = set[str]()
+    while True:
+        # Looked up again for each try: what others have taken in the meantime need not be tried.
+        claims = list(list_claims(cloud, table))
+        # Claimed blocks of another size count as occupied too: the settings may have changed in between.
+        taken = [*lost, *(claim.cidr for claim in claims)]
+        cidr = _first_free(plan, start, taken, occupied, wanted)
+        if cidr is None:
+            raise _no_address_left(project, plan, claims, occupied)
         claim = Claim(cidr, project, token, now.astimezone(UTC))
         put = _put_claim(cloud, table, claim)
         if put is _Put.DONE:
@@ -98,7 +126,15 @@ def claim_block(
                 f"The address block of {project} was claimed and given back by somebody else just now.",
                 hint="Run this again.",
             )
-    raise _no_address_left(project, plan, list(list_claims(cloud, table)), occupied)
+        lost.add(cidr)
+
+
+def _first_free(
+    plan: BlockPlan, start: int, taken: Sequence[str], occupied: Collection[str], wanted: str | None
+) -> str | None:
+    if wanted is not None and not any(IPv4Network(wanted).overlaps(IPv4Network(one)) for one in taken):
+        return wanted
+    return next(plan.free_blocks(start, occupied=[*occupied, *taken]), None)
 
 
 def get_claim(cloud: Cloud, table: str, *, project: str) -> Claim | None:
@@ -162,11 +198,20 @@ def release_project(cloud: Cloud, table: str, *, project: str) -> bool:
     return claim is not None and release_block(cloud, table, project=project, token=claim.token)
 
 
-def occupied_cidrs(cloud: Cloud) -> list[str]:
-    """CIDRs of every subnet in the shared VPC, whoever made it; empty when there is no such VPC.
+def standing_subnets(cloud: Cloud, *, project: str = "", touching: str = "") -> list[Standing]:
+    """Subnets in the shared VPC, whoever made them; empty when there is no such VPC.
 
+    project   those tagged as this project's alone; touching: those alone that have an address of this block.
+              AWS looks for them then: it costs the same however many others stand
     Raises  AccessDenied, Unreachable
     """
+    narrowed: list[FilterTypeDef] = []
+    if project:
+        vlab_id, _, project_id = project.partition("/")
+        narrowed += [
+            {"Name": f"tag:{tags.VLAB}", "Values": [vlab_id]},
+            {"Name": f"tag:{tags.PROJECT}", "Values": [project_id]},
+        ]
     with aws_errors("listing the subnets of the shared VPC"):
         vpcs = cloud.ec2.get_paginator("describe_vpcs").paginate(
             Filters=[{"Name": f"tag:{tags.SHARED}", "Values": [tags.SHARED_VPC]}]
@@ -174,10 +219,39 @@ def occupied_cidrs(cloud: Cloud) -> list[str]:
         ids = [vpc["VpcId"] for page in vpcs for vpc in page["Vpcs"]]
         if not ids:
             return []
-        subnets = cloud.ec2.get_paginator("describe_subnets").paginate(
-            Filters=[{"Name": "vpc-id", "Values": ids}]
-        )
-        return sorted(subnet["CidrBlock"] for page in subnets for subnet in page["Subnets"])
+        found = []
+        for blocks in _batched(_touching(touching)) if touching else [[]]:
+            cidrs: list[FilterTypeDef] = [{"Name": "cidr-block", "Values": blocks}] if blocks else []
+            subnets = cloud.ec2.get_paginator("describe_subnets").paginate(
+                Filters=[{"Name": "vpc-id", "Values": ids}, *narrowed, *cidrs]
+            )
+            found += [standing_subnet(subnet) for page in subnets for subnet in page["Subnets"]]
+        return sorted(found, key=lambda subnet: subnet.cidr)
+
+
+def _touching(cidr: str) -> list[str]:
+    """Every block that a subnet with an address of this one can have: EC2 looks for equal blocks only."""
+    block = IPv4Network(cidr)
+    around = [block.supernet(new_prefix=length) for length in range(_SUBNET_SIZES[0], block.prefixlen)]
+    within = [
+        part
+        for length in range(block.prefixlen + 1, _SUBNET_SIZES[1] + 1)
+        for part in block.subnets(new_prefix=length)
+    ]
+    return [str(one) for one in (*around, block, *within)]
+
+
+def _batched(blocks: Sequence[str]) -> Iterator[list[str]]:
+    for start in range(0, len(blocks), _FILTER_VALUES):
+        yield list(blocks[start : start + _FILTER_VALUES])
+
+
+def standing_subnet(subnet: SubnetTypeDef) -> Standing:
+    """What EC2 tells of a subnet, in short."""
+    there = {tag["Key"]: tag["Value"] for tag in subnet.get("Tags", [])}
+    marked = tags.VLAB in there and tags.PROJECT in there
+    project = f"{there[tags.VLAB]}/{there[tags.PROJECT]}" if marked else ""
+    return Standing(subnet["SubnetId"], subnet["CidrBlock"], project)
 
 
 def _put_claim(cloud: Cloud, table: str, claim: Claim) -> _Put:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
@@ -31,6 +32,8 @@ _CLUSTER_STATUS = {
 # What is of no use any more: the next apply makes the cluster anew.
 _GIVEN_UP = frozenset({"CREATE_FAILED", "DELETE_IN_PROGRESS"})
 _COMPLETE = frozenset({"CREATE_COMPLETE", "UPDATE_COMPLETE"})
+# So many questions at a time: CloudFormation takes few calls a second.
+_AT_ONCE = 5
 
 
 @dataclass(frozen=True)
@@ -203,7 +206,23 @@ def cluster_summaries(cloud: Cloud) -> dict[str, ClusterSummary]:
     """
     with aws_errors("listing the clusters"):
         pages = cloud.cloudformation.get_paginator("describe_stacks").paginate()
-        stacks = [stack for page in pages for stack in page["Stacks"]]
+        return _summaries(stack for page in pages for stack in page["Stacks"])
+
+
+def summaries_of(cloud: Cloud, cluster_names: Collection[str]) -> dict[str, ClusterSummary]:
+    """The same of these clusters alone: one call where the region has few stacks, else one for each of them,
+    however many others there are."""
+    with aws_errors("listing the clusters"):
+        first = cloud.cloudformation.describe_stacks()
+    if not first.get("NextToken"):
+        found = _summaries(first["Stacks"])
+        return {name: found[name] for name in cluster_names if name in found}
+    with ThreadPoolExecutor(_AT_ONCE) as pool:
+        stacks = pool.map(lambda name: find_stack(cloud, name), cluster_names)
+        return _summaries(stack for stack in stacks if stack is not None)
+
+
+def _summaries(stacks: Iterable[StackTypeDef]) -> dict[str, ClusterSummary]:
     return {
         stack["StackName"]: ClusterSummary(
             _CLUSTER_STATUS.get(stack["StackStatus"], str(stack["StackStatus"])),

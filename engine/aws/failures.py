@@ -9,7 +9,15 @@ from botocore import exceptions as boto
 from botocore.exceptions import BotoCoreError, ClientError, WaiterError
 from botocore.parsers import ResponseParserError
 
-from engine.errors import AccessDenied, BackendError, EngineError, Unreachable, WrongRegion
+from engine.errors import (
+    AccessDenied,
+    BackendError,
+    CredentialsExpired,
+    EngineError,
+    Unreachable,
+    WrongRegion,
+)
+from engine.model.passing import Why, codes
 
 
 class PassingFailure(BackendError):
@@ -27,8 +35,6 @@ _REFUSED = frozenset(
         "AccessDeniedException",
         "AllAccessDisabled",
         "AuthFailure",
-        "ExpiredToken",
-        "ExpiredTokenException",
         "Forbidden",
         "IncompleteSignature",
         "InvalidAccessKeyId",
@@ -39,40 +45,14 @@ _REFUSED = frozenset(
         "MissingAuthenticationTokenException",
         "NotAuthorized",
         "OptInRequired",
-        "RequestExpired",
         "SignatureDoesNotMatch",
-        "TokenRefreshRequired",
         "UnauthorizedException",
         "UnauthorizedOperation",
         "UnrecognizedClientException",
     }
 )
-_PASSING = frozenset(
-    {
-        "BandwidthLimitExceeded",
-        "EC2ThrottledException",
-        "InternalError",
-        "InternalFailure",
-        "InternalServerError",
-        "InternalServiceError",
-        "OperationAborted",
-        "PriorRequestNotComplete",
-        "ProvisionedThroughputExceededException",
-        "RequestLimitExceeded",
-        "RequestThrottled",
-        "RequestThrottledException",
-        "RequestTimeout",
-        "ServiceUnavailable",
-        "ServiceUnavailableException",
-        "SlowDown",
-        "ThrottledException",
-        "Throttling",
-        "ThrottlingException",
-        "TooManyRequestsException",
-        "TransactionInProgressException",
-        "Unavailable",
-    }
-)
+_PASSING = codes(Why.THROTTLED, Why.ILL, Why.SETTLING)
+_EXPIRED = codes(Why.EXPIRED)
 _ELSEWHERE = frozenset(
     {
         "301",
@@ -102,7 +82,8 @@ def aws_errors(doing: str, *, secret: bool = False) -> Iterator[None]:
     doing    what was being done, to whom: "reading the record of lab-1/proj-1"
     secret   the call carries a secret: AWS's own text is left out, since it may quote parameters,
              and the original exception is not chained
-    Raises   AccessDenied, Unreachable, WrongRegion, PassingFailure, BackendError; engine errors pass
+    Raises   AccessDenied, CredentialsExpired, Unreachable, WrongRegion, PassingFailure, BackendError;
+             engine errors pass
     """
     try:
         yield
@@ -156,9 +137,11 @@ def _translate_answer(error: ClientError, *, doing: str, secret: bool) -> Backen
     said = "" if secret else error.response.get("Error", {}).get("Message", "")
     text = f"AWS refused {error.operation_name} with {code or 'no code'} while {doing}"
     text += f": {said}" if said else "."
+    if code in _EXPIRED:
+        return CredentialsExpired(text, hint=_SIGN_IN, details=details)
     if code in _REFUSED:
-        expired = "Expired" in code or code in {"TokenRefreshRequired", "InvalidClientTokenId"}
-        return AccessDenied(text, hint=_SIGN_IN if expired else _CHECK_POLICY, details=details)
+        unknown = code == "InvalidClientTokenId"
+        return AccessDenied(text, hint=_SIGN_IN if unknown else _CHECK_POLICY, details=details)
     if code in _ELSEWHERE:
         return WrongRegion(text, hint="Check the region in the settings.", details=details)
     if code in _PASSING or status >= 500:

@@ -497,6 +497,7 @@ def _encode(operation: Operation) -> dict[str, AttributeValueTypeDef]:
         "kind": {"S": str(operation.wish.kind)},
         "spec_json": {"S": operation.wish.spec_json},
         "purge_data": {"BOOL": operation.wish.purge_data},
+        "purge_now": {"BOOL": operation.wish.purge_now},
         "state": {"S": str(operation.state)},
         "phase": {"S": operation.phase},
         "step": {"S": operation.step},
@@ -530,6 +531,8 @@ def _decode(item: Item) -> Operation:
                 item["spec_json"]["S"],
                 item["purge_data"]["BOOL"],
                 item["skip_export"]["S"] if "skip_export" in item else None,
+                # Operations of before there was a grace period don't say: they get one.
+                item["purge_now"]["BOOL"] if "purge_now" in item else False,
             ),
             state=State(item["state"]["S"]),
             phase=item["phase"]["S"],

@@ -8,6 +8,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from enum import StrEnum
+from types import EllipsisType
 from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
@@ -46,6 +47,7 @@ class ProjectRecord:
     created_at, updated_at   UTC, aware
     cluster       name of the cluster
     message       one line for people: what is going on, or what went wrong
+    purge_at      UTC, aware: from then on the project's data may be deleted; None: it is kept
     """
 
     vlab_id: str
@@ -58,12 +60,13 @@ class ProjectRecord:
     updated_at: datetime
     cluster: str
     message: str = ""
+    purge_at: datetime | None = None
 
     def __post_init__(self) -> None:
         if self.version < 1:
             raise ValueError("a record's version counts from 1")
-        for moment in (self.created_at, self.updated_at):
-            if moment.tzinfo is None:
+        for moment in (self.created_at, self.updated_at, self.purge_at):
+            if moment is not None and moment.tzinfo is None:
                 raise ValueError("a record's times carry a time zone")
 
     @property
@@ -93,13 +96,19 @@ class Registry:
             )
         return _decode(found["Item"]) if "Item" in found else None
 
-    def list(self) -> Iterator[ProjectRecord]:
-        """Every record, ordered by project; pages are fetched while they are needed."""
+    def list(self, *, vlab_id: str = "") -> Iterator[ProjectRecord]:
+        """Every record, ordered by project; pages are fetched while they are needed.
+
+        vlab_id   of this virtual lab alone; then nothing of the others is read
+        """
         with self._answers("listing the projects"):
             pages = self._cloud.dynamodb.get_paginator("query").paginate(
                 TableName=self._table,
-                KeyConditionExpression="pk = :pk",
-                ExpressionAttributeValues={":pk": {"S": _PARTITION}},
+                KeyConditionExpression="pk = :pk" + (" AND begins_with(sk, :lab)" if vlab_id else ""),
+                ExpressionAttributeValues={
+                    ":pk": {"S": _PARTITION},
+                    **({":lab": {"S": f"{vlab_id}/"}} if vlab_id else {}),
+                },
                 ConsistentRead=True,
             )
             for page in pages:
@@ -154,6 +163,7 @@ class Registry:
         message: str | None = None,
         spec_json: str | None = None,
         spec_digest: str | None = None,
+        purge_at: datetime | EllipsisType | None = ...,
     ) -> ProjectRecord:
         """Write a record again, provided that nobody has written it since `record` was read.
 
@@ -167,6 +177,7 @@ class Registry:
             message=record.message if message is None else message,
             spec_json=record.spec_json if spec_json is None else spec_json,
             spec_digest=record.spec_digest if spec_digest is None else spec_digest,
+            purge_at=record.purge_at if isinstance(purge_at, EllipsisType) else purge_at,
             version=record.version + 1,
             updated_at=now,
         )
@@ -242,6 +253,7 @@ def _encode(record: ProjectRecord) -> dict[str, AttributeValueTypeDef]:
         "updated_at": {"S": _to_text(record.updated_at)},
         "cluster": {"S": record.cluster},
         "message": {"S": record.message},
+        **({"purge_at": {"S": _to_text(record.purge_at)}} if record.purge_at else {}),
     }
 
 
@@ -258,6 +270,7 @@ def _decode(item: Mapping[str, AttributeValueTypeDef]) -> ProjectRecord:
             updated_at=datetime.fromisoformat(item["updated_at"]["S"]),
             cluster=item["cluster"]["S"],
             message=item["message"]["S"],
+            purge_at=datetime.fromisoformat(item["purge_at"]["S"]) if "purge_at" in item else None,
         )
     except (KeyError, ValueError) as error:
         project = item.get("sk", {}).get("S", "an unnamed project")

@@ -5,13 +5,14 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Protocol
 
 import boto3
 from botocore.config import Config
 
 from engine.aws.failures import aws_errors
+from engine.aws.retrying import try_again
 from engine.errors import FieldProblem, InvalidSettings
 from engine.model.secret import Secret
 
@@ -46,16 +47,20 @@ _LOCAL_CREDENTIALS = Credentials("local", Secret("local"))
 
 @dataclass(frozen=True)
 class Patience:
-    """How long one call may take before it counts as unanswered."""
+    """How long one call may take before it counts as unanswered, and how often it is made.
+
+    attempts   while no answer comes; answered: while AWS answers that it is busy or ill
+    """
 
     connect_timeout_s: float
     read_timeout_s: float
     attempts: int
+    answered: int
 
 
-_WORK = Patience(connect_timeout_s=5, read_timeout_s=60, attempts=5)
-_LOCAL = Patience(connect_timeout_s=2, read_timeout_s=60, attempts=3)
-_PREFLIGHT = Patience(connect_timeout_s=3, read_timeout_s=10, attempts=2)
+_WORK = Patience(connect_timeout_s=5, read_timeout_s=60, attempts=8, answered=8)
+_LOCAL = Patience(connect_timeout_s=2, read_timeout_s=60, attempts=3, answered=3)
+_PREFLIGHT = Patience(connect_timeout_s=3, read_timeout_s=10, attempts=2, answered=8)
 
 
 class LogsClient(Protocol):
@@ -101,6 +106,7 @@ class Cloud:
     local               the endpoint is a local cloud: an endpoint is required, the credential chain and
                         the instance metadata service are never asked, and few attempts are made
     s3_use_path_style   bucket in the path, not in the host name; always so for a local cloud
+    attempts            how often a call is made that meets a passing failure (model/passing.py)
     Raises              InvalidSettings when a local cloud has no endpoint; AccessDenied for a broken profile
     """
 
@@ -113,6 +119,7 @@ class Cloud:
         local: bool = False,
         s3_use_path_style: bool = False,
         patience: Patience | None = None,
+        attempts: int | None = None,
         _maker: _ClientMaker | None = None,
     ) -> None:
         if local and not endpoint_url:
@@ -127,6 +134,8 @@ class Cloud:
         self._credentials = credentials or (_LOCAL_CREDENTIALS if local else None)
         self._path_style = s3_use_path_style or local
         self._patience = patience or (_LOCAL if local else _WORK)
+        if attempts is not None:
+            self._patience = replace(self._patience, attempts=attempts, answered=attempts)
         self._clients: dict[str, Any] = {}
         self._maker = _maker or _ClientMaker(region)
 
@@ -134,8 +143,10 @@ class Cloud:
         return f"Cloud(region={self.region!r}, endpoint_url={self.endpoint_url!r}, local={self.local})"
 
     def impatient(self) -> Cloud:
-        """The same cloud with short time limits and two attempts, for checks a person waits for."""
-        if self._patience == _PREFLIGHT:
+        """The same cloud with short time limits, and two attempts where no answer comes, for checks that a
+        person waits for."""
+        patience = replace(_PREFLIGHT, answered=self._patience.answered)
+        if self._patience == patience:
             return self
         return Cloud(
             region=self.region,
@@ -143,7 +154,7 @@ class Cloud:
             credentials=self._credentials,
             local=self.local,
             s3_use_path_style=self._path_style,
-            patience=_PREFLIGHT,
+            patience=patience,
             _maker=self._maker,
         )
 
@@ -232,7 +243,9 @@ class Cloud:
                 "aws_secret_access_key": self._credentials.secret_access_key.reveal(),
                 "aws_session_token": token.reveal() if token else None,
             }
-        return self._maker.make(service, endpoint_url=self.endpoint_url, config=self._config(), **keys)
+        client = self._maker.make(service, endpoint_url=self.endpoint_url, config=self._config(), **keys)
+        try_again(client, self._patience.answered)
+        return client
 
     def _config(self) -> Config:
         return Config(

@@ -44,7 +44,7 @@ _STACK_STANDS = frozenset({"CREATE_COMPLETE", "UPDATE_COMPLETE", "UPDATE_ROLLBAC
 
 @dataclass(frozen=True)
 class SharedGround:
-    """Ids, names and addresses of the shared ground."""
+    """Ids, names and addresses of the shared ground; accounting_awake: its function needs no waking up."""
 
     vpc_id: str
     vpc_cidr: str
@@ -55,6 +55,7 @@ class SharedGround:
     accounting_host: str
     accounting_port: int
     accounting_function: str
+    accounting_awake: bool
     service_token: str
     public_bucket: str
     nodes_bucket: str
@@ -150,7 +151,7 @@ class _Survey:
                 f"accounting database {self._database_name}",
                 lambda: "{}:{}".format(*self.database),
             ),
-            (f"accounting function {self._function_name}", self.look_at_function),
+            (f"accounting function {self._function_name}", lambda: self.function),
             (f"provider stack {self._stack_name}", lambda: self.service_token),
             (f"public bucket {self._buckets['public']}", lambda: self._bucket("public", "the public data")),
             (f"nodes bucket {self._buckets['nodes']}", lambda: self._bucket("nodes", "what nodes fetch")),
@@ -170,6 +171,7 @@ class _Survey:
             accounting_host=host,
             accounting_port=port,
             accounting_function=self._function_name,
+            accounting_awake=self.function == ACTIVE,
             service_token=self.service_token,
             public_bucket=self._buckets["public"],
             nodes_bucket=self._buckets["nodes"],
@@ -235,7 +237,8 @@ class _Survey:
             )
         return endpoint["Address"], endpoint.get("Port", 3306)
 
-    def look_at_function(self) -> str:
+    @cached_property
+    def function(self) -> str:
         name = self._function_name
         state = function_state(self._cloud, name)
         if state is None:

@@ -25,6 +25,13 @@ within_option = click.option(
     type=click.FloatRange(min=1),
     help="Stop gracefully after so long (exit code 9); the same command goes on.",
 )
+reports_option = click.option(
+    "--reports",
+    "folder",
+    metavar="DIR",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Write every report of the review there, too.",
+)
 spec_argument = click.argument("spec", type=click.Path(dir_okay=False, path_type=Path))
 project_argument = click.argument("project", metavar="VLAB/PROJECT")
 pass_invocation = click.make_pass_decorator(Invocation)

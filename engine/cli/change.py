@@ -1,4 +1,4 @@
-"""Commands that plan or change a project: render, plan, apply, release, destroy, rotate-password."""
+"""Commands that plan or change a project: render, plan, apply, release, destroy, keep, rotate-password."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from engine.cli.arguments import (
     json_option,
     pass_invocation,
     project_argument,
+    reports_option,
     spec_argument,
     spec_from,
     within_option,
@@ -20,7 +21,8 @@ from engine.cli.arguments import (
 from engine.cli.console import confirm, confirm_by_name, note, print_json, write_text
 from engine.cli.invocation import Invocation
 from engine.cli.progress import Progress
-from engine.errors import AccessDenied, NotBootstrapped, Unreachable
+from engine.errors import AccessDenied, NotBootstrapped, RequestError, Unreachable
+from engine.operations.reporting import Silent
 
 if TYPE_CHECKING:
     from engine.model.names import Names
@@ -101,7 +103,13 @@ def _known_to_aws(invocation: Invocation, names: Names, settings: Settings) -> t
 
 
 @click.command(short_help="Show what applying a spec would change.")
-@spec_argument
+@click.argument("spec", required=False, type=click.Path(path_type=Path))
+@click.option(
+    "--all",
+    "every",
+    is_flag=True,
+    help="Plan all specs in the folder SPEC; without one, all that is registered.",
+)
 @json_option
 @click.option("--save", is_flag=True, help="Keep the plan, to be applied by its digest.")
 @click.option("--detailed-exitcode", is_flag=True, help="Exit with 2 when there are changes.")
@@ -112,17 +120,12 @@ def _known_to_aws(invocation: Invocation, names: Names, settings: Settings) -> t
     type=click.Path(dir_okay=False, path_type=Path),
     help="Write the review as one HTML page there, too.",
 )
-@click.option(
-    "--reports",
-    "folder",
-    metavar="DIR",
-    type=click.Path(file_okay=False, path_type=Path),
-    help="Write all reports there, too.",
-)
+@reports_option
 @pass_invocation
 def plan(
     invocation: Invocation,
-    spec: Path,
+    spec: Path | None,
+    every: bool,
     as_json: bool,
     save: bool,
     detailed_exitcode: bool,
@@ -134,18 +137,46 @@ def plan(
     With --save the plan is kept in the state bucket under a digest, encrypted, with all that it was made
     of; `apply --plan DIGEST` applies exactly that.
 
+    With --all: every spec in a folder and below it, or every project of the registry by the spec it was
+    last applied with. Some are planned at a time (setting parallel_projects); one that fails stops no other.
+
     \b
     Examples:
       provisioner plan examples/lustre.yaml
       provisioner plan examples/lustre.yaml --json | jq .counts
       provisioner plan examples/lustre.yaml --html review.html
       provisioner plan examples/lustre.yaml --save --reports reports
+      provisioner plan --all specs/ --detailed-exitcode
+      provisioner plan --all --json | jq .totals
     """
+    if every:
+        if save or page is not None or folder is not None:
+            raise click.UsageError(
+                "--save, --html and --reports are for one plan; with --all the reports lie in each workspace."
+            )
+        from engine.cli.many import plan_every
+
+        return plan_every(invocation, spec, as_json=as_json, detailed_exitcode=detailed_exitcode)
+    if spec is None:
+        raise click.UsageError("Name a spec, or say --all.")
+    if spec.is_dir():
+        raise click.UsageError(f"{spec} is a folder: --all plans the specs in it.")
+    return _plan_one(invocation, spec, as_json, save, detailed_exitcode, page, folder)
+
+
+def _plan_one(
+    invocation: Invocation,
+    spec: Path,
+    as_json: bool,
+    save: bool,
+    detailed_exitcode: bool,
+    page: Path | None,
+    folder: Path | None,
+) -> int:
     from engine.operations import provision as operations
     from engine.operations.saved_plans import plan_and_save
     from engine.review.document import review_json
     from engine.review.html import render_html
-    from engine.review.reports import reports
 
     wanted = spec_from(spec, invocation)
     saved: PlanRecord | None = None
@@ -158,9 +189,7 @@ def plan(
     if page is not None:
         write_text(page, render_html(planned.review))
     if folder is not None:
-        folder.mkdir(parents=True, exist_ok=True)
-        for name, text in reports(planned.review).items():
-            write_text(folder / name, text)
+        write_reports(folder, planned, saved)
     if as_json:
         kept = saved.to_dict(engine.now()) if saved else {}
         named = {name: kept[name] for name in ("digest", "has_changes", "expires_at") if name in kept}
@@ -272,9 +301,17 @@ def _show_applied(done: Provisioned) -> None:
 @yes_option
 @within_option
 @click.option("--skip-export", metavar="REASON", help="Let Lustre go without exporting it; say why.")
+@click.option("--dry-run", is_flag=True, help="Show what it would change, and change nothing.")
+@reports_option
 @pass_invocation
 def release(
-    invocation: Invocation, project: str, yes: bool, within_s: float | None, skip_export: str | None
+    invocation: Invocation,
+    project: str,
+    yes: bool,
+    within_s: float | None,
+    skip_export: str | None,
+    dry_run: bool,
+    folder: Path | None,
 ) -> None:
     """Remove all of VLAB/PROJECT that costs by the hour; its bucket and EFS home stay.
 
@@ -285,11 +322,20 @@ def release(
     Examples:
       provisioner release lab-1/proj-1
       provisioner release lab-1/proj-1 --yes
+      provisioner release lab-1/proj-1 --dry-run
     """
+    from engine.operations.release import plan_release
     from engine.operations.release import release as operation
 
     vlab_id, project_id = ids_from(project, invocation)
     with Progress(f"{vlab_id}/{project_id}") as progress:
+        if dry_run:
+            planned = plan_release(invocation.engine(progress), vlab_id, project_id)
+            with progress.paused():
+                show_review(planned.review)
+            if folder is not None:
+                write_reports(folder, planned)
+            return
         done = operation(
             invocation.engine(progress),
             vlab_id,
@@ -306,7 +352,12 @@ def release(
 
 @click.command(short_help="Give a project up; with --purge-data its data too.")
 @project_argument
-@click.option("--purge-data", is_flag=True, help="Delete the bucket, the home and the state as well.")
+@click.option(
+    "--purge-data",
+    is_flag=True,
+    help="Delete the bucket, the home and the state as well, some days later (purge_grace_days).",
+)
+@click.option("--now", "purge_now", is_flag=True, help="With --purge-data: at once.")
 @click.option(
     "--confirm", "confirmed", metavar="VLAB/PROJECT", help="The project's name, instead of typing it."
 )
@@ -317,33 +368,41 @@ def destroy(
     invocation: Invocation,
     project: str,
     purge_data: bool,
+    purge_now: bool,
     confirmed: str | None,
     skip_export: str | None,
     within_s: float | None,
 ) -> None:
     """Remove VLAB/PROJECT. Asks for the project's name to be typed.
 
-    Without --purge-data the bucket and the EFS home stay, as after `release`.
+    Without --purge-data the bucket and the EFS home stay, as after `release`. With it they are marked, and go
+    when this is run again after purge_grace_days; a service does that by itself. Until then `keep`, or
+    another apply, keeps them. With --now they go at once.
 
     \b
     Examples:
       provisioner destroy lab-1/proj-1
       provisioner destroy lab-1/proj-1 --purge-data
-      provisioner destroy lab-1/proj-1 --purge-data --confirm lab-1/proj-1
+      provisioner destroy lab-1/proj-1 --purge-data --now --confirm lab-1/proj-1
     """
     from engine.operations.destroy import destroy as operation
-    from engine.operations.records import record_of
+    from engine.operations.destroy import known_record
 
+    if purge_now and not purge_data:
+        raise RequestError("--now goes with --purge-data.", hint="Add --purge-data.")
     vlab_id, project_id = ids_from(project, invocation)
     name = f"{vlab_id}/{project_id}"
     with Progress(name) as progress:
         engine = invocation.engine(progress)
-        record_of(engine, vlab_id, project_id)
-        consequence = (
-            f"Destroying {name} for good, with every file in its bucket and its home,"
-            if purge_data
-            else f"Destroying {name} (its bucket and home stay)"
-        )
+        record = known_record(engine, vlab_id, project_id)
+        due = record is not None and record.purge_at is not None and record.purge_at <= engine.now()
+        if purge_now or (purge_data and due):
+            consequence = f"Destroying {name} for good, with every file in its bucket and its home,"
+        elif purge_data:
+            days = engine.settings.purge_grace_days
+            consequence = f"Destroying {name}, and in {days} days every file in its bucket and its home,"
+        else:
+            consequence = f"Destroying {name} (its bucket and home stay)"
         with progress.paused():
             confirm_by_name(name, consequence, given=confirmed)
         done = operation(
@@ -351,14 +410,40 @@ def destroy(
             vlab_id,
             project_id,
             purge_data=purge_data,
+            purge_now=purge_now,
             approve=approval(progress, "", assume_yes=True),
             skip_export=skip_export,
             within_s=within_s,
         )
-    if done.kept:
+    if done.purge_at:
+        click.echo(
+            f"{name} is parked. Its data goes at {done.purge_at:%Y-%m-%d %H:%M} UTC or later: "
+            f"{', '.join(done.kept)}. Until then `provisioner keep {name}` keeps it."
+        )
+    elif done.kept:
         click.echo(f"{name} is destroyed. Kept: {', '.join(done.kept)}; --purge-data deletes them.")
     else:
         click.echo(f"{name} is gone, its data too ({done.objects_deleted} object versions).")
+
+
+@click.command(short_help="Keep the data of a project that was to go.")
+@project_argument
+@pass_invocation
+def keep(invocation: Invocation, project: str) -> None:
+    """Take back `destroy --purge-data` of VLAB/PROJECT while its data is still there.
+
+    The project stays parked; `apply` brings it up again.
+
+    \b
+    Example:
+      provisioner keep lab-1/proj-1
+    """
+    from engine.operations.destroy import keep as operation
+
+    vlab_id, project_id = ids_from(project, invocation)
+    name = f"{vlab_id}/{project_id}"
+    kept = operation(invocation.engine(Silent()), vlab_id, project_id)
+    click.echo(f"The data of {name} is kept." if kept else f"The data of {name} was not to go.")
 
 
 @click.command("rotate-password", short_help="Give a project's accounting another password.")
@@ -399,6 +484,21 @@ def show_review(review: Review, *, err: bool = False) -> None:
     width = min(max(shutil.get_terminal_size((100, 24)).columns, 80), 120)
     stream = sys.stderr if err else sys.stdout
     click.echo(render_text(review, width=width, colour=stream.isatty()), err=err)
+
+
+def write_reports(folder: Path, planned: Planned, saved: PlanRecord | None = None) -> None:
+    """Every report of the review as a file of that folder, and the digest of a plan that was saved."""
+    from engine.gitlab.pipeline import DIGEST_FILE
+    from engine.review.reports import reports
+
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise click.FileError(str(folder), (error.strerror or str(error)).lower()) from error
+    for name, text in reports(planned.review).items():
+        write_text(folder / name, text)
+    if saved is not None:
+        write_text(folder / DIGEST_FILE, saved.digest + "\n")
 
 
 def _show_reports(planned: Planned) -> None:

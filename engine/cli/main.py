@@ -35,6 +35,8 @@ _COMMANDS = {
     "destroy": "engine.cli.change",
     "doctor": "engine.cli.doctor",
     "drift": "engine.cli.drift",
+    "gitlab": "engine.cli.gitlab",
+    "keep": "engine.cli.change",
     "list": "engine.cli.read",
     "local": "engine.cli.local",
     "operations": "engine.cli.operations",

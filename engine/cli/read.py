@@ -15,6 +15,7 @@ from engine.operations.reporting import Silent
 
 if TYPE_CHECKING:
     from engine.aws.clusters import HeadNode
+    from engine.aws.registry import ProjectRecord
     from engine.operations.status import ProjectStatus
 
 
@@ -43,6 +44,7 @@ def status(invocation: Invocation, project: str, as_json: bool) -> None:
             ("Project", record.project),
             ("Phase", str(record.phase)),
             ("Message", record.message),
+            ("Data goes", f"{_day(record)} or later; `provisioner keep` keeps it" if record.purge_at else ""),
             ("Tier", found.spec.tier),
             ("Cluster", f"{record.cluster}: {cluster.status or 'none'}"),
             ("ParallelCluster", _release(found)),
@@ -56,6 +58,10 @@ def status(invocation: Invocation, project: str, as_json: bool) -> None:
             ("Updated", record.updated_at.strftime("%Y-%m-%d %H:%M:%S UTC")),
         ]
     )
+
+
+def _day(record: ProjectRecord) -> str:
+    return record.purge_at.strftime("%Y-%m-%d %H:%M UTC") if record.purge_at else ""
 
 
 def _release(found: ProjectStatus) -> str:
@@ -96,6 +102,7 @@ def list_(invocation: Invocation, as_json: bool) -> None:
                         "cluster_status": one.cluster_status,
                         "cluster_version": one.cluster_version,
                         "updated_at": one.record.updated_at.isoformat(),
+                        "purge_at": one.record.purge_at.isoformat() if one.record.purge_at else None,
                     }
                     for one in projects
                 ]
@@ -107,7 +114,7 @@ def list_(invocation: Invocation, as_json: bool) -> None:
         [
             [
                 one.record.project,
-                str(one.record.phase),
+                str(one.record.phase) + (", data goes " + _day(one.record) if one.record.purge_at else ""),
                 one.spec.tier,
                 one.spec.storage.kind,
                 one.record.cluster,

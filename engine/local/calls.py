@@ -41,18 +41,23 @@ class Request:
 class Calls:
     """Counts of the changing calls that were answered without an error, by "service:Operation".
 
-    listeners   told of every request before it is answered, also of those that read or fail
+    listeners   told of every request before it is carried out, also of those that read or fail
+    answered    told of every request once its answer has been sent
     """
 
     def __init__(self) -> None:
         self._counts: Counter[str] = Counter()
         self.listeners: list[Callable[[Request], None]] = []
+        self.answered: list[Callable[[Request], None]] = []
 
-    def hear(self, call: tuple[str, str] | None, environ: Mapping[str, Any], body: bytes) -> None:
-        """call: what call_name makes of the request. Listeners get "?" for an operation it cannot tell."""
+    def hear(self, call: tuple[str, str] | None, environ: Mapping[str, Any], body: bytes) -> Request | None:
+        """Tell the listeners; gives what they were told, None when nobody listens.
+
+        call   what call_name makes of the request; listeners get "?" for an operation it cannot tell
+        """
         service = call[0] if call else _service(environ)
-        if service is None or not self.listeners:
-            return
+        if service is None or not (self.listeners or self.answered):
+            return None
         query = frozenset(parse_qs(environ.get("QUERY_STRING", ""), keep_blank_values=True))
         headers = frozenset(
             name[5:].lower().replace("_", "-") for name in environ if name.startswith("HTTP_X_AMZ_")
@@ -67,6 +72,12 @@ class Calls:
             signer=_credential(environ)[0],
         )
         for listener in self.listeners:
+            listener(request)
+        return request
+
+    def sent(self, request: Request) -> None:
+        """Its answer is with its caller."""
+        for listener in self.answered:
             listener(request)
 
     def record(self, service: str, operation: str) -> None:
@@ -93,6 +104,11 @@ def call_name(environ: Mapping[str, Any], body: bytes) -> tuple[str, str] | None
         return (service, action[0]) if action else None
     operation = _rest_operation(service, environ)
     return (service, operation) if operation else None
+
+
+def signer_of(environ: Mapping[str, Any]) -> str:
+    """The id of the access key that signed a request; "" when none did."""
+    return _credential(environ)[0]
 
 
 def _service(environ: Mapping[str, Any]) -> str | None:

@@ -5,6 +5,7 @@ GET  /_local/inventory                 everything that exists
 GET  /_local/calls                     counts of successful changing calls; DELETE resets them
 POST /_local/durations                 {"cluster_create_s": 1.5, ...}
 GET|POST|DELETE /_local/failures       failures on demand
+GET|POST /_local/weather               {"share": 0.2, "seed": 7}: of all AWS calls, so many meet trouble
 POST /_local/quotas                    {"ec2/L-1216C47A": 512}: what Service Quotas answers
 GET  /_local/lustre/<fs-id>            list of files (?prefix=/project)
 GET|PUT|DELETE /_local/lustre/<fs-id>/<path>
@@ -14,7 +15,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs
 
 from engine.local.api_error import ApiError
@@ -22,6 +23,9 @@ from engine.local.faults import Fault
 from engine.local.fsx_api import FsxApi
 from engine.local.inventory import Inventory
 from engine.local.world import World
+
+if TYPE_CHECKING:
+    from engine.local.weather import Weather
 
 Answer = tuple[str, list[tuple[str, str]], bytes]
 FAILURE_KEYS = {"cluster", "operation", "failure_code", "times"}
@@ -33,6 +37,7 @@ class Console:
         self._fsx = fsx
         self._inventory = inventory
         self._identity = identity
+        self.weather: Weather | None = None
 
     def answer(self, method: str, path: str, query: str, body: bytes) -> Answer:
         topic, _, rest = path.removeprefix("/_local/").partition("/")
@@ -45,6 +50,8 @@ class Console:
             ("GET", "failures"): self._world.faults.to_list,
             ("POST", "failures"): lambda: self._order(_json(body)),
             ("DELETE", "failures"): self._world.faults.clear,
+            ("GET", "weather"): self._weather_counts,
+            ("POST", "weather"): lambda: self._set_weather(_json(body)),
             ("POST", "quotas"): lambda: self._set_quotas(_json(body)),
         }
         try:
@@ -69,6 +76,15 @@ class Console:
     def _set_quotas(self, values: dict[str, Any]) -> dict[str, float]:
         self._world.quotas |= {name: float(value) for name, value in values.items()}
         return self._world.quotas
+
+    def _weather_counts(self) -> dict[str, int]:
+        return self.weather.counts() if self.weather else {}
+
+    def _set_weather(self, values: dict[str, Any]) -> dict[str, int]:
+        if self.weather is None or not {"share"} <= set(values) <= {"share", "seed"}:
+            raise ValueError("the weather has share, and may have seed")
+        self.weather.become(**values)
+        return self.weather.counts()
 
     def _order(self, values: dict[str, Any]) -> list[dict[str, Any]]:
         if not {"cluster", "operation"} <= set(values) <= FAILURE_KEYS:

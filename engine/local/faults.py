@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import Any
 
-OPERATIONS = ("create", "update", "delete", "export")
+OPERATIONS = ("create", "update", "delete", "create_lustre", "export")
 
 # failureCode values of aws-parallelcluster 3.16.1.
 CLUSTER_FAILURE_CODES = (
@@ -30,9 +30,9 @@ CLUSTER_FAILURE_CODES = (
 class Fault:
     """One ordered failure.
 
-    cluster       cluster name (for "export": file system id), or "*"
-    operation     create, update or delete of a cluster; export of a file system
-    failure_code  what ParallelCluster reports; unused for export
+    cluster       cluster name (for "create_lustre": the file system's Name tag; for "export": its id), or "*"
+    operation     create, update or delete of a cluster; create_lustre or export of a file system
+    failure_code  what ParallelCluster reports; unused for file systems
     times         how many operations it still spoils
     """
 

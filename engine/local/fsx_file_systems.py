@@ -45,7 +45,10 @@ class FileSystems:
         self._store.file_systems[file_system.id] = file_system
         self._store.tags[file_system.arn] = _tags(request.get("Tags"))
         self._store.remember("file-system", token, fingerprint, file_system.id)
-        self._world.after(self._world.durations.fsx_create_s, lambda _: self._available(file_system))
+        name = self._store.tags[file_system.arn].get("Name", "")
+        fault = self._world.faults.take(name, "create_lustre")
+        done = self._failed if fault else self._available
+        self._world.after(self._world.durations.fsx_create_s, lambda _: done(file_system))
         return {"FileSystem": self._describe(file_system)}
 
     def describe(self, request: dict[str, Any]) -> dict[str, Any]:
@@ -108,6 +111,11 @@ class FileSystems:
     def _available(self, file_system: FileSystem) -> None:
         if file_system.lifecycle == "CREATING":
             file_system.lifecycle = "AVAILABLE"
+
+    def _failed(self, file_system: FileSystem) -> None:
+        if file_system.lifecycle == "CREATING":
+            file_system.lifecycle = "FAILED"
+            file_system.failure = "File system creation failed: ordered by the local cloud's failure list."
 
     def _gone(self, file_system: FileSystem) -> None:
         ec2 = self._world.backends.ec2(self._region)
@@ -228,6 +236,7 @@ class FileSystems:
             ],
             "LustreConfiguration": file_system.lustre,
             "AdministrativeActions": file_system.actions,
+            **({"FailureDetails": {"Message": file_system.failure}} if file_system.failure else {}),
         }
 
 

@@ -29,6 +29,7 @@ class FileSystem:
     version: str
     lustre: dict[str, Any]
     lifecycle: str = "CREATING"
+    failure: str = ""
     actions: list[dict[str, Any]] = field(default_factory=list)
     tree: LustreTree = field(default_factory=LustreTree)
     associations_busy_until: float = 0.0

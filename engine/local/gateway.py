@@ -13,10 +13,21 @@ from engine.local.calls import call_name
 from engine.local.console import Console
 from engine.local.fsx_api import FsxApi
 from engine.local.functions import Functions
+from engine.local.http_server import read_body
 from engine.local.world import World
 
 log = logging.getLogger(__name__)
 Answer = tuple[str, list[tuple[str, str]], bytes]
+# Where the environment of a request keeps what listeners were told of it.
+_HEARD = "local.request"
+
+
+class Sent(list[bytes]):
+    """The body of an answer; whoever has sent it calls `close`, as PEP 3333 demands."""
+
+    def __init__(self, parts: list[bytes], close: Callable[[], None]) -> None:
+        super().__init__(parts)
+        self.close = close
 
 
 class Gateway:
@@ -40,7 +51,7 @@ class Gateway:
         self._console = console
 
     def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
-        body = _read_body(environ)
+        body = read_body(environ)
         with self._world.lock:
             self._world.tick()
             function = self._functions.find(_region(environ) or self._world.region, environ)
@@ -48,12 +59,14 @@ class Gateway:
             self._world.tick()
         status, headers, content = answer or self._invoke(function, environ, body)
         start_response(status, headers)
-        return [] if environ["REQUEST_METHOD"] == "HEAD" else [content]
+        parts = [] if environ["REQUEST_METHOD"] == "HEAD" else [content]
+        heard = environ.get(_HEARD)
+        return parts if heard is None else Sent(parts, lambda: self._world.calls.sent(heard))
 
     def _invoke(self, function: Any, environ: dict[str, Any], body: bytes) -> Answer:
         call = ("lambda", "Invoke")
         with self._world.lock:
-            self._world.calls.hear(call, environ, body)
+            environ[_HEARD] = self._world.calls.hear(call, environ, body)
         answer = self._functions.invoke(function, environ, body)
         with self._world.lock:
             if answer[0] < "400":
@@ -67,7 +80,7 @@ class Gateway:
                 environ["REQUEST_METHOD"], path, environ.get("QUERY_STRING", ""), body
             )
         call = call_name(environ, body)
-        self._world.calls.hear(call, environ, body)
+        environ[_HEARD] = self._world.calls.hear(call, environ, body)
         if call and call[0] == "fsx":
             answer = self._fsx_answer(environ, call[1], body)
         else:
@@ -111,16 +124,6 @@ class Gateway:
             if hasattr(chunks, "close"):
                 chunks.close()
         return caught[0], caught[1], content
-
-
-def _read_body(environ: dict[str, Any]) -> bytes:
-    stream = environ["wsgi.input"]
-    length = environ.get("CONTENT_LENGTH")
-    if length:
-        return bytes(stream.read(int(length)))
-    if environ.get("wsgi.input_terminated"):
-        return bytes(stream.read())
-    return b""
 
 
 def _region(environ: dict[str, Any]) -> str | None:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import logging
 import socket
+import struct
 from collections.abc import Callable
 from contextlib import suppress
 from http import HTTPStatus
+from http.server import HTTPServer as _Server
 from typing import Any
 
 from moto.moto_server.werkzeug_app import MotoRequestHandler
@@ -17,6 +19,21 @@ IDLE_S = 600
 WITHOUT_BODY = (HTTPStatus.NO_CONTENT, HTTPStatus.NOT_MODIFIED)
 
 
+class Dropped(Exception):
+    """Raised by an application that wants the connection reset in place of an answer."""
+
+
+def read_body(environ: dict[str, Any]) -> bytes:
+    """The whole body of a WSGI request."""
+    stream = environ["wsgi.input"]
+    length = environ.get("CONTENT_LENGTH")
+    if length:
+        return bytes(stream.read(int(length)))
+    if environ.get("wsgi.input_terminated"):
+        return bytes(stream.read())
+    return b""
+
+
 class HttpServer(ThreadedWSGIServer):
     daemon_threads = True
 
@@ -24,9 +41,17 @@ class HttpServer(ThreadedWSGIServer):
         self.connections: set[socket.socket] = set()
         super().__init__(host, port, app, handler=RequestHandler)
 
+    def serve_forever(self, poll_interval: float = 0.5) -> None:
+        """Until `shutdown`, after which it may be called again; werkzeug's own closes the server."""
+        _Server.serve_forever(self, poll_interval)
+
     def server_close(self) -> None:
         """Stop for good: connections that wait for a next request get no answer any more."""
         super().server_close()
+        self.hang_up()
+
+    def hang_up(self) -> None:
+        """Close the connections; new ones may still be made."""
         for connection in list(self.connections):
             with suppress(OSError):  # its client was faster
                 connection.shutdown(socket.SHUT_RDWR)
@@ -57,7 +82,11 @@ class RequestHandler(MotoRequestHandler):
         super().finish()
 
     def run_wsgi(self) -> None:
-        status, headers, body = self._answer()
+        try:
+            status, headers, body, close = self._answer()
+        except Dropped:
+            self._drop()
+            return
         code = int(status.split(" ", 1)[0])
         self.send_response(code)
         for name, value in headers:
@@ -67,10 +96,14 @@ class RequestHandler(MotoRequestHandler):
             self.send_header("Content-Length", str(len(body)))
         self.end_headers()
         self.wfile.write(body)
+        self.wfile.flush()
+        close()
 
-    def _answer(self) -> tuple[str, list[tuple[str, str]], bytes]:
+    def _answer(self) -> tuple[str, list[tuple[str, str]], bytes, Callable[[], object]]:
+        """Status, headers, body, and what to call when they are sent."""
         started: list[Any] = []
         parts: list[bytes] = []
+        chunks: Any = ()
 
         def start_response(
             status: str, headers: list[tuple[str, str]], _exc_info: Any = None
@@ -79,15 +112,28 @@ class RequestHandler(MotoRequestHandler):
             return parts.append
 
         try:
-            parts.extend(self.server.app(self.make_environ(), start_response))
+            chunks = self.server.app(self.make_environ(), start_response)
+            parts.extend(chunks)
+        except Dropped:
+            raise
         except Exception:
             logger.exception("%s failed", self.requestline)
             self.close_connection = True
-            return "500 Internal Server Error", [("Content-Type", "text/plain")], b"see the log\n"
-        return started[0], started[1], b"".join(parts)
+            return "500 Internal Server Error", [("Content-Type", "text/plain")], b"see the log\n", _nothing
+        return started[0], started[1], b"".join(parts), getattr(chunks, "close", _nothing)
+
+    def _drop(self) -> None:
+        """Have the connection reset: without lingering, closing it sends no orderly end."""
+        self.close_connection = True
+        with suppress(OSError):  # its client was faster
+            self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
 
     def log_request(self, code: int | str = "-", size: int | str = "-") -> None:  # noqa: ARG002
         logger.info("%s %s", self.requestline, code)
 
     def log(self, type: str, message: str, *args: Any) -> None:
         logger.log(logging.ERROR if type == "error" else logging.INFO, message, *args)
+
+
+def _nothing() -> None:
+    pass

@@ -9,7 +9,7 @@ import time
 import urllib.parse
 import urllib.request
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
@@ -74,8 +74,7 @@ class LocalCloud:
             self._build()
             if self._seeded:
                 self._plant()
-            self._inventory.mark()
-            self.world.calls.clear()
+            self.begin_here()
         except BaseException:
             self.stop()
             raise
@@ -95,6 +94,25 @@ class LocalCloud:
                 self.world.backends.reset()
         if _one_per_process.locked():
             _one_per_process.release()
+
+    def rest(self) -> None:
+        """Answer nobody until `wake`: no thread of it runs meanwhile, so that the process can be forked.
+
+        What it holds stays, and so does its address: who connects waits. Time goes on.
+        """
+        self._stopping.set()
+        self._server.shutdown()
+        self._server.hang_up()
+        for thread in self._threads:
+            thread.join(timeout=5)
+        self._threads.clear()
+        while self._server.connections:
+            time.sleep(0.01)
+
+    def wake(self) -> None:
+        """Answer again, in the process that rested or in a copy of it."""
+        self._stopping.clear()
+        self._run()
 
     def __enter__(self) -> LocalCloud:
         return self.start()
@@ -127,6 +145,12 @@ class LocalCloud:
             self.world.tick()
             return self._inventory.items()
 
+    def begin_here(self) -> None:
+        """What exists now counts as seeded, and calls are counted from now on."""
+        with self.world.lock:
+            self._inventory.mark()
+            self.world.calls.clear()
+
     def left_over(self) -> list[str]:
         """What exists beyond the seed, as "service type name-or-id" lines."""
         return [
@@ -141,9 +165,13 @@ class LocalCloud:
             return self.world.calls.to_dict()
 
     @contextmanager
-    def heard(self, listener: Callable[[Request], None]) -> Iterator[None]:
-        """Tell the listener of every AWS call that arrives meanwhile, also of those that read or fail."""
-        listeners = self.world.calls.listeners
+    def heard(self, listener: Callable[[Request], None], *, answered: bool = False) -> Iterator[None]:
+        """Tell the listener of every AWS call that arrives meanwhile, also of those that read or fail.
+
+        answered   not when it arrives, but when its answer has been sent
+        """
+        calls = self.world.calls
+        listeners = calls.answered if answered else calls.listeners
         listeners.append(listener)
         try:
             yield
@@ -157,11 +185,26 @@ class LocalCloud:
     def fail(
         self, operation: str, *, cluster: str = "*", code: str = "HeadNodeBootstrapFailure", times: int = 1
     ) -> None:
-        """Order a failure: operation is create, update or delete of a cluster, or export of a file system."""
+        """Order a failure: operation is create, update or delete of a cluster, create_lustre or
+        export of a file system."""
         from engine.local.faults import Fault
 
         with self.world.lock:
             self.world.faults.order(Fault(cluster, operation, code, times))
+
+    def weather(self, share: float, *, seed: int = 0, only: Collection[str] = ()) -> None:
+        """From now on a share (0 to 1) of all AWS calls meets trouble: see engine.local.weather.
+
+        only   names of troubles ("lost"); empty: all of them
+        """
+        from engine.local.weather import WEIGHTS
+
+        chosen = {kind: weight for kind, weight in WEIGHTS.items() if not only or kind in only}
+        self._weather.become(share, seed=seed, weights=chosen)
+
+    def weather_counts(self) -> dict[str, int]:
+        """ "calls" since the weather changed, and how many of them met each trouble."""
+        return self._weather.counts()
 
     def set_quota(self, service: str, code: str, value: float) -> None:
         """Give the account a quota of its own: set_quota("ec2", "L-1216C47A", 512)."""
@@ -216,6 +259,7 @@ class LocalCloud:
             service_quotas,
             stacks,
             table_encryption,
+            transactions,
             vpc_endpoints,
             vpc_peering,
         )
@@ -227,6 +271,7 @@ class LocalCloud:
         from engine.local.http_server import HttpServer
         from engine.local.inventory import Inventory
         from engine.local.pcluster import Clusters
+        from engine.local.weather import Weather
 
         self.world = World(region=self.region, clock=self._clock, durations=self._durations)
         self.world.backends.reset()
@@ -234,6 +279,7 @@ class LocalCloud:
         accounting = AccountingDatabase(self.world, self._mariadb)
         clusters = Clusters(self.world, fsx, accounting)
         conditional.install(self.world, self._patches)
+        transactions.install(self.world, self._patches)
         efs.install(self.world, self._patches)
         ec2_dependencies.install(self._patches)
         network_acls.install(self._patches)
@@ -261,8 +307,12 @@ class LocalCloud:
         console = Console(self.world, fsx, self._inventory, identity)
         functions = Functions(self.world, accounting)
         moto = DomainDispatcherApplication(create_backend_app)
-        gateway = Gateway(self.world, moto, fsx, functions, console)
-        self._server = HttpServer(HOST, self._port, gateway)
+        self._weather = Weather(Gateway(self.world, moto, fsx, functions, console))
+        console.weather = self._weather
+        self._server = HttpServer(HOST, self._port, self._weather)
+        self._run()
+
+    def _run(self) -> None:
         self._thread("local-cloud", lambda: self._server.serve_forever(poll_interval=0.05))
         if not isinstance(self._clock, SteppedClock):
             self._thread("local-cloud-ticker", self._keep_ticking)

@@ -25,11 +25,13 @@ OPERATION_ID = rf"op-[{_CROCKFORD}]{{{_TIME_CHARS + _RANDOM_CHARS}}}"
 
 
 class Kind(StrEnum):
-    """What is wished: a project as its spec says; its cluster given back; the project removed."""
+    """What is wished: a project as its spec says; its cluster given back; the project removed; what stands at
+    AWS and in no state taken in."""
 
     PROVISION = "provision"
     RELEASE = "release"
     DESTROY = "destroy"
+    ADOPT = "adopt"
 
 
 class State(StrEnum):
@@ -49,7 +51,8 @@ class Wish:
     """What an operation is to reach; two equal wishes are the same one.
 
     spec_json     canonical text of the spec, for PROVISION; "" otherwise
-    purge_data    for DESTROY: bucket, home, state and record go as well
+    purge_data    for DESTROY: bucket, home, state and record go as well, once their grace period is over
+    purge_now     with purge_data: without the grace period
     skip_export   a reason for letting Lustre go without an export; None: it is exported
     """
 
@@ -57,18 +60,22 @@ class Wish:
     spec_json: str = ""
     purge_data: bool = False
     skip_export: str | None = None
+    purge_now: bool = False
 
     def __post_init__(self) -> None:
         if (self.kind is Kind.PROVISION) != bool(self.spec_json):
             raise ValueError("a spec goes with the wish to provision, and with no other")
         if self.purge_data and self.kind is not Kind.DESTROY:
             raise ValueError("only destroying purges data")
+        if self.purge_now and not self.purge_data:
+            raise ValueError("only a purge can be had at once")
 
     def to_dict(self) -> dict[str, Any]:
         return {
             "kind": str(self.kind),
             "spec": json.loads(self.spec_json) if self.spec_json else None,
             "purge_data": self.purge_data,
+            "purge_now": self.purge_now,
             "skip_export": self.skip_export,
         }
 

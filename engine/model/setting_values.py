@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Annotated
 
-from pydantic import AfterValidator, Field, StrictStr
+from pydantic import AfterValidator, BeforeValidator, Field, StrictStr
 
 from engine.model.fields import Allowed, refused
 from engine.model.wording import shown
@@ -138,6 +138,11 @@ def _word(text: str) -> str:
     return text
 
 
+def _auto_or_number(value: object) -> object:
+    """A number as text, as it comes from the environment; YAML has it without quotes."""
+    return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
+
+
 def _one_of_days(days: int) -> int:
     if days not in RETENTION_DAYS:
         raise refused(f"{shown(days)} is not a period that CloudWatch offers")
@@ -224,6 +229,12 @@ Words = Annotated[
     tuple[Annotated[StrictStr, AfterValidator(_word)], ...],
     Field(strict=False),
     Allowed("a list of texts without white space at their ends"),
+]
+Parallel = Annotated[
+    str,
+    BeforeValidator(_auto_or_number),
+    AfterValidator(_matching(r"auto|[1-9]|[1-5][0-9]|6[0-4]", "a number of projects")),
+    Allowed("auto, or a whole number from 1 to 64"),
 ]
 # Lists come as lists from YAML, as tuples from the command line; text and numbers are not lists.
 AddressRanges = Annotated[

@@ -80,6 +80,18 @@ class Settings(Strict):
     lock_wait_s: Annotated[int, Field(ge=0, le=3600), Allowed("a whole number from 0 to 3600")] = Field(
         default=30, description="Seconds to wait for a state that somebody else has locked, then to give up."
     )
+    purge_grace_days: Annotated[int, Field(ge=1, le=90), Allowed("a whole number from 1 to 90")] = Field(
+        default=7,
+        description="Days for which the data of a project that is to be purged is still kept, and can be "
+        "kept for good with `provisioner keep`.",
+    )
+    aws_attempts: Annotated[
+        int, Field(ge=1, le=20), Allowed("a whole number from 1 to 20"), Derived("8; 3 in the local cloud")
+    ] = Field(
+        default_factory=lambda data: 3 if data["cloud"] == "local" else 8,
+        description="How often the engine makes a call to AWS that is throttled, not answered or met by an "
+        "error of AWS's own, before it gives up.",
+    )
     registry_table: rules.TableName = Field(
         default="provisioner-registry",
         description="DynamoDB table of projects and of the addresses they hold.",
@@ -282,6 +294,12 @@ class Settings(Strict):
         default="auto",
         description="Whether one AWS provider process serves all Terraform commands of a run, and describes "
         "only the resource types in use; off leaves it to Terraform, which takes three times as long.",
+    )
+    parallel_projects: rules.Parallel = Field(
+        default="auto",
+        description="How many projects commands for many work on at a time; auto is one for each core, less "
+        "where memory is short (350 MB each).",
+        examples=["4"],
     )
     workspaces_dir: rules.Folder = Field(
         default="workspaces/projects", description="Folder of the generated workspaces."

@@ -16,11 +16,11 @@ from typing import Any
 
 from engine.aws.existing.search import Found, Known, Life, Search, Wanted
 from engine.aws.existing.table import find_existing
-from engine.aws.registry import Phase
+from engine.aws.registry import Phase, ProjectRecord
 from engine.errors import ClusterError
 from engine.model.names import Names
 from engine.operations.engine import Engine
-from engine.operations.states import read_state
+from engine.operations.states import Stored, read_state
 from engine.terraform.runner import Runner
 from engine.terraform.state import instances
 from engine.workspace.imports import IMPORTS_FILE, creations, imports_file, planned_values
@@ -40,6 +40,7 @@ class Sweep:
     imports   address -> import id, of what was found so far
     replace   addresses of what was found and is of no use: AWS says that it failed, or it is half made
     always    look even though the last run came to its end
+    stored    what is stored of the project, where it was looked up just now; None: it is when it is needed
     """
 
     engine: Engine
@@ -48,6 +49,7 @@ class Sweep:
     imports: dict[str, str] = field(default_factory=dict)
     replace: list[str] = field(default_factory=list)
     always: bool = False
+    stored: Stored | None = None
 
     def take_over(self, imports: Mapping[str, str]) -> None:
         """Have the next plan import these, address -> import id, which somebody named; what hangs on them is
@@ -69,9 +71,12 @@ class Sweep:
         wanted = [one for one in _wanted(plan) if one.address not in self.imports]
         if not wanted:
             return False
-        state = read_state(self.engine, self.names)
+        stored, self.stored = self.stored, None  # what is taken over changes the state
+        state = stored.state if stored else read_state(self.engine, self.names)
         looking = self.always or self.imports
-        if not looking and not sweep_is_due(self.engine, self.names, state):
+        if not looking and not sweep_is_due(
+            self.engine, self.names, state, stored.record if stored else None
+        ):
             return False
         self.engine.reporter.step("Looking whether something of this is there already")
         found = self._settled(wanted, state)
@@ -153,15 +158,19 @@ def _type_of(address: str) -> str:
     return re.sub(r"\[.*?\]$", "", address).rsplit(".", 2)[-2]
 
 
-def sweep_is_due(engine: Engine, names: Names, state: Mapping[str, Any]) -> bool:
+def sweep_is_due(
+    engine: Engine, names: Names, state: Mapping[str, Any], record: ProjectRecord | None = None
+) -> bool:
     """Whether things may exist that the state does not know.
+
+    record   of the project, where it was read just now; None: it is asked for
 
     The record is in the registry, so the disk of the run that died is not needed. A project without any
     state counts too: the state may have been lost, and so may the record that would have told.
     """
     if not any(instances(state)):
         return True
-    record = engine.registry.get(names.vlab_id, names.project_id)
+    record = record or engine.registry.get(names.vlab_id, names.project_id)
     return record is None or record.phase not in _CLEAN
 
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 
 from engine.aws.operation_store import Lease
-from engine.errors import EngineError, LeaseLost, OutOfTime, TerraformInterrupted
+from engine.errors import DiskFull, EngineError, LeaseLost, OutOfTime, TerraformInterrupted
 from engine.model.operation import Event, Failure, Operation, Owner, State, Wish, failed, requested, succeeded
 from engine.operations.duty import MARGIN_S, Duty, Telling
 from engine.operations.engine import Engine
@@ -21,13 +22,20 @@ Published = Callable[[Operation, Event], None]
 
 @contextmanager
 def carrying_out(
-    engine: Engine, vlab_id: str, project_id: str, wish: Wish, *, within_s: float | None = None
+    engine: Engine,
+    vlab_id: str,
+    project_id: str,
+    wish: Wish,
+    *,
+    within_s: float | None = None,
+    supersede: bool = True,
 ) -> Iterator[Engine]:
     """The engine at work on an operation of its own, for a command that does what it was asked itself.
 
     Within an operation that is being carried out, nothing more is done.
-    within_s   after so many seconds the work is put down; the same wish goes on with it later
-    Raises     OperationInProgress while another works on the project; OutOfTime; and what the block raises
+    within_s    after so many seconds the work is put down; the same wish goes on with it later
+    supersede   give up another wish that nobody works on
+    Raises      OperationInProgress while another works on the project; OutOfTime; and what the block raises
     """
     if engine.duty is not None:
         yield engine
@@ -36,11 +44,13 @@ def carrying_out(
     wished = requested(
         vlab_id=vlab_id, project_id=project_id, wish=wish, requested_by=engine.owner.name, now=now
     )
-    operation = engine.operations.submit(wished, supersede=is_dead).operation
+    operation = engine.operations.submit(wished, supersede=is_dead if supersede else None).operation
     lease, operation = engine.operations.claim(
         operation.project, operation.id, engine.owner, now=now, ttl=engine.lease_ttl, dead=is_dead
     )
-    deadline = None if within_s is None else time.monotonic() + within_s
+    deadline = engine.until
+    if deadline is None and within_s is not None:
+        deadline = time.monotonic() + within_s
     duty = take_up(engine, lease, operation, deadline=deadline, margin_s=0)
     with on_duty(engine, duty) as at_work:
         yield at_work
@@ -73,6 +83,16 @@ def on_duty(engine: Engine, duty: Duty, *, retries: int = 0) -> Iterator[Engine]
             else:
                 _fail(engine, duty, Failure(**error.to_dict()))
             raise
+        except OSError as error:
+            if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+                _fail(engine, duty, Failure("INTERNAL_ERROR", f"{type(error).__name__}: {error.strerror}"))
+                raise
+            full = DiskFull(
+                f"The disk of this machine is full: {duty.operation.project} could not be gone on with.",
+                hint="Make room in `home` and `workspaces_dir` (`provisioner settings`), then run it again.",
+            )
+            _fail(engine, duty, Failure(**full.to_dict()))
+            raise full from error
         except Exception as error:
             _fail(engine, duty, Failure("INTERNAL_ERROR", f"{type(error).__name__}: a bug in the engine"))
             raise

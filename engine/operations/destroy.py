@@ -1,11 +1,19 @@
-"""Give a project up. Its data goes only when that is said, and only after everything else."""
+"""Give a project up. Its data goes only when that is said, only after everything else, and not at once.
+
+destroy --purge-data        parked, and its data marked: purge_at, some days from now
+keep, or another apply      the mark is gone
+purge_at is over            the next destroy --purge-data deletes it; the service asks for that itself
+destroy --purge-data --now  deletes it at once
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 
 from engine.aws import buckets, logs
 from engine.aws.registry import Phase, ProjectRecord
+from engine.errors import DataAtRisk, RequestError
 from engine.model.operation import Kind, Wish
 from engine.model.spec import ProjectSpec
 from engine.operations import records, recovery
@@ -13,9 +21,10 @@ from engine.operations.carry import carrying_out
 from engine.operations.engine import Engine
 from engine.operations.folders import remove_workspace
 from engine.operations.holding import holding_workspace
+from engine.operations.place import Place
 from engine.operations.planning import check_ground, make_plan
 from engine.operations.provision import Approve
-from engine.operations.release import give_back, release
+from engine.operations.release import await_subnet_gone, give_back, release
 from engine.operations.saved_plans import plan_store
 from engine.operations.states import made_nothing, read_state
 from engine.review.findings import refuse_data_loss
@@ -30,10 +39,19 @@ _DATA = ("module.bucket.aws_s3_bucket.this", "module.efs.aws_efs_file_system.thi
 
 @dataclass(frozen=True)
 class Destroyed:
-    """kept: what still holds the project's data; empty when all is gone."""
+    """kept: what still holds the project's data; empty when all is gone.
+    purge_at: UTC, aware: when that may go; None: never, or it is gone
+    """
 
     kept: tuple[str, ...]
     objects_deleted: int = 0
+    purge_at: datetime | None = None
+
+
+class PurgeCancelled(RequestError):
+    """The data is kept after all: somebody said so while its deletion began."""
+
+    code = "PURGE_CANCELLED"
 
 
 def destroy(
@@ -42,25 +60,42 @@ def destroy(
     project_id: str,
     *,
     purge_data: bool,
+    purge_now: bool = False,
     approve: Approve,
     skip_export: str | None = None,
     within_s: float | None = None,
 ) -> Destroyed:
     """Remove the project; with purge_data its bucket, its home, its state and its record as well.
 
+    The data is marked first, and goes when this is called again after the setting purge_grace_days is over.
     The caller has had the project's name typed. Safe to repeat after an interruption.
+    purge_now  without the grace period
     within_s   the work is put down after so many seconds; the same call goes on with it
     Raises   OutOfTime, UnknownProject, NotConfirmed (nothing changed), and what releasing raises
     """
     names = engine.names(vlab_id, project_id)
-    engine = check_ground(engine, names)
-    record = records.record_of(engine, vlab_id, project_id)
-    wish = Wish(Kind.DESTROY, purge_data=purge_data, skip_export=skip_export)
+    engine = check_ground(engine.within(within_s), names)
+    record = known_record(engine, vlab_id, project_id)
+    wish = Wish(Kind.DESTROY, purge_data=purge_data, skip_export=skip_export, purge_now=purge_now)
     with (
         holding_workspace(engine, names),
         carrying_out(engine, vlab_id, project_id, wish, within_s=within_s) as engine,
     ):
-        return _destroy(engine, record, wish, approve)
+        return _destroy(engine, record, wish, approve) if record else Destroyed(kept=())
+
+
+def known_record(engine: Engine, vlab_id: str, project_id: str) -> ProjectRecord | None:
+    """The project's record; None where a run forgot the project, as its last step, and died before it could
+    write down that it was done.
+
+    Raises   UnknownProject
+    """
+    record = engine.registry.get(vlab_id, project_id)
+    if record is None:
+        left = engine.operations.active(f"{vlab_id}/{project_id}")
+        if left is None or left.wish.kind is not Kind.DESTROY:
+            return records.record_of(engine, vlab_id, project_id)  # it says what to do
+    return record
 
 
 def _destroy(engine: Engine, record: ProjectRecord, wish: Wish, approve: Approve) -> Destroyed:
@@ -70,20 +105,59 @@ def _destroy(engine: Engine, record: ProjectRecord, wish: Wish, approve: Approve
     if record.phase is Phase.PLANNED and made_nothing(engine, names):
         _forget(engine, record)
         return Destroyed(kept=())
-    if not wish.purge_data:
-        release(engine, vlab_id, project_id, approve=approve, skip_export=skip_export)
-        return Destroyed(
-            kept=(
-                f"bucket {engine.names_of(records.spec_of(record)).bucket}",
-                f"EFS home {names.efs}",
-                f"accounting database {names.database}",
-                f"job records {names.job_log_group}",
-            )
+    if wish.purge_data and _may_go(engine, record, wish):
+        return _purge(engine, records.spec_of(record), approve, wish)
+    # What may be wanted after all is exported, as in any other release.
+    release(engine, vlab_id, project_id, approve=approve, skip_export=skip_export)
+    purge_at = _mark(engine, vlab_id, project_id) if wish.purge_data else None
+    return Destroyed(
+        kept=(
+            f"bucket {engine.names_of(records.spec_of(record)).bucket}",
+            f"EFS home {names.efs}",
+            f"accounting database {names.database}",
+            f"job records {names.job_log_group}",
+        ),
+        purge_at=purge_at,
+    )
+
+
+def _may_go(engine: Engine, record: ProjectRecord, wish: Wish) -> bool:
+    """Whether the data may be deleted at this moment; a deletion that has begun is brought to its end."""
+    is_due = record.purge_at is not None and record.purge_at <= engine.now()
+    return wish.purge_now or is_due or record.phase is Phase.DESTROYING
+
+
+def _mark(engine: Engine, vlab_id: str, project_id: str) -> datetime:
+    """Say when the data may go; a mark that is there already stays."""
+    engine.check_owned()
+    record = records.record_of(engine, vlab_id, project_id)
+    if record.purge_at is not None:
+        return record.purge_at
+    purge_at = engine.now() + timedelta(days=engine.settings.purge_grace_days)
+    engine.registry.replace(record, now=engine.now(), purge_at=purge_at)
+    return purge_at
+
+
+def keep(place: Place, vlab_id: str, project_id: str) -> bool:
+    """Keep the data that was to go; False when it was not to go anyway.
+
+    Raises   UnknownProject; DataAtRisk when its deletion has begun; OperationInProgress when somebody wrote
+             the record at that moment (ask again)
+    """
+    record = records.record_of(place, vlab_id, project_id)
+    if record.phase is Phase.DESTROYING:
+        raise DataAtRisk(
+            f"The data of {record.project} is being deleted already; there is nothing left to keep.",
+            hint=f"`provisioner destroy {record.project} --purge-data` brings that to its end.",
         )
-    return _purge(engine, records.spec_of(record), approve, skip_export or "the data is purged")
+    if record.purge_at is None:
+        return False
+    place.registry.replace(record, now=place.now(), purge_at=None)
+    return True
 
 
-def _purge(engine: Engine, spec: ProjectSpec, approve: Approve, skip_export: str) -> Destroyed:
+def _purge(engine: Engine, spec: ProjectSpec, approve: Approve, wish: Wish) -> Destroyed:
+    skip_export = wish.skip_export or "the data is purged"
     names = engine.names_of(spec)
     recovery.take_in(engine, spec)
     planned = make_plan(engine, spec, Presence.REMOVED)
@@ -93,7 +167,14 @@ def _purge(engine: Engine, spec: ProjectSpec, approve: Approve, skip_export: str
     refuse_data_loss(planned.review, allowed=_DATA)
     if planned.has_changes:
         approve(planned.review)
-    with records.working(engine, spec, Phase.DESTROYING, done=Phase.DESTROYING):
+    # Looked at as late as can be: from the next write on the data can no longer be kept.
+    record = records.record_of(engine, spec.vlab_id, spec.project_id)
+    if not _may_go(engine, record, wish):
+        raise PurgeCancelled(
+            f"The data of {record.project} is kept after all: its deletion was called off.",
+            hint=f"`provisioner destroy {record.project} --purge-data` marks it anew.",
+        )
+    with records.working(engine, spec, Phase.DESTROYING, done=Phase.DESTROYING, record=record):
         engine.check()
         engine.reporter.step("Emptying the bucket", "DELETING")
         deleted = buckets.empty_bucket(engine.cloud, names.bucket, account_id=engine.settings.account_id)
@@ -102,12 +183,13 @@ def _purge(engine: Engine, spec: ProjectSpec, approve: Approve, skip_export: str
             engine.reporter.step("Deleting the data")
             planned.runner.apply(planned.plan_file)
         logs.delete_cluster_log_groups(engine.cloud, names.cluster)
+        await_subnet_gone(engine, names.project)
     _forget(engine, records.record_of(engine, spec.vlab_id, spec.project_id))
     return Destroyed(kept=(), objects_deleted=deleted.versions)
 
 
 def _forget(engine: Engine, record: ProjectRecord) -> None:
-    """Remove what the engine kept: state, its digest, saved plans, keys, address block, workspace, record.
+    """Remove all the engine kept: state, digest, review, saved plans, keys, address block, folder, record.
 
     The state goes first: it is what refuses while somebody else holds its lock. The record goes last:
     a run that was interrupted finds it and comes here again.
@@ -122,6 +204,7 @@ def _forget(engine: Engine, record: ProjectRecord) -> None:
         lock_table=engine.settings.lock_table,
     )
     plan_store(engine).remove_of(record.project)
+    buckets.remove_object(engine.cloud, engine.settings.state_bucket, names.review_key)
     give_back(engine, record, names)
     remove_workspace(engine.folder(names))
     engine.registry.remove(record)

@@ -71,15 +71,12 @@ def examine_account(engine: Engine) -> list[Check]:
 
 
 def _examine_network(cloud: Cloud, network: Network, settings: Settings) -> list[Check]:
-    def claimed() -> list[str]:
-        return [claim.cidr for claim in list_claims(cloud, settings.registry_table)]
-
     return [
         *examine_network(
             network,
             address_ranges=settings.address_ranges,
             prefix_length=settings.address_prefix_length,
-            claimed=claimed,
+            claims=lambda: list(list_claims(cloud, settings.registry_table)),
         ),
         *examine_endpoints(
             network,

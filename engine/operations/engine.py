@@ -9,11 +9,11 @@ from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from pathlib import Path
 from typing import Any
-from weakref import WeakSet
 
 import engine
 from engine.aws.operation_store import OperationStore
 from engine.aws.state_lock import StateLock
+from engine.errors import OutOfTime
 from engine.model.names import Names
 from engine.model.operation import Owner
 from engine.model.prices import PriceTable, load_prices
@@ -22,6 +22,7 @@ from engine.model.tiers import Tier, load_catalogue
 from engine.operations.duty import TTL, Duty
 from engine.operations.place import Place, connect
 from engine.operations.reporting import Reporter
+from engine.operations.runners import Runners
 from engine.terraform.environment import terraform_environment
 from engine.terraform.processes import proof_of_death, this_process
 from engine.terraform.provider import Reuse
@@ -36,6 +37,7 @@ class Engine(Place):
 
     owner       who works with it, for leases and locks
     duty        the operation that is being carried out with it; None between operations
+    until       time.monotonic() by which the command must have put everything down; None: no limit
     prices      what cost estimates go by
     policies    folder of the installation's own policies; None: there are none
     """
@@ -47,9 +49,10 @@ class Engine(Place):
     owner: Owner = field(default_factory=this_process)
     lease_ttl: timedelta = TTL
     duty: Duty | None = None
+    until: float | None = None
     prices: PriceTable = field(default_factory=load_prices)
     policies: Path | None = None
-    runners: WeakSet[Runner] = field(default_factory=WeakSet, compare=False)
+    runners: Runners = field(default_factory=Runners, compare=False)
 
     @cached_property
     def toolchain(self) -> Toolchain:
@@ -71,14 +74,20 @@ class Engine(Place):
         """Terraform's full log for the project; outlives the workspace."""
         return self.home / "logs" / f"{names.cluster}.log"
 
-    def runner(self, names: Names, folder: Path | None = None) -> Runner:
-        """Terraform in the project's workspace (or in another folder that holds one)."""
-        return self.runner_in(
+    def runner(self, names: Names, folder: Path | None = None, *, after: Runner | None = None) -> Runner:
+        """Terraform in the project's workspace (or in another folder that holds one).
+
+        after   the runner that was at work there before: its provider is taken over
+        """
+        runner = self.runner_in(
             folder or self.folder(names),
             project=names.project,
             log_path=self.log(names),
             lock=self.state_lock(names),
         )
+        if after is not None:
+            runner.go_on_from(after)
+        return runner
 
     def runner_in(
         self, folder: Path, *, project: str, log_path: Path, lock: RunnersLock | None = None
@@ -90,12 +99,13 @@ class Engine(Place):
         # Rendering comes with it, which commands that only read do without.
         from engine.operations.folders import modules_root
 
+        toolchain = self.toolchain
         runner = Runner(
             folder,
-            binary=self.toolchain.binary,
+            binary=toolchain.binary,
             env=terraform_environment(
                 self.environ,
-                cli_config=self.toolchain.cli_config,
+                cli_config=toolchain.cli_config,
                 aws=_aws_environment(self.settings),
                 local=self.settings.cloud == "local",
             ),
@@ -104,6 +114,8 @@ class Engine(Place):
             project=project,
             lock=lock,
             reuse=Reuse(self.home, (modules_root(),)) if self.settings.provider_reuse == "auto" else None,
+            # From a mirror, the provider is only linked to; from elsewhere it goes through a plugin cache.
+            init_lock=None if toolchain.provider_mirror else self.home / "init.lock",
         )
         self.runners.add(runner)
         return runner
@@ -133,6 +145,10 @@ class Engine(Place):
         """
         if self.duty is not None:
             self.duty.check()
+        elif self.until is not None and time.monotonic() >= self.until:
+            raise OutOfTime(
+                "The time of this command was up before its work began.", hint="Run the same command again."
+            )
 
     def check_owned(self) -> None:
         """To be asked before what was done is recorded.
@@ -152,20 +168,30 @@ class Engine(Place):
         return self.duty.operation.notes.get(name, "") if self.duty else ""
 
     def pause(self, seconds: float) -> None:
-        """Wait, as long as the operation's time and lease last. Raises as `check`."""
-        if self.duty is None:
-            time.sleep(seconds)
-        else:
+        """Wait, as long as the command's time and the operation's lease last. Raises as `check`."""
+        if self.duty is not None:
             self.duty.pause(seconds)
+            return
+        self.check()
+        left = seconds if self.until is None else max(0.0, self.until - time.monotonic())
+        self.runners.pause(min(seconds, left))
+        self.check()
 
     def interrupt(self) -> None:
         """Ask every Terraform that runs for this engine to stop gracefully; returns at once."""
-        for runner in list(self.runners):
-            runner.interrupt()
+        self.runners.interrupt()
+
+    def close(self) -> None:
+        """Let every Terraform's provider go; the next command that needs one starts another."""
+        self.runners.close()
 
     def on_release(self, version: str) -> Engine:
         """The engine for a cluster of that ParallelCluster release."""
         return self._changed(settings=self.settings.of_release(version))
+
+    def within(self, seconds: float | None) -> Engine:
+        """The engine for a command that must end by itself after so long; None: no limit."""
+        return self if seconds is None else self._changed(until=time.monotonic() + seconds)
 
     def on_duty(self, duty: Duty, reporter: Reporter) -> Engine:
         """The engine at work on an operation; reporter tells of it."""
@@ -173,6 +199,10 @@ class Engine(Place):
 
     def reporting_to(self, reporter: Reporter) -> Engine:
         return self._changed(reporter=reporter)
+
+    def apart(self, reporter: Reporter) -> Engine:
+        """The engine for one of several projects at once: stopped and closed without the others."""
+        return self._changed(reporter=reporter, runners=Runners(for_good=True))
 
     def _changed(self, **changes: Any) -> Engine:
         made = replace(self, **changes)

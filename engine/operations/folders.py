@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
@@ -75,6 +76,7 @@ def restore_workspace(folder: Path, files: Mapping[str, str]) -> None:
     there = json.loads(files[SPEC_FILE])
     check_folder(folder, there["vlab_id"], there["project_id"])
     folder.mkdir(parents=True, exist_ok=True)
+    _say_whose(folder, files[SPEC_FILE])
     for path, text in files.items():
         write_if_changed(folder / path, text)
     _remove_stale(folder, set(files))
@@ -95,6 +97,17 @@ def _is_of_workspace(path: str) -> bool:
     parts = PurePosixPath(path).parts
     in_modules = parts[:1] == (_MODULES_FOLDER,) and len(parts) > 1 and ".." not in parts
     return path in GENERATED_FILES or in_modules
+
+
+def _say_whose(folder: Path, spec: str) -> None:
+    """Write the spec before anything else, and whole: whoever dies after that leaves a folder that is known
+    to be the project's, and the next run goes on in it."""
+    file = folder / SPEC_FILE
+    if file.is_file() and file.read_bytes() == spec.encode():
+        return
+    beside = folder.with_name(f".{folder.name}.{os.getpid()}")
+    write_if_changed(beside, spec)
+    beside.replace(file)
 
 
 def check_folder(folder: Path, vlab_id: str, project_id: str) -> None:

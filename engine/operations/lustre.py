@@ -16,6 +16,8 @@ from engine.errors import ClusterError, DataAtRisk, OperationInProgress
 from engine.model.names import Names
 from engine.operations.engine import Engine
 
+ADDRESS = "module.fsx[0].aws_fsx_lustre_file_system.this"
+"""Where a project's workspace has it."""
 _PRIVATE = "/project/private"
 _POLL_S = 10.0
 _LOCAL_POLL_S = 0.2
@@ -31,6 +33,25 @@ class Export:
     task_id: str | None = None
     files: int = 0
     waived: str | None = None
+
+
+def never_came_up(engine: Engine, names: Names) -> filesystems.LustreFileSystem | None:
+    """The project's file system, if FSx could not make it: no file has ever been on it.
+
+    FSx says FAILED also of one that broke later. That one was linked to the bucket as soon as it had come up,
+    before the cluster was made; it may hold data, and a person decides.
+    """
+    found = filesystems.find_lustre(engine.cloud, name=names.lustre)
+    if found is None or found.lifecycle != "FAILED" or filesystems.list_links(engine.cloud, found.id):
+        return None
+    return found
+
+
+def remove_failed(engine: Engine, names: Names, failed: filesystems.LustreFileSystem) -> None:
+    """Delete what `never_came_up` gave, so that Terraform makes another one in its place."""
+    engine.check()
+    engine.reporter.note(f"FSx could not make the Lustre file system {failed.id}: {failed.failure}")
+    _delete(engine, names, failed.id)
 
 
 def give_up(engine: Engine, names: Names, file_system_id: str, *, skip_export: str | None) -> Export:

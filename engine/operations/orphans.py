@@ -11,9 +11,11 @@ from typing import Any
 from engine.aws import belongings
 from engine.aws.belongings import CLUSTER, KEY_PAIR, Belonging
 from engine.aws.registry import Phase, ProjectRecord
-from engine.errors import EngineError
+from engine.errors import EngineError, OperationInProgress
 from engine.model.names import Names
+from engine.model.operation import Kind, Wish
 from engine.operations import records, recovery
+from engine.operations.carry import carrying_out
 from engine.operations.engine import Engine
 from engine.operations.states import read_state
 from engine.terraform.state import instances
@@ -26,6 +28,8 @@ _FREE = (
     "aws_vpc_security_group_egress_rule",
     "aws_vpc_security_group_ingress_rule",
 )
+# Kept with the operation: the project's phase when it began.
+_PHASE_NOTE = "phase"
 _AT_WORK = (Phase.APPLYING, Phase.PARKING, Phase.DESTROYING)
 
 
@@ -132,17 +136,38 @@ def _usd_per_hour(engine: Engine, thing: Belonging) -> float | None:
 def adopt(engine: Engine, orphans: Iterable[Orphan]) -> tuple[str, ...]:
     """Import into the states of their projects what fits these; gives the addresses that were taken in.
 
-    Nothing else of the projects is changed. Projects that are not in the registry are passed over.
+    Nothing else of the projects is changed. Projects that are not in the registry are passed over, and so are
+    those that another operation is under way for: it takes them in itself.
     """
     projects = sorted(
         {(one.thing.vlab_id, one.thing.project_id) for one in orphans if one.why is Why.NO_STATE}
     )
     taken: list[str] = []
     for ids in projects:
-        record = records.record_of(engine, *ids)
-        found = recovery.take_in(engine, records.spec_of(record), always=True)
-        taken += [f"{record.project}: {address}" for address in found]
+        try:
+            found = adopt_project(engine, *ids)
+        except OperationInProgress as error:
+            engine.reporter.note(f"{'/'.join(ids)} is passed over: {error.message}")
+            continue
+        taken += [f"{'/'.join(ids)}: {address}" for address in found]
     return tuple(taken)
+
+
+def adopt_project(engine: Engine, vlab_id: str, project_id: str) -> tuple[str, ...]:
+    """Import into the project's state what stands at AWS and in no state; gives the addresses.
+
+    Should this die, the record says that work was under way, and the next run looks for the rest.
+    Raises   OperationInProgress while another operation is unfinished; OrphanConflict; what planning raises
+    """
+    record = records.record_of(engine, vlab_id, project_id)
+    spec = records.spec_of(record)
+    with carrying_out(engine, vlab_id, project_id, Wish(Kind.ADOPT), supersede=False) as engine:
+        before = Phase(engine.noted(_PHASE_NOTE) or record.phase)
+        engine.note(_PHASE_NOTE, before)
+        # Some work was given up half-way: what it wished is not reached by this either.
+        done = Phase.FAILED if before in _AT_WORK else before
+        with records.working(engine, spec, Phase.APPLYING, done=done):
+            return recovery.take_in(engine, spec, always=True)
 
 
 def delete(engine: Engine, orphans: Iterable[Orphan], *, purge_data: bool) -> Deleted:

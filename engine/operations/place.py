@@ -50,6 +50,7 @@ def connect(settings: Settings) -> tuple[Cloud, Settings]:
         endpoint_url=settings.endpoint_url,
         local=settings.cloud == "local",
         s3_use_path_style=settings.s3_use_path_style,
+        attempts=settings.aws_attempts,
     )
     if settings.account_id is None:
         settings = settings.with_account(account_of(cloud))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -9,7 +11,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from engine.aws import accounting_function, addresses, clusters, preflight
+from engine.aws import accounting_function, addresses, buckets, clusters, preflight
+from engine.aws.registry import ProjectRecord
 from engine.aws.session import Cloud
 from engine.aws.shared_ground import find_shared_ground
 from engine.model.names import Names
@@ -21,8 +24,10 @@ from engine.operations import adopt, repair, states
 from engine.operations.engine import Engine
 from engine.operations.folders import check_folder, write_workspace
 from engine.operations.policy import review_context
+from engine.operations.rendering import fingerprint, remember, rendered
 from engine.operations.user_policies import check_plan
 from engine.review.context import Context, PolicyResult
+from engine.review.document import review_json
 from engine.review.model import Review
 from engine.review.plan import build_review
 from engine.review.reports import REPORTS, reports
@@ -65,20 +70,54 @@ def check_backend(engine: Engine) -> None:
     )
 
 
-def check_ground(engine: Engine, names: Names) -> Engine:
+class Ground:
+    """What of the backend and the shared infrastructure was found whole, so that each is looked at once in a
+    run of many projects. Safe to share by threads."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._whole: set[str] = set()
+
+    def check_backend(self, engine: Engine) -> None:
+        """Raises   what `check_backend` raises"""
+        self._once("backend", lambda: check_backend(engine))
+
+    def check_shared(self, engine: Engine) -> None:
+        """Look at the shared infrastructure. Clusters of another release have another provider stack.
+
+        Raises   SharedGroundMissing
+        """
+        self._once(engine.settings.pcluster_provider_stack, lambda: _check_shared(engine))
+
+    def _once(self, what: str, look: Callable[[], None]) -> None:
+        with self._lock:
+            if what not in self._whole:
+                look()
+                self._whole.add(what)
+
+
+def _check_shared(engine: Engine) -> None:
+    ground = find_shared_ground(engine.cloud, **ground_names(engine))
+    if ground.accounting_awake:
+        return
+    if accounting_function.wake(engine.cloud, engine.settings.accounting_function):
+        engine.reporter.note("The accounting function had been idle for weeks and is awake again")
+
+
+def check_ground(engine: Engine, names: Names, ground: Ground | None = None) -> Engine:
     """Look before anything is changed: Terraform, the backend, and the shared infrastructure.
 
+    ground   what a run of many projects has looked at before; None: nothing
     Gives    the engine to go on with: on the release of the project's cluster where one stands, since
              AWS lets no cluster go from one provider to another
     A sleeping accounting function is woken up, which takes a minute or two.
     Raises   TerraformMissing, SharedGroundMissing, and what `check_backend` raises
     """
     _ = engine.toolchain
-    check_backend(engine)
+    ground = ground or Ground()
+    ground.check_backend(engine)
     engine = on_its_release(engine, names)
-    find_shared_ground(engine.cloud, **ground_names(engine))
-    if accounting_function.wake(engine.cloud, engine.settings.accounting_function):
-        engine.reporter.note("The accounting function had been idle for weeks and is awake again")
+    ground.check_shared(engine)
     return engine
 
 
@@ -117,16 +156,31 @@ def ground_names(engine: Engine) -> dict[str, str]:
 def reserve_block(cloud: Cloud, settings: Settings, project: str, *, now: datetime) -> str:
     """The project's own address block; the same one each time until it is released.
 
+    A claim that cannot be made true is mended: one whose block somebody else's subnet has taken is
+    exchanged, and where the project's subnet stands although its claim is gone, that block is claimed.
     Raises   NoAddressLeft, NotBootstrapped, BackendError
     """
+    table = settings.registry_table
+    held = addresses.get_claim(cloud, table, project=project)
+    # The usual case, which must not look at every subnet of the VPC: nobody else stands there.
+    if held is not None:
+        touching = addresses.standing_subnets(cloud, touching=held.cidr)
+        if all(subnet.project == project for subnet in touching):
+            return held.cidr
+    subnets = addresses.standing_subnets(cloud)
+    own = [subnet.cidr for subnet in subnets if subnet.project == project]
+    others = [subnet for subnet in subnets if subnet.project != project]
+    if held is not None and not own and any(subnet.touches(held.cidr) for subnet in others):
+        addresses.release_block(cloud, table, project=project, token=held.token)
     claim = addresses.claim_block(
         cloud,
-        settings.registry_table,
+        table,
         ranges=settings.address_ranges,
         prefix_length=settings.address_prefix_length,
         project=project,
         now=now,
-        occupied=addresses.occupied_cidrs(cloud),
+        occupied=[subnet.cidr for subnet in others],
+        wanted=own[0] if own else None,
     )
     return claim.cidr
 
@@ -143,13 +197,23 @@ def write_project(
     tier, cidr = last_tier(engine.catalogue, spec), None
     if presence is Presence.RUNNING:
         cidr = reserve_block(engine.cloud, engine.settings, names.project, now=engine.now())
-    files = render_workspace(spec, engine.settings, tier, subnet_cidr=cidr, presence=presence)
+    key = fingerprint(spec, engine.settings, tier, subnet_cidr=cidr, presence=presence)
+    files = rendered(
+        folder,
+        key,
+        lambda: render_workspace(spec, engine.settings, tier, subnet_cidr=cidr, presence=presence),
+    )
     write_workspace(folder, files, module_names(spec, presence))
+    remember(folder, key, files)
     return folder
 
 
-def make_plan(engine: Engine, spec: ProjectSpec, presence: Presence) -> Planned:
+def make_plan(
+    engine: Engine, spec: ProjectSpec, presence: Presence, *, record: ProjectRecord | None = None
+) -> Planned:
     """Generate, initialise, plan into a file, review, and write the reports beside it.
+
+    record   of the project, where it was read just now; None: it is asked for
 
     Raises   what rendering, the registry and Terraform raise; nothing but the reservation of the
              address block was changed then
@@ -160,16 +224,18 @@ def make_plan(engine: Engine, spec: ProjectSpec, presence: Presence) -> Planned:
     folder = write_project(engine, spec, presence)
     runner = engine.runner(names)
     engine.reporter.step("Initialising Terraform")
-    states.require_sound(engine, names)
+    stored: states.Stored | None = states.require_sound(engine, names, record)
     runner.init()
-    states.push_errored(engine, names, runner)
-    repair.untaint_healthy(engine, names, runner)
+    if states.push_errored(engine, names, runner):
+        stored = None
+    if repair.untaint_healthy(engine, names, runner, stored.state if stored else None):
+        stored = None
     engine.check()
     engine.reporter.step("Planning", "PLANNING")
-    sweep = adopt.Sweep(engine, names, runner)
+    sweep = adopt.Sweep(engine, names, runner, stored=stored)
     if spec.existing is not None and presence is not Presence.REMOVED:
         sweep.take_over(named_imports(spec))
-    return plan_again(
+    planned = plan_again(
         spec,
         names,
         folder,
@@ -179,6 +245,21 @@ def make_plan(engine: Engine, spec: ProjectSpec, presence: Presence) -> Planned:
         # They are for what is made, as all rules of the installation; nothing holds up a release.
         policies=partial(check_plan, engine) if presence is Presence.RUNNING else None,
     )
+    keep_review(engine, planned)
+    return planned
+
+
+def keep_review(engine: Engine, planned: Planned) -> None:
+    """Keep the review beside the project's state, where the service's API reads it. Only operations do:
+    a plan that a person looks at and leaves says nothing of the project. Safe to repeat.
+
+    The object   {"operation_id": …, "plan": the review as plan.json has it}
+    """
+    if engine.duty is None:
+        return
+    kept = {"operation_id": engine.duty.operation.id, "plan": review_json(planned.review)}
+    bucket, key = engine.settings.state_bucket, planned.names.review_key
+    buckets.keep_object(engine.cloud, bucket, key, json.dumps(kept).encode())
 
 
 def plan_again(

@@ -44,7 +44,7 @@ def review_context(engine: Engine, spec: ProjectSpec, names: Names) -> Context:
         policy=policy,
         waivers=spec.waivers or (),
         taken_over=tuple(named_imports(spec).values()),
-        others=lab_use(engine, engine.registry.list(), besides=spec) if limited else LabUse(),
+        others=_others_of_lab(engine, spec) if limited else LabUse(),
     )
 
 
@@ -57,6 +57,10 @@ def policy_of(settings: Settings) -> Policy:
         required_tags=settings.required_tags,
         allowed_instance_types=settings.allowed_instance_types,
     )
+
+
+def _others_of_lab(engine: Engine, spec: ProjectSpec) -> LabUse:
+    return lab_use(engine, engine.registry.list(vlab_id=spec.vlab_id), besides=spec)
 
 
 def lab_use(engine: Engine, records: Iterable[ProjectRecord], *, besides: ProjectSpec) -> LabUse:

@@ -6,18 +6,22 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from engine.aws import clusters
+from engine.aws.filesystems import LustreFileSystem
 from engine.aws.registry import Phase
 from engine.errors import ClusterError, EngineError, PlanNotApproved
 from engine.model.operation import Kind, Wish
 from engine.model.spec import ProjectSpec, dump_spec
-from engine.operations import access, records, repair, token_keys
+from engine.operations import access, lustre, records, repair, token_keys
 from engine.operations.carry import carrying_out
 from engine.operations.engine import Engine
 from engine.operations.holding import holding_workspace
-from engine.operations.planning import Planned, check_ground, check_spec, make_plan
+from engine.operations.planning import Planned, check_ground, check_spec, keep_review, make_plan
 from engine.review.findings import refuse_broken_rules, refuse_cluster_update, refuse_data_loss
-from engine.review.model import Review
+from engine.review.model import Action, Review
 from engine.workspace.stack import Presence
+
+_STACK = "module.parallelcluster[0].aws_cloudformation_stack.this"
+_STUCK = "UPDATE_ROLLBACK_FAILED"
 
 Approve = Callable[[Review], None]
 """Shown the review before anything is changed; raises NotConfirmed to stop."""
@@ -40,8 +44,8 @@ def plan(engine: Engine, spec: ProjectSpec) -> Planned:
     names = engine.names_of(spec)
     with holding_workspace(engine, names):
         engine = check_ground(engine, names)
-        records.note_planned(engine, spec)
-        return make_plan(engine, spec, Presence.RUNNING)
+        record = records.note_planned(engine, spec)
+        return make_plan(engine, spec, Presence.RUNNING, record=record)
 
 
 def provision(
@@ -49,12 +53,13 @@ def provision(
 ) -> Provisioned:
     """Make the project what its spec says. Doing it again changes nothing.
 
-    within_s   the apply is put down after so many seconds; the same call goes on with it
+    within_s   everything is put down after so many seconds; the same call goes on with it
     Raises   NotConfirmed, DataAtRisk, RuleBroken, ClusterUpdateRefused (nothing changed); TerraformError,
              ClusterError (the record says what happened, and the same call again goes on from there);
              OutOfTime; PlanNotApproved where the installation takes approved plans only
     """
     require_free_apply(engine, spec)
+    engine = engine.within(within_s)
     with holding_workspace(engine, engine.names_of(spec)):
         return carry_out(engine, plan(engine, spec), approve=approve, within_s=within_s)
 
@@ -85,7 +90,8 @@ def carry_out(
 
     begin   called within the operation, before anything is changed; what it raises ends the operation
     """
-    refuse_data_loss(planned.review, allowed=())
+    failed = lustre.never_came_up(engine, planned.names) if _replaces_lustre(planned.review) else None
+    refuse_data_loss(planned.review, allowed=(lustre.ADDRESS,) if failed else ())
     refuse_broken_rules(planned.review)
     _refuse_cluster_update(engine, planned)
     if planned.has_changes:
@@ -95,23 +101,33 @@ def carry_out(
     with carrying_out(engine, spec.vlab_id, spec.project_id, wish, within_s=within_s) as engine:
         begin(engine)
         with records.working(engine, spec, Phase.APPLYING, done=Phase.READY):
-            cluster = _make(engine, planned)
+            keep_review(engine, planned)
+            cluster = _make(engine, planned, failed)
     return Provisioned(planned, cluster, planned.has_changes)
 
 
-def _make(engine: Engine, planned: Planned) -> clusters.ClusterStatus:
+def _make(engine: Engine, planned: Planned, failed: LustreFileSystem | None) -> clusters.ClusterStatus:
     engine.reporter.step("Making sure of the ssh keys", "APPLYING")
     access.ensure_keys(engine, planned.names, planned.spec)
     token_keys.ensure_keys(engine)
     if planned.has_changes:
+        if failed is not None:
+            lustre.remove_failed(engine, planned.names, failed)
         engine.check()
         engine.reporter.step("Applying")
-        _apply(engine, replace(planned, runner=engine.runner(planned.names)))
+        _apply(engine, replace(planned, runner=engine.runner(planned.names, after=planned.runner)))
     return _require_complete(engine, planned)
+
+
+def _replaces_lustre(review: Review) -> bool:
+    return any(
+        change.address == lustre.ADDRESS and change.action is Action.REPLACE for change in review.changes
+    )
 
 
 def _refuse_cluster_update(engine: Engine, planned: Planned) -> None:
     cluster = planned.names.cluster
+    _refuse_stuck_stack(engine, planned)
     refuse_cluster_update(
         planned.review,
         cluster=cluster,
@@ -120,25 +136,54 @@ def _refuse_cluster_update(engine: Engine, planned: Planned) -> None:
     )
 
 
+def _refuse_stuck_stack(engine: Engine, planned: Planned) -> None:
+    """Where an update failed and its rollback did, too, CloudFormation takes no other one."""
+    if not any(
+        change.address == _STACK and change.action is Action.UPDATE for change in planned.review.changes
+    ):
+        return
+    status = clusters.describe_cluster(
+        engine.cloud, cluster_name=planned.names.cluster, stack_name=planned.names.stack
+    )
+    if status.stack_status == _STUCK:
+        raise ClusterError(
+            f"The stack {planned.names.stack} of {planned.names.project} is {_STUCK} and takes no update. "
+            "Nothing was changed; the cluster goes on as it was before.",
+            hint=_unstick(planned),
+        )
+
+
+def _unstick(planned: Planned) -> str:
+    return (
+        f"`aws cloudformation continue-update-rollback --stack-name {planned.names.stack} "
+        "--resources-to-skip Cluster`, then apply again; or release the project and apply it: that "
+        "makes a new cluster, and bucket and home stay."
+    )
+
+
 def _apply(engine: Engine, planned: Planned) -> None:
     try:
         planned.runner.apply(planned.plan_file)
     except EngineError as error:
-        # CloudFormation cuts its reason to 256 characters; the stack's own events know more.
-        reasons = _failure_reasons(engine, planned)
-        if reasons:
-            error.message += "".join(f"\n  - {reason}" for reason in reasons)
+        _explain(engine, planned, error)
         raise
 
 
-def _failure_reasons(engine: Engine, planned: Planned) -> tuple[str, ...]:
+def _explain(engine: Engine, planned: Planned, error: EngineError) -> None:
+    """Add what AWS knows: CloudFormation cuts its reason to 256 characters, and that of FSx is not given."""
     try:
         status = clusters.describe_cluster(
             engine.cloud, cluster_name=planned.names.cluster, stack_name=planned.names.stack
         )
+        failed = lustre.never_came_up(engine, planned.names)
     except EngineError:
-        return ()  # the apply's own error is the one to tell
-    return status.failure_reasons
+        return  # the apply's own error is the one to tell
+    reasons = list(status.failure_reasons)
+    if failed is not None:
+        reasons.insert(0, f"Lustre file system {failed.id}: {failed.failure}")
+    error.message += "".join(f"\n  - {reason}" for reason in reasons)
+    if status.stack_status == _STUCK:
+        error.hint = _unstick(planned)
 
 
 def _require_complete(engine: Engine, planned: Planned) -> clusters.ClusterStatus:

@@ -52,21 +52,26 @@ def note_planned(place: Place, spec: ProjectSpec) -> ProjectRecord:
 
 
 @contextmanager
-def working(engine: Engine, spec: ProjectSpec, phase: Phase, *, done: Phase) -> Iterator[None]:
+def working(
+    engine: Engine, spec: ProjectSpec, phase: Phase, *, done: Phase, record: ProjectRecord | None = None
+) -> Iterator[None]:
     """Record that work is under way; afterwards how it ended.
 
     An interruption or an error leaves phase FAILED with its message, which the next run overwrites; when
-    the time of the run is up, the phase stays. A run that lost its lease writes nothing more.
+    the time of the run is up, the phase stays. A run that lost its lease writes nothing more. A project that
+    is brought up keeps its data, whatever was to become of it.
+    record   as it was read, where nothing may have changed since
     Raises   OperationInProgress when the record moved under us
     """
     engine.check()
     record = engine.registry.replace(
-        note_planned(engine, spec),
+        record or note_planned(engine, spec),
         now=engine.now(),
         phase=phase,
         message="",
         spec_json=dump_spec(spec),
         spec_digest=spec_digest(spec),
+        purge_at=None if phase is Phase.APPLYING else ...,
     )
     try:
         yield

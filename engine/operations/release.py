@@ -6,18 +6,19 @@ the export that follows is complete; only a checked export lets the file system 
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass, replace
 
 from engine.aws import addresses
 from engine.aws.registry import Phase, ProjectRecord
-from engine.errors import DataAtRisk, RequestError
+from engine.errors import BackendError, DataAtRisk, RequestError
 from engine.model.names import Names
 from engine.model.operation import Kind, Wish
 from engine.operations import access, lustre, records, recovery
 from engine.operations.carry import carrying_out
 from engine.operations.engine import Engine
 from engine.operations.holding import holding_workspace
-from engine.operations.planning import Planned, check_ground, make_plan, plan_again
+from engine.operations.planning import Planned, check_ground, keep_review, make_plan, plan_again
 from engine.operations.provision import Approve
 from engine.operations.states import made_nothing, read_state
 from engine.review.findings import refuse_data_loss
@@ -26,11 +27,21 @@ from engine.terraform.state import instances
 from engine.workspace.stack import Presence
 
 _STACK = "module.parallelcluster[0].aws_cloudformation_stack.this"
-_LUSTRE = "module.fsx[0].aws_fsx_lustre_file_system.this"
+
+
+# EC2's answers are consistent eventually (EC2 API reference, "Eventual consistency").
+_SUBNET_PATIENCE_S, _SUBNET_POLL_S = 60.0, 3.0
 
 
 class NothingToRelease(RequestError):
     code = "NOTHING_TO_RELEASE"
+
+
+class SubnetStands(BackendError):
+    """The project's subnet is there after all that should have removed it: its addresses stay its own."""
+
+    code = "SUBNET_STANDS"
+    retryable = True
 
 
 @dataclass(frozen=True)
@@ -60,6 +71,15 @@ def release(
         return _release(engine, vlab_id, project_id, approve, skip_export, within_s)
 
 
+def plan_release(engine: Engine, vlab_id: str, project_id: str) -> Planned:
+    """What a release would change. Changes nothing, but takes over what a killed run has left.
+
+    Raises   as `release`
+    """
+    with holding_workspace(engine, engine.names(vlab_id, project_id)):
+        return _plan(engine, vlab_id, project_id)[1]
+
+
 def _release(
     engine: Engine,
     vlab_id: str,
@@ -68,6 +88,24 @@ def _release(
     skip_export: str | None,
     within_s: float | None,
 ) -> Released:
+    engine, planned, record = _plan(engine.within(within_s), vlab_id, project_id)
+    if planned.has_changes:
+        approve(planned.review)
+    wish = Wish(Kind.RELEASE, skip_export=skip_export)
+    with (
+        carrying_out(engine, vlab_id, project_id, wish, within_s=within_s) as engine,
+        records.working(engine, planned.spec, Phase.PARKING, done=Phase.PARKED),
+    ):
+        keep_review(engine, planned)
+        # Bound to the operation, so that Terraform's lock says which one holds it.
+        planned = replace(planned, runner=engine.runner(planned.names, after=planned.runner))
+        export = _park(engine, planned, skip_export) if planned.has_changes else lustre.Export()
+        give_back(engine, record, planned.names)
+    return Released(planned, export, planned.has_changes)
+
+
+def _plan(engine: Engine, vlab_id: str, project_id: str) -> tuple[Engine, Planned, ProjectRecord]:
+    """The engine on the cluster's release, the parking plan, and the project's record."""
     engine = check_ground(engine, engine.names(vlab_id, project_id))
     record = records.record_of(engine, vlab_id, project_id)
     if record.phase is Phase.PLANNED and made_nothing(engine, engine.names(vlab_id, project_id)):
@@ -78,28 +116,38 @@ def _release(
     spec = records.spec_of(record)
     recovery.take_in(engine, spec)
     planned = make_plan(engine, spec, Presence.PARKED)
-    refuse_data_loss(planned.review, allowed=(_LUSTRE,))
-    if planned.has_changes:
-        approve(planned.review)
-    wish = Wish(Kind.RELEASE, skip_export=skip_export)
-    with (
-        carrying_out(engine, vlab_id, project_id, wish, within_s=within_s) as engine,
-        records.working(engine, spec, Phase.PARKING, done=Phase.PARKED),
-    ):
-        # Bound to the operation, so that Terraform's lock says which one holds it.
-        planned = replace(planned, runner=engine.runner(planned.names))
-        export = _park(engine, planned, skip_export) if planned.has_changes else lustre.Export()
-        give_back(engine, record, planned.names)
-    return Released(planned, export, planned.has_changes)
+    refuse_data_loss(planned.review, allowed=(lustre.ADDRESS,))
+    return engine, planned, record
 
 
 def give_back(engine: Engine, record: ProjectRecord, names: Names) -> None:
-    """Hand in the key pairs, their secrets and the address block; the cluster must be gone."""
+    """Hand in the key pairs, their secrets and the address block; the cluster must be gone.
+
+    Raises   SubnetStands when the project's subnet is still there
+    """
     engine.check()
     engine.reporter.step("Handing in ssh keys and address block")
     access.hand_in_keys(engine, names)
+    await_subnet_gone(engine, record.project)
     table = engine.settings.registry_table
     addresses.release_project(engine.cloud, table, project=record.project)
+
+
+def await_subnet_gone(engine: Engine, project: str) -> None:
+    """EC2 may show a subnet for some seconds more; one that stays was made by a run that died.
+
+    Raises   SubnetStands
+    """
+    deadline = time.monotonic() + (_SUBNET_PATIENCE_S if engine.settings.cloud == "aws" else 1)
+    while there := addresses.standing_subnets(engine.cloud, project=project):
+        if time.monotonic() > deadline:
+            named = ", ".join(f"{subnet.id} ({subnet.cidr})" for subnet in there)
+            raise SubnetStands(
+                f"{named} of {project} still stands, so its address block stays reserved.",
+                hint="`provisioner orphans` shows what stands in no state; then run the same command again.",
+                details={"subnets": [subnet.id for subnet in there]},
+            )
+        engine.pause(_SUBNET_POLL_S if engine.settings.cloud == "aws" else 0.2)
 
 
 def _park(engine: Engine, planned: Planned, skip_export: str | None) -> lustre.Export:
@@ -110,8 +158,8 @@ def _park(engine: Engine, planned: Planned, skip_export: str | None) -> lustre.E
         planned.runner.plan(planned.plan_file, destroy=True, targets=(_STACK,))
         planned.runner.apply(planned.plan_file)
     export = lustre.Export()
-    if _LUSTRE in there:
-        export = lustre.give_up(engine, planned.names, there[_LUSTRE], skip_export=skip_export)
+    if lustre.ADDRESS in there:
+        export = lustre.give_up(engine, planned.names, there[lustre.ADDRESS], skip_export=skip_export)
     engine.check()
     engine.reporter.step("Planning what is left", "PARKING")
     rest = plan_again(planned.spec, planned.names, planned.folder, planned.runner)

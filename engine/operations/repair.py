@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from typing import Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from engine.aws import clusters
 from engine.aws.filesystems import lustre_lifecycle
@@ -47,15 +47,18 @@ class Health:
     in_progress: bool
 
 
-def untaint_healthy(engine: Engine, names: Names, runner: Runner) -> list[str]:
+def untaint_healthy(
+    engine: Engine, names: Names, runner: Runner, state: dict[str, Any] | None = None
+) -> list[str]:
     """Untaint what AWS reports as complete, after waiting for what is still being made.
 
     runner   in the project's workspace, initialised
+    state    as it was read just now; None: it is read
     Gives    the addresses that were untainted; what failed stays tainted: replacing it is right
     Raises   ClusterError when something is still in progress after an hour
     """
     healed = []
-    for instance in tainted_instances(read_state(engine, names)):
+    for instance in tainted_instances(read_state(engine, names) if state is None else state):
         health = _settled(
             engine, names, instance.address, partial(_health, engine, names, instance.type, instance.id)
         )

@@ -60,31 +60,38 @@ def ask_for_removal(
     *,
     requested_by: str,
     purge_data: bool = False,
+    purge_now: bool = False,
     skip_export: str | None = None,
     idempotency: Idempotency | None = None,
 ) -> Submitted:
-    """Have the project's cluster given back and its data kept; with purge_data have all of it removed.
+    """Have the project's cluster given back and its data kept; with purge_data have all of it removed, once
+    its grace period is over, or with purge_now at once.
 
     A project that was only planned is forgotten.
     Raises   UnknownProject, OperationInProgress, IdempotencyConflict; nothing was recorded then
     """
     if idempotency is not None:
-        done = _removed_before(desk, f"{vlab_id}/{project_id}", purge_data, skip_export)
+        wish = Wish(Kind.DESTROY, purge_data=purge_data, skip_export=skip_export, purge_now=purge_now)
+        done = _removed_before(desk, f"{vlab_id}/{project_id}", wish)
         if done is not None:
             return done
     record = records.record_of(desk.place, vlab_id, project_id)
     destroyed = purge_data or record.phase is Phase.PLANNED
-    wish = Wish(Kind.DESTROY if destroyed else Kind.RELEASE, purge_data=purge_data, skip_export=skip_export)
+    wish = Wish(
+        Kind.DESTROY if destroyed else Kind.RELEASE,
+        purge_data=purge_data,
+        skip_export=skip_export,
+        purge_now=purge_now,
+    )
     submitted = _submit(desk, vlab_id, project_id, wish, requested_by, idempotency)
     hand_to_worker(desk, submitted.operation)
     return submitted
 
 
-def _removed_before(desk: Desk, project: str, purge_data: bool, skip_export: str | None) -> Submitted | None:
+def _removed_before(desk: Desk, project: str, wish: Wish) -> Submitted | None:
     """The removal that has left no record of the project: a request with a key is repeated until it is
     answered, and its answer may have been lost."""
     latest = desk.store.latest(project)
-    wish = Wish(Kind.DESTROY, purge_data=purge_data, skip_export=skip_export)
     if latest is None or latest.state is not State.SUCCEEDED or latest.wish != wish:
         return None
     gone = desk.place.registry.get(latest.vlab_id, latest.project_id) is None

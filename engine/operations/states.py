@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from engine.aws.registry import Phase
+from engine.aws.registry import Phase, ProjectRecord
 from engine.aws.state_store import StateStore, digest_of, parse_state
 from engine.errors import BackendError, TerraformError
 from engine.model.names import Names
@@ -43,8 +44,18 @@ def made_nothing(engine: Engine, names: Names) -> bool:
     return not list(instances(read_state(engine, names)))
 
 
-def require_sound(engine: Engine, names: Names) -> None:
+@dataclass(frozen=True)
+class Stored:
+    """What is stored of a project before it is planned, looked up once. `state` as `read_state` gives it."""
+
+    state: dict[str, Any]
+    record: ProjectRecord | None
+
+
+def require_sound(engine: Engine, names: Names, record: ProjectRecord | None = None) -> Stored:
     """Look before Terraform does: a state that was lost or spoilt is told, never written over.
+
+    record   of the project, where it was read just now; None: it is asked for
 
     A digest that does not fit the state is mended where the last run died, since it may have died between
     writing the one and the other; where it came to its end somebody has replaced the state, and Terraform
@@ -53,7 +64,7 @@ def require_sound(engine: Engine, names: Names) -> None:
     """
     store = state_store(engine)
     content = store.read(names.state_key)
-    record = engine.registry.get(names.vlab_id, names.project_id)
+    record = record or engine.registry.get(names.vlab_id, names.project_id)
     came_to_its_end = record is not None and record.phase in _DONE
     if content is None:
         if came_to_its_end:
@@ -63,13 +74,14 @@ def require_sound(engine: Engine, names: Names) -> None:
                 "one back. Where none is left, `provisioner orphans --adopt` makes a state of what exists.",
                 details={"project": names.project, "state_key": names.state_key},
             )
-        return
-    parse_state(content, project=names.project)
+        return Stored({}, record)
+    stored = Stored(parse_state(content, project=names.project), record)
     if came_to_its_end:
-        return
+        return stored
     kept, right = store.digest(names.state_key), digest_of(content)
     if kept and kept != right and store.mend_digest(names.state_key, wrong=kept, right=right):
         engine.reporter.note("The last run died while it wrote the state; its checksum is right again")
+    return stored
 
 
 def push_errored(engine: Engine, names: Names, runner: Runner) -> bool:

@@ -49,6 +49,7 @@ class ProjectStatus:
             "storage": self.spec.storage.kind,
             "created_at": self.record.created_at.isoformat(),
             "updated_at": self.record.updated_at.isoformat(),
+            "purge_at": self.record.purge_at.isoformat() if self.record.purge_at else None,
             "cluster": {
                 "name": self.record.cluster,
                 "status": self.cluster.status,
@@ -127,7 +128,7 @@ def list_projects(place: Place) -> Iterator[Listed]:
 def list_page(place: Place, *, limit: int, after: str | None) -> tuple[list[Listed], str | None]:
     """Some projects of the registry, and where the next ones begin; see Registry.page."""
     found, last = place.registry.page(limit=limit, after=after)
-    summaries = clusters.cluster_summaries(place.cloud) if found else {}
+    summaries = clusters.summaries_of(place.cloud, [record.cluster for record in found]) if found else {}
     return [_listed(record, summaries.get(record.cluster)) for record in found], last
 
 

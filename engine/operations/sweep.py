@@ -1,16 +1,19 @@
-"""What was asked for and never taken up: its message was lost between the registry and the queue."""
+"""What is done once in a while: lost operations are sent again, and data is purged whose time has come."""
 
 from __future__ import annotations
 
 from datetime import timedelta
 
 from engine.aws.queue import Queue
-from engine.model.operation import Operation, State
+from engine.errors import OperationInProgress
+from engine.model.operation import Kind, Operation, State, Wish, requested
 from engine.operations.engine import Engine
 
 # A message that waits its turn is no lost one; whoever asked has given up after a day.
 _LOST_AFTER = timedelta(minutes=30)
 _GIVEN_UP_AFTER = timedelta(days=1)
+SCHEDULE = "the schedule"
+"""Who asks for a purge whose grace period is over."""
 
 
 def send_lost(engine: Engine, queue: Queue) -> list[Operation]:
@@ -32,6 +35,35 @@ def send_lost(engine: Engine, queue: Queue) -> list[Operation]:
         if not operation.requested_by.startswith("arn:"):
             continue
         if _LOST_AFTER <= now - operation.created_at <= _GIVEN_UP_AFTER:
+            queue.send(operation)
+            sent.append(operation)
+    return sent
+
+
+def ask_for_due_purges(engine: Engine, queue: Queue) -> list[Operation]:
+    """Have the data deleted whose grace period is over; gives the operations that were sent.
+
+    A project on which another operation is under way is left for the next time. One whose message was lost
+    is sent again, and so is a purge that failed.
+    Raises   NotBootstrapped without a queue; AccessDenied, Unreachable, BackendError
+    """
+    now = engine.now()
+    sent = []
+    for record in engine.registry.list():
+        if record.purge_at is None or record.purge_at > now:
+            continue
+        wished = requested(
+            vlab_id=record.vlab_id,
+            project_id=record.project_id,
+            wish=Wish(Kind.DESTROY, purge_data=True),
+            requested_by=SCHEDULE,
+            now=now,
+        )
+        try:
+            operation = engine.operations.submit(wished).operation
+        except OperationInProgress:
+            continue
+        if operation.state is State.QUEUED:
             queue.send(operation)
             sent.append(operation)
     return sent

@@ -16,6 +16,7 @@ from engine.operations.carry import Published, is_dead, on_duty, take_up
 from engine.operations.destroy import destroy
 from engine.operations.duty import MARGIN_S, Duty
 from engine.operations.engine import Engine
+from engine.operations.orphans import adopt_project
 from engine.operations.provision import provision
 from engine.operations.release import release
 from engine.review.model import Review
@@ -82,9 +83,12 @@ def _carry_out(engine: Engine, operation: Operation) -> None:
                 operation.vlab_id,
                 operation.project_id,
                 purge_data=wish.purge_data,
+                purge_now=wish.purge_now,
                 approve=_wished,
                 skip_export=wish.skip_export,
             )
+        case Kind.ADOPT:
+            adopt_project(engine, operation.vlab_id, operation.project_id)
 
 
 def _wished(_: Review) -> None:

@@ -14,6 +14,19 @@ class VersionAnswer(TypedDict):
     version: Annotated[str, Field(description="Of the provisioner.")]
 
 
+class RequestShape(TypedDict):
+    """A request that the API knows; {names} in its path stand for ids."""
+
+    method: str
+    path: str
+    summary: str
+
+
+class IndexAnswer(TypedDict):
+    version: Annotated[str, Field(description="Of the provisioner.")]
+    requests: list[RequestShape]
+
+
 class Failure(TypedDict):
     """Why an operation failed: the engine's code, and the causes that AWS names."""
 
@@ -39,6 +52,7 @@ class WishShape(TypedDict):
     kind: str
     spec: dict[str, Any] | None
     purge_data: bool
+    purge_now: bool
     skip_export: str | None
 
 
@@ -48,7 +62,7 @@ class OperationShape(TypedDict):
     id: str
     vlab_id: str
     project_id: str
-    kind: Annotated[str, Field(description="provision, release or destroy")]
+    kind: Annotated[str, Field(description="provision, release, destroy or adopt")]
     wish: WishShape
     state: Annotated[str, Field(description="QUEUED, RUNNING, CONTINUES, SUCCEEDED or FAILED")]
     phase: Annotated[str, Field(description="What is being done, in one upper-case word.")]
@@ -121,6 +135,9 @@ class ProjectShape(TypedDict):
     storage: str
     created_at: Time
     updated_at: Time
+    purge_at: Annotated[
+        Time | None, Field(description="From then on its data may be deleted; null: it is kept.")
+    ]
     cluster: ClusterShape
     lustre: str | None
     address_block: str | None
@@ -154,8 +171,9 @@ class ProjectsAnswer(TypedDict):
 
 
 class PlanAnswer(TypedDict):
-    """The last review of a plan, as `provisioner plan --json` shows it."""
+    """The last review of a plan, as `provisioner plan --json` shows it, and the operation it was made for."""
 
+    operation_id: str
     plan: dict[str, Any]
 
 

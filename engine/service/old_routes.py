@@ -46,8 +46,17 @@ def _flag(name: str, description: str, *, default: bool) -> Parameter:
 _OPTIONS = (
     Parameter("tier", "Name of a tier.", {"type": "string", "default": "debug"}, default="debug"),
     _flag("include_lustre", "Whether there is a Lustre file system.", default=True),
-    _flag("benchmark", "Taken for old clients' sake.", default=False),
-    _flag("dev", "Taken for old clients' sake.", default=False),
+    _flag(
+        "benchmark",
+        "Changes nothing. It gave a cluster all of the scratch bucket, and an agent that measured its nodes; "
+        "now each project has its own folder alone, and job records tell what jobs used.",
+        default=False,
+    ),
+    _flag(
+        "dev",
+        "Changes nothing. It chose another set of settings, of which no cluster ever came.",
+        default=False,
+    ),
 )
 
 
@@ -311,8 +320,7 @@ ROUTES = (
         "Have a cluster made",
         up,
         Answer(HTTPStatus.OK, "It is there, or on its way; the keys are there.", answers.OldUp),
-        "What stands or is being made is left as it is. `benchmark` and `dev` are taken and change nothing: "
-        "every cluster has the project's own folder on Lustre, and its metrics.",
+        "What stands or is being made is left as it is. `benchmark` and `dev` are taken and change nothing.",
         query=(*_BOTH, *_OPTIONS),
         problems=_BUSY,
     ),

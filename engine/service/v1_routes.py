@@ -14,6 +14,7 @@ from engine.aws.registry import ProjectRecord
 from engine.errors import (
     BackendError,
     FieldProblem,
+    InvalidRequest,
     InvalidSpec,
     NotConfirmed,
     RequestError,
@@ -61,6 +62,16 @@ _BUSY = {HTTPStatus.CONFLICT: "Another wish is under way; `operation` says which
 _REUSED = {HTTPStatus.UNPROCESSABLE_ENTITY: "The key was used for another request."}
 _ABSENT = {HTTPStatus.NOT_FOUND: "There is no such project."}
 _NO_OPERATION = {HTTPStatus.NOT_FOUND: "There is no such operation."}
+
+
+def index(_desk: Desk, _request: Request) -> Reply:
+    body: answers.IndexAnswer = {
+        "version": engine.__version__,
+        "requests": [
+            {"method": route.method, "path": route.path, "summary": route.summary} for route in ROUTES
+        ],
+    }
+    return Reply(body)
 
 
 def version(_desk: Desk, _request: Request) -> Reply:
@@ -112,7 +123,12 @@ def put_project(desk: Desk, request: Request) -> Reply:
 def delete_project(desk: Desk, request: Request) -> Reply:
     vlab_id, project_id = _ids(desk, request)
     purge_data, skip_export = request.query["purge_data"], request.query["skip_export"]
+    purge_now = request.query["purge_now"]
     name = f"{vlab_id}/{project_id}"
+    if purge_now and not purge_data:
+        raise InvalidRequest(
+            "purge_now goes with purge_data.", [FieldProblem("query.purge_now", "stands without purge_data")]
+        )
     if (purge_data or skip_export is not None) and request.query["confirm"] != name:
         raise NotConfirmed(
             f"Nothing was changed: what loses data of {name} needs the project's name typed.",
@@ -124,8 +140,9 @@ def delete_project(desk: Desk, request: Request) -> Reply:
         project_id,
         requested_by=request.caller,
         purge_data=purge_data,
+        purge_now=purge_now,
         skip_export=skip_export,
-        idempotency=_idempotency(request, "DELETE", [name, purge_data, skip_export]),
+        idempotency=_idempotency(request, "DELETE", [name, purge_data, skip_export, purge_now]),
     )
     return _accepted(submitted)
 
@@ -173,10 +190,11 @@ def plan(desk: Desk, request: Request) -> Reply:
             hint="Plans are stored by the operations that make them; see its operations.",
         )
     try:
-        review = json.loads(stored)
-    except ValueError as error:
+        kept = json.loads(stored)
+        body: answers.PlanAnswer = {"operation_id": kept["operation_id"], "plan": kept["plan"]}
+    except (ValueError, TypeError, KeyError) as error:
         raise BackendError(f"The stored plan of {record.project} cannot be read.") from error
-    return Reply({"plan": review})
+    return Reply(body)
 
 
 def _ids(desk: Desk, request: Request) -> tuple[str, str]:
@@ -253,7 +271,15 @@ def _shape(found: Operation) -> answers.OperationShape:
     return cast(answers.OperationShape, found.to_dict())
 
 
-ROUTES = (
+ROUTES: tuple[Route, ...] = (
+    Route(
+        "GET",
+        "/v1",
+        "getIndex",
+        "What can be asked here",
+        index,
+        Answer(HTTPStatus.OK, "The version, and every request of /v1.", answers.IndexAnswer),
+    ),
     Route(
         "GET",
         "/v1/version",
@@ -305,12 +331,20 @@ ROUTES = (
         "Give a project's cluster back",
         delete_project,
         _ACCEPTED,
-        "The cluster goes, Lustre is exported first; bucket and home stay. With purge_data they go as well, "
-        "and so does all else that the project owns.",
+        "The cluster goes, Lustre is exported first; bucket and home stay. With purge_data they go as well "
+        "once a grace period is over (the project's purge_at), and so does all else that the project owns. "
+        "A PUT before that keeps them.",
         query=(
             Parameter(
                 "purge_data",
                 "Whether the project's data goes too, for good.",
+                {"type": "boolean", "default": False},
+                read=boolean,
+                default=False,
+            ),
+            Parameter(
+                "purge_now",
+                "With purge_data: without the grace period.",
                 {"type": "boolean", "default": False},
                 read=boolean,
                 default=False,

@@ -23,7 +23,7 @@ from engine.model.operation import Event, Operation, Owner, State
 from engine.operations.engine import Engine, open_engine
 from engine.operations.installation import base_folder, read_catalogue, read_prices, read_settings
 from engine.operations.reporting import Silent
-from engine.operations.sweep import send_lost
+from engine.operations.sweep import ask_for_due_purges, send_lost
 from engine.operations.work import work
 from engine.service.logging import about, count, logger, note
 from engine.service.tracing import span
@@ -112,7 +112,8 @@ class Worker:
         return {"batchItemFailures": [{"itemIdentifier": message_id} for message_id in failed]}
 
     def by_the_clock(self, schedule: str) -> dict[str, Any]:
-        """What is done once in a while: `sweep` sends lost operations again. Gives their ids.
+        """What is done once in a while: `sweep` sends lost operations again, and purges data whose time has
+        come. Gives their ids.
 
         Raises   RequestError for a schedule of another name
         """
@@ -122,8 +123,11 @@ class Worker:
             sent = send_lost(self.engine, self.queue)
             for operation in sent:
                 logger.warning("was lost", project=operation.project, operation_id=operation.id)
-            logger.info("swept", sent=len(sent))
-        return {"sent": [operation.id for operation in sent]}
+            due = ask_for_due_purges(self.engine, self.queue)
+            for operation in due:
+                logger.info("its data is due", project=operation.project, operation_id=operation.id)
+            logger.info("swept", sent=len(sent), due=len(due))
+        return {"sent": [operation.id for operation in [*sent, *due]]}
 
     def _hold(self, record: Mapping[str, Any]) -> None:
         """Have a message that is given back handed out again in a while: by itself the queue would wait for

@@ -16,7 +16,9 @@ from engine.errors import (
     BackendError,
     CapacityError,
     ClusterError,
+    CredentialsExpired,
     DataAtRisk,
+    DiskFull,
     EngineError,
     NotBootstrapped,
     SharedGroundMissing,
@@ -27,6 +29,7 @@ from engine.errors import (
     Unreachable,
     WrongRegion,
 )
+from engine.model.passing import Why, pattern
 from engine.terraform.diagnostics import Diagnostic
 
 _MOST_LISTED = 8
@@ -43,6 +46,13 @@ class ServiceBusy(BackendError):
     """AWS throttles us or is ill for the moment."""
 
     code = "SERVICE_BUSY"
+    retryable = True
+
+
+class AlreadyThere(TerraformError):
+    """Something that Terraform would make exists: the answer to an earlier try of this very call may have
+    been lost. The next run looks for it and takes it over, or says whose it is (operations/adopt.py)."""
+
     retryable = True
 
 
@@ -91,6 +101,14 @@ RULES: tuple[Rule, ...] = (
         "it still runs; only when it surely does not, run `terraform force-unlock {id}` in the workspace.",
         quoted=False,
         facts="holder",
+    ),
+    _rule(
+        "disk full",
+        r"no space left on device|disk quota exceeded",
+        DiskFull,
+        "The disk of this machine is full: {command} for {project} could not go on.",
+        "Make room in `home` and `workspaces_dir` (`provisioner settings`), then run the command again: what "
+        "was made and could not be written down is found at AWS.",
     ),
     _rule(
         "data protected",
@@ -158,16 +176,22 @@ RULES: tuple[Rule, ...] = (
     ),
     _rule(
         "unreachable",
-        r"connection refused|no such host|network is unreachable|no route to host|connection reset by peer"
-        r"|i/o timeout|TLS handshake timeout|Client\.Timeout exceeded|server misbehaving",
+        pattern(Why.LOST),
         Unreachable,
         "AWS, or the endpoint of the settings, did not answer while {command} ran for {project}.",
         "Check `endpoint_url` in `provisioner settings` and the network; for the local cloud, "
         "`provisioner local status`. Then run the command again.",
     ),
     _rule(
+        "credentials expired",
+        pattern(Why.EXPIRED),
+        CredentialsExpired,
+        "The credentials used for {project} expired.",
+        _SIGN_IN,
+    ),
+    _rule(
         "credentials refused",
-        r"ExpiredToken|RequestExpired|InvalidClientTokenId|InvalidAccessKeyId|UnrecognizedClient|SignatureDoesNotMatch"
+        r"InvalidClientTokenId|InvalidAccessKeyId|UnrecognizedClient|SignatureDoesNotMatch"
         r"|InvalidSignature|IncompleteSignature|AuthFailure|InvalidToken|MissingAuthenticationToken",
         AccessDenied,
         "AWS did not take the credentials used for {project}.",
@@ -190,7 +214,7 @@ RULES: tuple[Rule, ...] = (
     ),
     _rule(
         "throttled",
-        r"RequestLimitExceeded|Throttl|SlowDown|TooManyRequests|Rate exceeded|ProvisionedThroughputExceeded",
+        pattern(Why.THROTTLED),
         ServiceBusy,
         "AWS asks for fewer requests; {command} for {project} gave up waiting.",
         "Run the command again in a few minutes; it goes on from where it stopped.",
@@ -215,7 +239,7 @@ RULES: tuple[Rule, ...] = (
     ),
     _rule(
         "service ill",
-        r"StatusCode: 5\d\d|InternalError|InternalFailure|ServiceUnavailable",
+        rf"StatusCode: 5\d\d|{pattern(Why.ILL, Why.SETTLING)}",
         ServiceBusy,
         "AWS answered with an error of its own while {command} ran for {project}.",
         "Run the command again in a few minutes; it goes on from where it stopped.",
@@ -226,6 +250,16 @@ RULES: tuple[Rule, ...] = (
         PlanIsStale,
         "The state of {project} has changed since the plan was made. Nothing was changed.",
         "Plan again, review, and apply that plan.",
+    ),
+    _rule(
+        "exists already",
+        # A bucket's name that is taken in another account stays taken, and what a cluster's stack met, too.
+        r"^(?!.*waiting for CloudFormation Stack).*((?<!Bucket)AlreadyExists|already exists|AlreadyOwnedByYou"
+        r"|InvalidSubnet\.Conflict|InvalidGroup\.Duplicate|InvalidPermission\.Duplicate"
+        r"|ResourceConflictException|MountTargetConflict)",
+        AlreadyThere,
+        "Something that {command} would make for {project} is there already.",
+        "Run the command again: what is the project's own is taken over then, and else it says whose it is.",
     ),
     _rule(
         "cluster failed",

@@ -6,10 +6,12 @@ that second, one that was left out would plan with the wrong provider or state.
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import json
 import os
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -56,6 +58,21 @@ def record_init(place: Place) -> None:
 def forget_init(workdir: Path) -> None:
     """Make the next init run, whatever it finds."""
     (workdir / _DATA / _RECORD).unlink(missing_ok=True)
+
+
+@contextmanager
+def one_at_a_time(lock: Path | None) -> Iterator[None]:
+    """Hold a file's lock, against the other threads and processes of this machine; None: nothing to hold.
+
+    Source   Terraform's CLI configuration, "Provider Plugin Cache": not safe for inits at the same time
+    """
+    if lock is None:
+        yield
+        return
+    lock.parent.mkdir(parents=True, exist_ok=True)
+    with lock.open("a") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)  # closing the file lets it go
+        yield
 
 
 def _fingerprint(place: Place) -> str:

@@ -12,6 +12,7 @@ import json
 import os
 import re
 import tempfile
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +24,8 @@ _REMEMBERED = "provider-packages.json"
 _LOCKED = re.compile(rf'^provider "{re.escape(ADDRESS)}" \{{(.*?)^\}}', re.MULTILINE | re.DOTALL)
 _VERSION = re.compile(r'version\s*=\s*"([^"]+)"')
 _HASH = re.compile(r'"(h1:[^"]+)"')
+# Of many projects at a time, the first one reads the package, and the others find it read.
+_ONE_AT_A_TIME = threading.Lock()
 
 
 @dataclass(frozen=True)
@@ -47,7 +50,8 @@ def verified_package(workdir: Path, home: Path) -> Package | None:
         chosen = workdir / ".terraform" / "providers" / ADDRESS / version[1]
         (folder,) = (path.resolve() for path in chosen.iterdir())
         (program,) = folder.glob("terraform-provider-aws*")
-        digest = _known_digest(folder, home)
+        with _ONE_AT_A_TIME:
+            digest = _known_digest(folder, home)
     except (OSError, ValueError):
         return None
     return Package(program, digest) if digest in _HASH.findall(locked[1]) else None

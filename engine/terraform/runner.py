@@ -49,7 +49,7 @@ from engine.terraform.events import (
     Interrupting,
 )
 from engine.terraform.failures import error_for, interrupted
-from engine.terraform.initialised import Place, forget_init, is_initialised, record_init
+from engine.terraform.initialised import Place, forget_init, is_initialised, one_at_a_time, record_init
 from engine.terraform.listener import Listener
 from engine.terraform.output import CommandLog, Tail
 from engine.terraform.processes import RUN_VARIABLE
@@ -229,6 +229,8 @@ class Runner:
     lock       held around every command that locks the state, which then runs with -lock=false and
                carries the run's id in its environment (processes.RUN_VARIABLE); None: Terraform locks
     reuse      keep one provider for all commands of this runner; None: Terraform starts it each time
+    init_lock  file that is locked while init runs, where inits share a plugin cache: Terraform must not
+               write to one from two sides; None: they don't
 
     Every command raises TerraformMissing when the binary cannot be started, TerraformInterrupted after
     interrupt() or Ctrl-C, and otherwise the error that `failures.RULES` gives for Terraform's diagnostics.
@@ -247,6 +249,7 @@ class Runner:
         lock: StateLock | None = None,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
         reuse: Reuse | None = None,
+        init_lock: Path | None = None,
     ) -> None:
         self.workdir = workdir
         self.log_path = log_path
@@ -257,6 +260,7 @@ class Runner:
         self._project = project or workdir.name
         self._lock = lock
         self._now = now
+        self._init_lock = init_lock
         self._commands = Commands(binary)
         self._provider = PrivateProvider(workdir, self._env, reuse, start_helper)
         self._process: subprocess.Popen[bytes] | None = None
@@ -278,13 +282,22 @@ class Runner:
         if upgrade or self._stops or not is_initialised(place):
             self._provider.close()
             forget_init(self.workdir)
-            self._run("init", self._commands.init_line(upgrade=upgrade, backend_config=backend_config))
+            with one_at_a_time(self._init_lock):
+                self._run("init", self._commands.init_line(upgrade=upgrade, backend_config=backend_config))
             record_init(place)
         self._provider.start()
 
     def close(self) -> None:
         """Let the provider go, if one is kept; the next command that needs it starts another."""
         self._provider.close()
+
+    def go_on_from(self, other: Runner) -> None:
+        """Take over the provider that another runner of the same workspace kept: one is enough for both.
+
+        The other one starts another should it be used again.
+        """
+        if (other.workdir, other._env) == (self.workdir, self._env):
+            self._provider, other._provider = other._provider, self._provider
 
     def migrate_state(self, *, backend_config: Path | None = None) -> None:
         """Copy the state from the backend of the last init into the one that is configured now.

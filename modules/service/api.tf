@@ -16,6 +16,7 @@ locals {
     "POST pcluster"   = { path = "pcluster", method = "POST", parameters = local.needs_ids }
     "DELETE pcluster" = { path = "pcluster", method = "DELETE", parameters = local.needs_ids }
     "GET version"     = { path = "version", method = "GET", parameters = {} }
+    "ANY v1"          = { path = "v1", method = "ANY", parameters = {} }
     "ANY {proxy+}"    = { path = "{proxy+}", method = "ANY", parameters = {} }
   }
 
@@ -33,7 +34,10 @@ locals {
     THROTTLED                    = { status = "429", code = "BUSY" }
   }
 
-  resource_ids = { for path, resource in aws_api_gateway_resource.child : path => resource.id }
+  resource_ids = merge(
+    { for path, resource in aws_api_gateway_resource.root : path => resource.id },
+    { for path, resource in aws_api_gateway_resource.child : path => resource.id },
+  )
 }
 
 resource "aws_api_gateway_rest_api" "this" {

@@ -1,8 +1,9 @@
-"""An installation for each case: a local cloud with its backend, and an operator of it."""
+"""Installations to be killed in: copies of prepared ones, or one of its own with an operator."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -10,9 +11,12 @@ import pytest
 from engine.aws.session import Cloud
 from engine.local.server import LocalCloud
 from tests.crash.killing import Operator, operator
+from tests.crash.stage import Case, Prepared, Stage
 from tests.functional.conftest import QUICK, backend, make_backend, spec, terraform
 
 __all__ = ["backend", "make_backend", "spec", "terraform"]
+
+Play = Callable[[str, Prepared, Case], None]
 
 
 @pytest.fixture
@@ -28,3 +32,24 @@ def engine(cloud: LocalCloud, backend: Cloud, terraform: str, tmp_path: Path) ->
     with cloud.world.lock:
         cloud.world.calls.clear()
     return operator(cloud, terraform, tmp_path)
+
+
+@pytest.fixture(scope="session")
+def play(terraform: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Play]:
+    """`play("efs", Prepared.READY, case)`: the case, in a copy of what is prepared when first needed."""
+    stages: dict[tuple[str, Prepared], Stage] = {}
+    with ExitStack() as standing:
+
+        def play(storage: str, prepared: Prepared, case: Case) -> None:
+            if (storage, prepared) not in stages:
+                folder = tmp_path_factory.mktemp(f"{storage}-{prepared}")
+                stages[storage, prepared] = standing.enter_context(
+                    Stage(storage, prepared, terraform, folder)
+                )
+            ended = stages[storage, prepared].play(case)
+            print(ended.said)
+            print(f"{ended.took_s:.1f} s")
+            if not ended.ok:
+                pytest.fail(f"{case}: see its output", pytrace=False)
+
+        yield play

@@ -8,18 +8,40 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 from pathlib import Path
 
 from engine.local.calls import READING, Request
 from engine.local.server import LocalCloud
+from engine.model.operation import Operation
 
 WITHIN_S = 300.0
-_COMMAND = [sys.executable, "-c", "import sys; from engine.cli.main import run; sys.exit(run())"]
+_CHECKOUT = Path(__file__).parents[2]
+_COMMAND = (sys.executable, "-c", "import sys; from engine.cli.main import run; sys.exit(run())")
+_WORKER = (sys.executable, "-m", "tests.crash.one_run")
 
 Point = Callable[[Request], bool]
-"""Whether the engine dies when this request arrives; asked in the order of arrival."""
+"""Whether this request is the one; asked once for each, in their order."""
+
+
+class Moment(StrEnum):
+    ARRIVED = "arrived"
+    """The request is carried out, and nobody lives to hear its answer."""
+    ANSWERED = "answered"
+    """Its answer has just been sent."""
+    LATER = "later"
+    """Some time after it arrived, whatever the engine does then."""
+
+
+@dataclass(frozen=True)
+class Kill:
+    """When the engine dies. later_s: seconds after the request, for Moment.LATER."""
+
+    point: Point
+    moment: Moment = Moment.ARRIVED
+    later_s: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -52,28 +74,44 @@ class Operator:
     def run(self, *arguments: str) -> Run:
         """Run to the end."""
         process = self._start(arguments)
-        return _ended(process)
+        return ended(process)
 
-    def run_until(self, point: Point, *arguments: str) -> Run:
-        """Run until a request is the one, and kill engine, Terraform and provider there.
+    def work(self, operation: Operation, *arguments: str) -> subprocess.Popen[str]:
+        """Start a worker's run on the operation (tests.crash.one_run)."""
+        return self._start((operation.project, operation.id, *arguments), program=_WORKER)
 
-        The request itself is carried out, and nobody lives to hear its answer. A run that never comes to
-        such a request ends by itself.
+    def run_until(self, kill: Kill | Point, *arguments: str) -> Run:
+        """Run until a request is the one, and kill engine, Terraform and provider then.
+
+        kill   a point alone: when that request arrives
+
+        A run that never comes to such a request ends by itself.
         """
+        if not isinstance(kill, Kill):
+            kill = Kill(kill)
         process = self._start(arguments)
-        dead = threading.Event()
+        met, one_by_one = threading.Event(), threading.Lock()
+        timer = threading.Timer(kill.later_s, kill_tree, [process.pid])
 
         def hear(request: Request) -> None:
-            if not dead.is_set() and point(request):
-                dead.set()
+            with one_by_one:  # answers are sent by several threads
+                if met.is_set() or not kill.point(request):
+                    return
+                met.set()
+            if kill.later_s:
+                timer.start()
+            else:
                 kill_tree(process.pid)
 
-        with self.cloud.heard(hear):
-            return _ended(process)
+        with self.cloud.heard(hear, answered=kill.moment is Moment.ANSWERED):
+            try:
+                return ended(process)
+            finally:
+                timer.cancel()
 
-    def _start(self, arguments: tuple[str, ...]) -> subprocess.Popen[str]:
+    def _start(self, arguments: tuple[str, ...], program: Sequence[str] = _COMMAND) -> subprocess.Popen[str]:
         return subprocess.Popen(
-            [*_COMMAND, *arguments],
+            [*program, *arguments],
             cwd=self.folder,
             env=dict(self.environ),
             stdin=subprocess.DEVNULL,
@@ -84,10 +122,10 @@ class Operator:
         )
 
 
-def _ended(process: subprocess.Popen[str]) -> Run:
+def ended(process: subprocess.Popen[str], within_s: float = WITHIN_S) -> Run:
     """Wait for its end; what it said is shown where a test fails."""
     try:
-        output, _ = process.communicate(timeout=WITHIN_S)
+        output, _ = process.communicate(timeout=within_s)
     except BaseException:
         kill_tree(process.pid)
         raise
@@ -121,14 +159,39 @@ def changing_call(number: int) -> Point:
 
 def kill_tree(pid: int) -> None:
     """SIGKILL to a process and all that come from it. First all are held: none may see another one die."""
-    tree = [pid, *_descendants(pid)]
-    for sign in (signal.SIGSTOP, signal.SIGKILL):
-        for one in tree:
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(one, sign)
+    _send(signal.SIGKILL, freeze_tree(pid))
 
 
-def _descendants(pid: int) -> list[int]:
+def kill_below() -> None:
+    """SIGKILL to all that come from this process, and collect them."""
+    _send(signal.SIGKILL, descendants(os.getpid()))
+    with contextlib.suppress(ChildProcessError):
+        while True:
+            os.waitpid(-1, 0)
+
+
+def _send(number: signal.Signals, pids: list[int]) -> None:
+    for pid in pids:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, number)
+
+
+def freeze_tree(pid: int) -> list[int]:
+    """SIGSTOP to a process and all that come from it; gives their ids."""
+    held: list[int] = []
+    while new := [one for one in (pid, *descendants(pid)) if one not in held]:
+        _send(signal.SIGSTOP, new)
+        held += new
+    return held
+
+
+def wake(pids: list[int]) -> None:
+    """SIGCONT to what was frozen, the last one first: a parent finds its children awake."""
+    _send(signal.SIGCONT, pids[::-1])
+
+
+def descendants(pid: int) -> list[int]:
+    """Ids of all processes that come from one, and live."""
     children: dict[int, list[int]] = {}
     for status in Path("/proc").glob("[0-9]*/stat"):
         with contextlib.suppress(OSError):
@@ -148,9 +211,12 @@ def operator(cloud: LocalCloud, terraform: str, folder: Path) -> Operator:
     """An operator whose disk is `folder`."""
     environ = {
         **os.environ,
+        "PYTHONPATH": str(_CHECKOUT),
         "PROVISIONER_HOME": str(folder / "home"),
         "PROVISIONER_WORKSPACES_DIR": str(folder / "projects"),
         "PROVISIONER_ENDPOINT_URL": cloud.endpoint,
         "PROVISIONER_TERRAFORM": terraform,
+        # The lock of somebody who lives is not waited for.
+        "PROVISIONER_LOCK_WAIT_S": "4",
     }
     return Operator(cloud, environ, folder)

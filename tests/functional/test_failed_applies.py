@@ -78,7 +78,7 @@ def test_a_state_lock_held_by_somebody_else(cloud, provisioner, backend, spec) -
 
     # WHEN it is given up THEN nothing of it goes, its address block and record neither
     registry = items(cloud, REGISTRY)
-    for purge in ([], ["--purge-data"]):
+    for purge in ([], ["--purge-data"], ["--purge-data", "--now"]):
         with only_planned(cloud):
             provisioner("destroy", PROJECT, "--confirm", PROJECT, *purge).refused(
                 4, "STATE_LOCKED", "alice@head"
@@ -123,7 +123,7 @@ def test_what_a_person_applied_by_hand_is_not_forgotten(
     assert NAMES.bucket in {one["id"] for one in cloud.inventory()}
 
     # WHEN it is given up THEN that part goes, too
-    provisioner("destroy", PROJECT, "--purge-data", "--confirm", PROJECT).ok()
+    provisioner("destroy", PROJECT, "--purge-data", "--now", "--confirm", PROJECT).ok()
     assert cloud.inventory() == before
 
 

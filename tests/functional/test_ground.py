@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
-import subprocess
-from dataclasses import dataclass
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,11 +12,9 @@ import pytest
 
 from engine.aws.buckets import empty_bucket
 from engine.aws.session import Cloud
-from engine.cli.invocation import base_folder
 from engine.local.server import LocalCloud
 from engine.model.names import names_for
-from engine.terraform.environment import terraform_environment
-from engine.terraform.toolchain import prepare
+from tests.functional.by_hand import ByHand, by_hand
 from tests.functional.network_checks import require_network
 
 pytestmark = [pytest.mark.terraform, pytest.mark.timeout(1500)]
@@ -42,44 +38,21 @@ WAYS_OUT = {
 }
 
 
-@dataclass(frozen=True)
-class Root:
-    """A Terraform root driven by hand, as docs/setup.md says."""
-
-    folder: Path
-    cloud: LocalCloud
-
-    def terraform(self, *arguments: str, code: int = 0) -> str:
-        tools = prepare(base_folder() / ".provisioner", explicit=None, environ=os.environ)
-        environment = terraform_environment(
-            os.environ, cli_config=tools.cli_config, aws=self.cloud.environment(), local=True
-        )
-        done = subprocess.run(
-            [tools.binary, *arguments, "-no-color"],
-            cwd=self.folder,
-            env=environment,
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=900,
-        )
-        assert done.returncode == code, f"terraform {arguments}\n{done.stdout}\n{done.stderr}"
-        return done.stdout + done.stderr
-
-    def plan(self) -> dict[str, Any]:
-        self.terraform("plan", "-input=false", "-out=shared.tfplan")
-        shown: dict[str, Any] = json.loads(self.terraform("show", "-json", "shared.tfplan"))
-        return shown
-
-
 @pytest.fixture
-def shared(cloud: LocalCloud, tmp_path: Path) -> Root:
-    """A copy of workspaces/shared with its variables, beside a copy of the modules."""
+def shared(cloud: LocalCloud, tmp_path: Path) -> Iterator[ByHand]:
+    """A copy of workspaces/shared, beside a copy of the modules, driven as docs/setup.md says."""
     folder = tmp_path / "workspaces" / "shared"
     untracked = shutil.ignore_patterns(".terraform", "*.tfvars*")
     shutil.copytree(ROOT / "workspaces" / "shared", folder, ignore=untracked)
     shutil.copytree(ROOT / "modules", tmp_path / "modules")
-    return Root(folder, cloud)
+    with by_hand(folder, cloud, tmp_path) as terraform:
+        yield terraform
+
+
+def planned_by(terraform: ByHand) -> dict[str, Any]:
+    terraform("plan", "-out=shared.tfplan")
+    shown: dict[str, Any] = json.loads(terraform("show", "-json", "shared.tfplan"))
+    return shown
 
 
 def main_vpc(cloud: LocalCloud) -> dict[str, Any]:
@@ -117,7 +90,7 @@ def require_private(plan: dict[str, Any]) -> None:
 
 @pytest.mark.parametrize("cloud", [{"seeded": False}], indirect=True)
 def test_an_empty_account_from_bootstrap_to_a_project_and_back(
-    cloud: LocalCloud, provisioner, spec, shared: Root, tmp_path: Path
+    cloud: LocalCloud, provisioner, spec, shared: ByHand, tmp_path: Path
 ) -> None:
     main = main_vpc(cloud)
     empty = cloud.inventory()
@@ -136,12 +109,12 @@ def test_an_empty_account_from_bootstrap_to_a_project_and_back(
         "s3_use_path_style": True,
     }
     (shared.folder / "terraform.tfvars.json").write_text(json.dumps(variables))
-    shared.terraform("init", "-input=false", f"-backend-config={tmp_path / 'backend.hcl'}")
-    require_private(shared.plan())
+    shared("init", f"-backend-config={tmp_path / 'backend.hcl'}")
+    require_private(planned_by(shared))
 
     # WHEN it is applied THEN a second plan changes nothing, the network is tight, and doctor finds no fault
-    shared.terraform("apply", "-input=false", "shared.tfplan")
-    shared.terraform("plan", "-input=false", "-detailed-exitcode")
+    shared("apply", "shared.tfplan")
+    shared("plan", "-detailed-exitcode")
     require_network(aws.ec2)
     report = provisioner("doctor", "--json").json
     assert report["ok"], [check for check in report["checks"] if not check["ok"]]
@@ -154,11 +127,11 @@ def test_an_empty_account_from_bootstrap_to_a_project_and_back(
     assert (status["phase"], status["cluster"]["status"]) == ("READY", "CREATE_COMPLETE")
     assert status["cluster"]["head_node_private_ip"].startswith("10.42.")
     # AND when it goes, the ground is as it was
-    provisioner("destroy", "lab-1/proj-1", "--purge-data", "--confirm", "lab-1/proj-1").ok()
+    provisioner("destroy", "lab-1/proj-1", "--purge-data", "--now", "--confirm", "lab-1/proj-1").ok()
     assert cloud.inventory() == ground
 
     # WHEN somebody destroys the ground without more ado THEN what others stand on keeps it
-    refused = shared.terraform("destroy", "-auto-approve", code=1)
+    refused = shared("destroy", "-auto-approve", code=1)
     assert "module.public_data.aws_s3_bucket.this has lifecycle.prevent_destroy" in " ".join(refused.split())
     assert PROVIDER in refused
     assert cloud.inventory() == ground
@@ -172,11 +145,11 @@ def test_an_empty_account_from_bootstrap_to_a_project_and_back(
     ], left
 
 
-def take_down(shared: Root, aws: Cloud) -> None:
+def take_down(shared: ByHand, aws: Cloud) -> None:
     aws.cloudformation.delete_stack(StackName="parallelcluster-provider-3-16-1")
-    shared.terraform("state", "rm", PROVIDER, "module.public_data", "module.nodes_bucket")
+    shared("state", "rm", PROVIDER, "module.public_data", "module.nodes_bucket")
     for bucket in BUCKETS:
         empty_bucket(aws, bucket, account_id=ACCOUNT)
         aws.s3.delete_bucket(Bucket=bucket)
     aws.rds.modify_db_instance(DBInstanceIdentifier=DATABASE, DeletionProtection=False, ApplyImmediately=True)
-    shared.terraform("destroy", "-auto-approve", "-input=false")
+    shared("destroy", "-auto-approve")

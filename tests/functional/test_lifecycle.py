@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from engine.aws.registry import Registry
 from engine.aws.session import Cloud
 from engine.local.server import LocalCloud
 from engine.model import tags
@@ -183,7 +184,7 @@ def test_a_lustre_project_from_nothing_to_nothing(
     assert "/project/private/results/run-1.dat" in str(cloud.list_lustre(lustre_id))
 
     # WHEN it is destroyed with its data
-    gone = provisioner("destroy", "lab-1/proj-1", "--purge-data", "--confirm", "lab-1/proj-1").ok()
+    gone = provisioner("destroy", "lab-1/proj-1", "--purge-data", "--now", "--confirm", "lab-1/proj-1").ok()
     # THEN the account is as it was before
     assert "is gone" in gone.out
     assert cloud.inventory() == empty
@@ -202,7 +203,19 @@ def test_efs_projects_side_by_side(cloud, provisioner, backend, spec) -> None:
     # WHEN a second project comes and goes THEN the first is not touched
     provisioner("apply", spec("efs", "proj-2"), "--yes").ok()
     assert of_the_first() == first
-    provisioner("destroy", "lab-1/proj-2", "--purge-data", "--confirm", "lab-1/proj-2").ok()
+    marked = provisioner("destroy", "lab-1/proj-2", "--purge-data", "--confirm", "lab-1/proj-2").ok()
+    assert "Its data goes at" in marked.out and "provisioner keep" in marked.out
+    assert of_the_first() == first
+    # AND its data is still there until its time has come, as both commands say
+    assert provisioner("status", "lab-1/proj-2", "--json").json["purge_at"]
+    assert "PARKED, data goes" in provisioner("list").ok().out
+    assert any(item["type"] == "bucket" and "proj-2" in item["name"] for item in cloud.inventory())
+    registry = Registry(backend, table="provisioner-registry")
+    record = registry.get("lab-1", "proj-2")
+    assert record and record.purge_at
+    registry.replace(record, now=record.updated_at, purge_at=record.updated_at)
+    gone = provisioner("destroy", "lab-1/proj-2", "--purge-data", "--confirm", "lab-1/proj-2").ok()
+    assert "is gone" in gone.out and not any("proj-2" in str(item) for item in cloud.inventory())
     assert of_the_first() == first
 
 

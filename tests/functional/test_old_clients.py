@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import signal
 import subprocess
 import sys
 import time
@@ -14,9 +13,9 @@ import pytest
 
 from engine.aws.session import Cloud
 from engine.local.server import LocalCloud
+from tests.functional.service.serving import KEYS, Served, serving
 
 CLIENTS = Path(__file__).parents[1] / "clients"
-KEYS = {"AWS_ACCESS_KEY_ID": "workflow-service", "AWS_SECRET_ACCESS_KEY": "of-the-test"}
 READER = """#!{python}
 import sys
 import boto3
@@ -29,47 +28,19 @@ Client = Callable[..., subprocess.CompletedProcess[str]]
 
 
 @pytest.fixture
-def service(
-    cloud: LocalCloud, backend: Cloud, terraform: str, tmp_path: Path
-) -> Iterator[tuple[str, subprocess.Popen[str]]]:
-    """`provisioner serve` on the test's local cloud, and its address."""
-    environment = (
-        os.environ
-        | KEYS
-        | {
-            "PROVISIONER_HOME": str(tmp_path / "home"),
-            "PROVISIONER_WORKSPACES_DIR": str(tmp_path / "projects"),
-            "PROVISIONER_ENDPOINT_URL": cloud.endpoint,
-            "PROVISIONER_TERRAFORM": terraform,
-        }
-    )
-    command = [sys.executable, "-c", "from engine.cli.main import main; main()", "serve", "--workers", "1"]
-    with (tmp_path / "serve.err").open("w") as errors:
-        process = subprocess.Popen(
-            command, env=environment, stdout=subprocess.PIPE, stderr=errors, text=True, start_new_session=True
-        )
-        try:
-            assert process.stdout
-            # Lines of the log come before the address, as JSON.
-            address = next((line for line in process.stdout if line.startswith("http")), "").strip()
-            assert address, (tmp_path / "serve.err").read_text()
-            with (tmp_path / "serve.log").open("w") as log:
-                drain = subprocess.Popen(["cat"], stdin=process.stdout, stdout=log)
-                yield address, process
-        finally:
-            if process.poll() is None:
-                process.send_signal(signal.SIGTERM)
-            process.wait(120)
-            drain.wait(10)
+def service(cloud: LocalCloud, backend: Cloud, terraform: str, tmp_path: Path) -> Iterator[Served]:
+    """`provisioner serve` on the test's local cloud."""
+    with serving(cloud.endpoint, terraform, tmp_path) as service:
+        yield service
 
 
 @pytest.fixture
-def client(service: tuple[str, subprocess.Popen[str]], cloud: LocalCloud, tmp_path: Path) -> Client:
+def client(service: Served, cloud: LocalCloud, tmp_path: Path) -> Client:
     """`client("up", "lab_proj")` runs a script as the person at a terminal does."""
     reader = tmp_path / "read-secret"
     reader.write_text(READER.format(python=sys.executable, endpoint=cloud.endpoint))
     reader.chmod(0o700)
-    environment = os.environ | KEYS | {"API": f"{service[0]}/production", "SECRET_READER": str(reader)}
+    environment = os.environ | KEYS | {"API": f"{service.url}/production", "SECRET_READER": str(reader)}
 
     def run(name: str, *arguments: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
@@ -95,9 +66,7 @@ def wait_for(
 
 @pytest.mark.terraform
 @pytest.mark.timeout(600)
-def test_from_up_to_gone(
-    client: Client, service: tuple[str, subprocess.Popen[str]], cloud: LocalCloud, tmp_path: Path
-) -> None:
+def test_from_up_to_gone(client: Client, service: Served, cloud: LocalCloud, tmp_path: Path) -> None:
     # WHEN somebody asks for a cluster THEN both keys are theirs at once, and it is on its way
     up = client("up", "lab_proj", str(tmp_path), "debug", "false")
     assert up.returncode == 0, up.stderr
@@ -121,6 +90,4 @@ def test_from_up_to_gone(
     assert any(line.startswith("s3 bucket pc-") for line in left)
     assert not any("key-pair" in line or "/ssh-key" in line or "/user-key" in line for line in left)
     # WHEN the service is told to end THEN it does, with its worker
-    process = service[1]
-    process.send_signal(signal.SIGTERM)
-    assert process.wait(60) == 0
+    assert service.end() == 0

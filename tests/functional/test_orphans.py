@@ -4,15 +4,22 @@ from __future__ import annotations
 
 import json
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
+from pytest_mock import MockerFixture
 
 from engine.aws.registry import Phase, Registry
 from engine.aws.session import Cloud
 from engine.local.server import LocalCloud
 from engine.model.names import Names, names_for
+from engine.model.operation import Kind, State, Wish, requested
+from engine.model.settings import load_settings
 from engine.model.spec import dump_spec, load_spec, spec_digest
+from engine.operations import orphans
+from engine.operations.engine import Engine, open_engine
+from engine.operations.reporting import Silent
 from tests.functional.conftest import Provisioner
 from tests.functional.leftovers import make_things
 from tests.policies.permissions import permitted
@@ -136,3 +143,54 @@ def test_deleting_needs_the_account_typed_and_keeps_data(
 
     provisioner("orphans", "--delete", "--purge-data", "--confirm", ACCOUNT).ok()
     assert [line for line in cloud.left_over() if names.cluster in line or names.bucket in line] == []
+
+
+@pytest.fixture
+def engine(cloud: LocalCloud, backend: Cloud, tmp_path: Path) -> Engine:
+    settings = load_settings(environ={}, flags={"endpoint_url": cloud.endpoint}).settings
+    return open_engine(settings, base=tmp_path, environ={}, reporter=Silent())
+
+
+@pytest.mark.parametrize("phase", [Phase.READY, Phase.PARKED])
+def test_adopting_is_an_operation_with_a_lease(
+    phase: Phase, engine: Engine, backend: Cloud, names: Names, mocker: MockerFixture
+) -> None:
+    register(backend, names, phase)
+
+    def take_in(at_work: Engine, *_: Any, **__: Any) -> tuple[str, ...]:
+        # Meanwhile nobody else may work on it, and should it die the next run looks for the rest.
+        standing = engine.operations.standing(names.project)
+        assert standing.held(datetime.now(UTC)) and standing.owner == engine.owner
+        assert at_work.duty is not None and at_work.duty.operation.wish.kind is Kind.ADOPT
+        assert record() is Phase.APPLYING
+        return ("module.subnet[0].aws_subnet.this",)
+
+    def record() -> Phase:
+        found = engine.registry.get("lab-1", "proj-1")
+        assert found is not None
+        return found.phase
+
+    mocker.patch("engine.operations.recovery.take_in", side_effect=take_in)
+    assert orphans.adopt_project(engine, "lab-1", "proj-1") == ("module.subnet[0].aws_subnet.this",)
+    assert record() is phase
+    assert engine.operations.active(names.project) is None
+    latest = engine.operations.latest(names.project)
+    assert latest is not None and latest.state is State.SUCCEEDED
+
+
+def test_what_another_operation_is_under_way_for_is_passed_over(
+    engine: Engine, backend: Cloud, names: Names, mocker: MockerFixture
+) -> None:
+    # GIVEN a project that waits for a worker, and a thing that no state knows
+    register(backend, names, Phase.READY)
+    now = engine.now()
+    waits = requested(
+        vlab_id="lab-1", project_id="proj-1", wish=Wish(Kind.RELEASE), requested_by="test", now=now
+    )
+    engine.operations.submit(waits)
+    make_things(backend, names)
+    take_in = mocker.patch("engine.operations.recovery.take_in")
+    # WHEN everything is adopted THEN that project is left alone, and its operation is as it was
+    assert orphans.adopt(engine, orphans.find_orphans(engine)) == ()
+    take_in.assert_not_called()
+    assert engine.operations.active(names.project) == waits

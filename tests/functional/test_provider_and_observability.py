@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
-import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from engine.cli.invocation import base_folder
 from engine.local.server import LocalCloud
-from engine.terraform.toolchain import prepare
+from tests.functional.by_hand import ByHand, by_hand
 from tests.functional.conftest import QUICK
 from tests.functional.iam_decisions import allowed, attached_statements
 
@@ -94,8 +91,6 @@ REFUSED = [
     ("fsx:DeleteFileSystem", f"arn:aws:fsx:{HERE}:file-system/fs-1", {}),
 ]
 
-Terraform = Callable[..., "subprocess.CompletedProcess[str]"]
-
 
 @pytest.fixture
 def empty() -> Iterator[LocalCloud]:
@@ -104,41 +99,21 @@ def empty() -> Iterator[LocalCloud]:
 
 
 @pytest.fixture
-def run(empty: LocalCloud, tmp_path: Path) -> Terraform:
-    tools = prepare(base_folder() / ".provisioner", explicit=None, environ=os.environ)
+def run(empty: LocalCloud, tmp_path: Path) -> Iterator[ByHand]:
     shutil.copy(ROOT, tmp_path / "main.tf")
     shutil.copytree(MODULES, tmp_path / "modules")
-    variables = {
-        "PATH": os.environ["PATH"],
-        "HOME": str(tmp_path),
-        "TF_INPUT": "0",
-        "TF_CLI_CONFIG_FILE": str(tools.cli_config),
-        **empty.environment(),
-    }
-
-    def call(*arguments: str, code: int = 0) -> subprocess.CompletedProcess[str]:
-        done = subprocess.run(
-            [str(tools.binary), arguments[0], "-no-color", *arguments[1:]],
-            cwd=tmp_path,
-            env=variables,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        assert done.returncode == code, f"{arguments}\n{done.stdout}\n{done.stderr}"
-        return done
-
-    return call
+    with by_hand(tmp_path, empty, tmp_path) as terraform:
+        yield terraform
 
 
-def test_providers_side_by_side_and_what_watches_over_them(empty: LocalCloud, run: Terraform) -> None:
+def test_providers_side_by_side_and_what_watches_over_them(empty: LocalCloud, run: ByHand) -> None:
     before = empty.inventory()
     cloudformation = empty.client("cloudformation")
 
     # WHEN two releases and the watch are applied THEN both give out a token, and nothing is left to do
     run("init")
     run("apply", "-auto-approve")
-    tokens = json.loads(run("output", "-json", "tokens").stdout)
+    tokens = json.loads(run("output", "-json", "tokens"))
     assert set(tokens) == {"3.16.1", "3.16.3"}
     assert tokens["3.16.1"] != tokens["3.16.3"]
     run("plan", "-detailed-exitcode")
@@ -158,12 +133,12 @@ def test_providers_side_by_side_and_what_watches_over_them(empty: LocalCloud, ru
 
     # WHEN a release is taken out while its stack stands THEN Terraform refuses
     only = ("-var", 'releases=["3.16.3"]')
-    assert "prevent_destroy" in run("plan", *only, code=1).stderr
+    assert "prevent_destroy" in run("plan", *only, code=1)
     # AND retires it once the stack is gone
     cloudformation.delete_stack(StackName="parallelcluster-provider-3-16-1")
     run("apply", "-auto-approve", *only)
     assert role not in {item["id"] for item in empty.inventory()}
-    assert tokens["3.16.3"] in run("output", "-json", "tokens").stdout
+    assert tokens["3.16.3"] in run("output", "-json", "tokens")
 
     # WHEN all of it is destroyed THEN only what AWS's template keeps is left: the functions' log groups
     cloudformation.delete_stack(StackName="parallelcluster-provider-3-16-3")

@@ -39,7 +39,7 @@ CHANGING = {
     "apply": ["apply", "proj-1.yaml", "--yes"],
     "release": ["release", PROJECT, "--yes"],
     "destroy": ["destroy", PROJECT, "--confirm", PROJECT],
-    "purge": ["destroy", PROJECT, "--purge-data", "--confirm", PROJECT],
+    "purge": ["destroy", PROJECT, "--purge-data", "--now", "--confirm", PROJECT],
 }
 READING = {
     "plan": ["plan", "proj-1.yaml"],
@@ -299,7 +299,7 @@ def test_a_password_of_a_project_without_a_cluster(cloud, provisioner, known: Cl
 
 
 def test_a_destroy_that_is_not_confirmed(cloud, provisioner, known: Cloud, tmp_path: Path, monkeypatch):
-    for purge in ([], ["--purge-data"]):
+    for purge in ([], ["--purge-data"], ["--purge-data", "--now"]):
         # WHEN another name is given, or nobody is there to type one
         for more, said in (
             (["--confirm", "lab-1/proj-2"], "'lab-1/proj-2' is not 'lab-1/proj-1'"),
@@ -315,11 +315,15 @@ def test_a_destroy_that_is_not_confirmed(cloud, provisioner, known: Cloud, tmp_p
 
     # WHEN somebody is there and types the wrong name, or just "y"
     for typed in ("y\n", "lab-1\n", "\n"):
-        monkeypatch.setattr("sys.stdin", Terminal(typed))
-        with nothing_changed(cloud, tmp_path):
-            provisioner("destroy", PROJECT, "--purge-data").refused(
-                3, "NOT_CONFIRMED", "for good, with every file"
-            )
+        for more, said in (([], "in 7 days every file"), (["--now"], "for good, with every file")):
+            monkeypatch.setattr("sys.stdin", Terminal(typed))
+            with nothing_changed(cloud, tmp_path):
+                provisioner("destroy", PROJECT, "--purge-data", *more).refused(3, "NOT_CONFIRMED", said)
+    with nothing_changed(cloud, tmp_path):
+        provisioner("destroy", PROJECT, "--now", "--confirm", PROJECT).refused(
+            3, "BAD_REQUEST", "--purge-data"
+        )
+        assert "was not to go" in provisioner("keep", PROJECT).ok().out
 
 
 class Terminal(io.StringIO):

@@ -110,6 +110,6 @@ def test_records_outlive_clusters_passwords_and_releases(
     assert records(password()) == [1]
 
     # WHEN it is purged THEN nothing is left, on the server either
-    provisioner("destroy", PROJECT, "--purge-data", "--confirm", PROJECT).ok()
+    provisioner("destroy", PROJECT, "--purge-data", "--now", "--confirm", PROJECT).ok()
     assert cloud.inventory() == empty
     assert mariadb.ask("SHOW DATABASES LIKE %s", NAMES.database) == []

@@ -3,20 +3,16 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
-import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from engine.aws.session import Cloud
-from engine.cli.invocation import base_folder
 from engine.local.server import LocalCloud
-from engine.terraform.environment import terraform_environment
-from engine.terraform.toolchain import prepare
+from tests.functional.by_hand import ByHand, by_hand
 from tests.functional.conftest import QUICK, make_table
 from tests.functional.iam_decisions import allowed, attached_statements
 from tests.policies.permissions import permitted
@@ -39,8 +35,6 @@ VARIABLES = {
     "event_bus_name": "default",
     "s3_use_path_style": True,
 }
-
-Terraform = Callable[..., str]
 
 
 @pytest.fixture
@@ -79,37 +73,18 @@ def lay_ground(cloud: LocalCloud) -> None:
 
 
 @pytest.fixture
-def run(empty: LocalCloud, tmp_path: Path) -> Terraform:
+def run(empty: LocalCloud, tmp_path: Path) -> Iterator[ByHand]:
     """Terraform in a copy of workspaces/service beside a copy of the modules."""
-    tools = prepare(base_folder() / ".provisioner", explicit=None, environ=os.environ)
     folder = tmp_path / "workspaces" / "service"
     untracked = shutil.ignore_patterns(".terraform", "terraform.tfvars")
     shutil.copytree(ROOT / "workspaces" / "service", folder, ignore=untracked)
     shutil.copytree(ROOT / "modules", tmp_path / "modules")
     (folder / "terraform.tfvars.json").write_text(json.dumps(VARIABLES))
-    environment = terraform_environment(
-        os.environ, cli_config=tools.cli_config, aws=empty.environment(), local=True
-    )
-
-    def call(*arguments: str, code: int = 0) -> str:
-        done = subprocess.run(
-            [tools.binary, *arguments, "-no-color", "-input=false"],
-            cwd=folder,
-            env=environment,
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=600,
-        )
-        assert done.returncode == code, f"terraform {arguments}\n{done.stdout}\n{done.stderr}"
-        return done.stdout + done.stderr
-
-    return call
+    with by_hand(folder, empty, tmp_path) as terraform:
+        yield terraform
 
 
-def test_the_service_comes_up_on_its_ground_and_goes_without_a_trace(
-    empty: LocalCloud, run: Terraform
-) -> None:
+def test_the_service_comes_up_on_its_ground_and_goes_without_a_trace(empty: LocalCloud, run: ByHand) -> None:
     lay_ground(empty)
     ground = empty.inventory()
     backend = {
@@ -160,6 +135,7 @@ def require_front(cloud: LocalCloud) -> None:
         "POST /hpc-provisioner/pcluster",
         "DELETE /hpc-provisioner/pcluster",
         "GET /hpc-provisioner/version",
+        "ANY /v1",
         "ANY /v1/{proxy+}",
     }
     assert {way["authorizationType"] for way in ways.values()} == {"AWS_IAM"}

@@ -214,6 +214,21 @@ def permitted(cloud: LocalCloud, role: str) -> Iterator[None]:
 
     Functions that run in the cloud ask with keys of their own, and have roles of their own.
     """
+    with journal(cloud) as asked:
+        yield
+    require_allowed(asked, role)
+
+
+def require_allowed(asked: Iterable[Need], role: str) -> None:
+    policies = Policies(*ROLES[role])
+    refused = sorted(need for need in asked if not policies.allow(need))
+    assert asked, "nothing was asked of the cloud"
+    assert not refused, f"The policies of `{role}` do not allow\n" + "\n".join(map(str, refused))
+
+
+@contextmanager
+def journal(cloud: LocalCloud) -> Iterator[set[Need]]:
+    """Every permission that is needed for what is asked of the cloud meanwhile."""
     asked: set[Need] = set()
 
     def hear(request: Request) -> None:
@@ -221,11 +236,7 @@ def permitted(cloud: LocalCloud, role: str) -> Iterator[None]:
             asked.update(needs(request))
 
     with cloud.heard(hear):
-        yield
-    policies = Policies(*ROLES[role])
-    refused = sorted(need for need in asked if not policies.allow(need))
-    assert asked, "nothing was asked of the cloud"
-    assert not refused, f"The policies of `{role}` do not allow\n" + "\n".join(map(str, refused))
+        yield asked
 
 
 def with_policies(cloud: LocalCloud, provisioner: Callable[..., Any]) -> Callable[..., Any]:

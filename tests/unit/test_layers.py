@@ -16,6 +16,7 @@ ALLOWED = {
     "review": {"review", "model"},
     "terraform": {"terraform", "model"},
     "aws": {"aws", "model"},
+    "gitlab": {"gitlab", "model"},
     "identity": {"identity", "model"},
     "accounting": {"accounting", "aws", "model"},
     "operations": {
@@ -30,7 +31,18 @@ ALLOWED = {
     },
     "service": {"service", "operations", "terraform", "aws", "model"},
     "local": {"local", "accounting", "aws", "model", "terraform"},
-    "cli": {"cli", "service", "operations", "workspace", "terraform", "aws", "review", "model", "local"},
+    "cli": {
+        "cli",
+        "gitlab",
+        "service",
+        "operations",
+        "workspace",
+        "terraform",
+        "aws",
+        "review",
+        "model",
+        "local",
+    },
 }
 
 

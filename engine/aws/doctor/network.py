@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from ipaddress import IPv4Network
 from typing import TYPE_CHECKING
 
+from engine.aws.addresses import Claim, Standing, standing_subnet
 from engine.aws.blocks import BlockPlan
 from engine.aws.checks import Check, Level, NotLookedFor, Probe, Verdict, failed, fine, run_probes, warning
 from engine.aws.doctor.asking import Answer
@@ -35,12 +36,12 @@ _GONE = frozenset({"deleting", "deleted"})
 
 
 def examine_network(
-    network: Network, *, address_ranges: Sequence[str], prefix_length: int, claimed: Answer[list[str]]
+    network: Network, *, address_ranges: Sequence[str], prefix_length: int, claims: Answer[list[Claim]]
 ) -> list[Check]:
     """One Check each, never an error.
 
     address_ranges, prefix_length   as in the settings
-    claimed                         blocks that projects hold, as the registry says
+    claims                          of blocks by projects, as the registry says
     """
     return run_probes(
         SUBJECT,
@@ -58,8 +59,16 @@ def examine_network(
                 "project subnets left",
                 lambda: judge_room(
                     BlockPlan(address_ranges, prefix_length),
-                    occupied=[*_held(claimed), *(subnet["CidrBlock"] for subnet in network.subnets())],
+                    occupied=[
+                        *(claim.cidr for claim in _claims(claims)),
+                        *(subnet["CidrBlock"] for subnet in network.subnets()),
+                    ],
                 ),
+                Level.WARNING,
+            ),
+            Probe(
+                "claims of subnets",
+                lambda: judge_claims(_claims(claims), list(map(standing_subnet, network.subnets()))),
                 Level.WARNING,
             ),
             Probe(
@@ -160,6 +169,31 @@ def judge_room(plan: BlockPlan, *, occupied: Sequence[str]) -> Verdict:
     return fine(found)
 
 
+def judge_claims(claims: Sequence[Claim], subnets: Sequence[Standing]) -> Verdict:
+    """What the registry says of blocks is what stands in the VPC. A claim without a subnet is a project
+    that was only planned, or is on its way."""
+    held = {claim.project: claim.cidr for claim in claims}
+    wrong = [
+        f"{subnet.id} ({subnet.cidr}) of {subnet.project}, which holds {held.get(subnet.project, 'no block')}"
+        for subnet in subnets
+        if subnet.project and held.get(subnet.project) != subnet.cidr
+    ]
+    wrong += [
+        f"{claim.cidr}, held by {claim.project}, touches {subnet.id} ({subnet.cidr})"
+        f" of {subnet.project or 'no project'}"
+        for claim in claims
+        for subnet in subnets
+        if subnet.project != claim.project and subnet.touches(claim.cidr)
+    ]
+    if wrong:
+        return warning(
+            "; ".join(sorted(wrong)),
+            "Apply these projects: a claim is mended when it is next needed. "
+            "`provisioner orphans` shows subnets that belong to nobody.",
+        )
+    return fine(f"{len(claims)}, as in the VPC")
+
+
 def judge_peering(
     peerings: Iterable[VpcPeeringConnectionTypeDef], route_table: RouteTableTypeDef, vpc_id: str
 ) -> Verdict:
@@ -208,9 +242,9 @@ def _vpc_blocks(vpc: VpcTypeDef) -> list[str]:
     return associated or [vpc["CidrBlock"]]
 
 
-def _held(claimed: Answer[list[str]]) -> list[str]:
+def _claims(claims: Answer[list[Claim]]) -> list[Claim]:
     try:
-        return claimed()
+        return claims()
     except NotBootstrapped as error:
         raise NotLookedFor("Without the registry nobody knows which blocks are held.") from error
 

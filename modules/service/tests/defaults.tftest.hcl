@@ -99,9 +99,9 @@ run "as_it_comes" {
   # Paths of the earlier provisioner and v1.
   assert {
     condition = toset([for key, method in aws_api_gateway_method.this : "${method.http_method} ${key}"]) == toset([
-      "ANY ANY {proxy+}", "DELETE DELETE pcluster", "GET GET pcluster", "GET GET version", "POST POST pcluster",
+      "ANY ANY v1", "ANY ANY {proxy+}", "DELETE DELETE pcluster", "GET GET pcluster", "GET GET version", "POST POST pcluster",
     ])
-    error_message = "The old paths must be there, and /v1 with all below it."
+    error_message = "The old paths must be there, and /v1 itself with all below it."
   }
 
   assert {

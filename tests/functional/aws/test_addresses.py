@@ -17,17 +17,21 @@ from hypothesis import strategies as st
 from engine.aws import addresses
 from engine.aws.addresses import (
     Claim,
+    Standing,
     claim_block,
     get_claim,
     list_claims,
-    occupied_cidrs,
     release_block,
     release_project,
+    standing_subnets,
 )
 from engine.aws.blocks import BlockPlan
 from engine.aws.failures import PassingFailure
 from engine.aws.session import Cloud
 from engine.errors import NoAddressLeft, NotBootstrapped
+from engine.model import tags
+from engine.model.settings import load_settings
+from engine.operations.planning import reserve_block
 from tests.functional.conftest import make_table
 
 NOON = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
@@ -152,7 +156,9 @@ def test_a_block_lost_to_another_project_leads_to_the_next_one(
 ) -> None:
     # GIVEN a claim that another project makes between our look and our write
     claim(table, "lab/fast", start_hint=0)
-    monkeypatch.setattr(addresses, "list_claims", lambda *_: iter(()))
+    real = addresses.list_claims
+    looks = [list[Claim]()]
+    monkeypatch.setattr(addresses, "list_claims", lambda *args: iter(looks.pop() if looks else real(*args)))
     # THEN ours goes on to the next block
     assert claim(table, "lab/slow", start_hint=0).cidr == "10.42.65.0/24"
 
@@ -233,16 +239,97 @@ def test_without_a_table_the_way_out_is_named(cloud: Cloud) -> None:
         claim(cloud, "lab/one")
 
 
-def test_subnets_of_the_shared_vpc_are_listed(cloud: Cloud) -> None:
-    ec2 = cloud.ec2
-    shared = ec2.create_vpc(CidrBlock="10.42.0.0/16")["Vpc"]["VpcId"]
-    other = ec2.create_vpc(CidrBlock="10.43.0.0/16")["Vpc"]["VpcId"]
-    assert occupied_cidrs(cloud) == []
-    ec2.create_tags(Resources=[shared], Tags=[{"Key": "provisioner:shared", "Value": "vpc"}])
-    for vpc, cidr in ((shared, "10.42.65.0/24"), (shared, "10.42.0.0/24"), (other, "10.43.0.0/24")):
-        ec2.create_subnet(VpcId=vpc, CidrBlock=cidr)
+def marked(kind: str, **pairs: str) -> list[Any]:
+    return [{"ResourceType": kind, "Tags": [{"Key": key, "Value": value} for key, value in pairs.items()]}]
 
-    assert occupied_cidrs(cloud) == ["10.42.0.0/24", "10.42.65.0/24"]
+
+@pytest.fixture
+def vpc(cloud: Cloud) -> str:
+    """The shared VPC, without subnets."""
+    shared = marked("vpc", **{tags.SHARED: tags.SHARED_VPC})
+    return cloud.ec2.create_vpc(CidrBlock="10.42.0.0/16", TagSpecifications=shared)["Vpc"]["VpcId"]
+
+
+def make_subnet(cloud: Cloud, vpc: str, cidr: str, project_id: str = "") -> str:
+    more: Any = (
+        {"TagSpecifications": marked("subnet", **{tags.VLAB: "lab", tags.PROJECT: project_id})}
+        if project_id
+        else {}
+    )
+    return cloud.ec2.create_subnet(VpcId=vpc, CidrBlock=cidr, **more)["Subnet"]["SubnetId"]
+
+
+def test_subnets_of_the_shared_vpc_are_listed(cloud: Cloud) -> None:
+    other = cloud.ec2.create_vpc(CidrBlock="10.43.0.0/16")["Vpc"]["VpcId"]
+    make_subnet(cloud, other, "10.43.0.0/24", "p-2")
+    assert standing_subnets(cloud) == []
+
+
+def test_a_subnet_is_its_project_s(cloud: Cloud, vpc: str) -> None:
+    ours = make_subnet(cloud, vpc, "10.42.65.0/24", "p-1")
+    nobodys = make_subnet(cloud, vpc, "10.42.0.0/24")
+
+    assert standing_subnets(cloud) == [
+        Standing(nobodys, "10.42.0.0/24", ""),
+        Standing(ours, "10.42.65.0/24", "lab/p-1"),
+    ]
+
+
+@pytest.mark.parametrize(
+    "block", ["10.42.65.0/24", "10.42.64.0/20", "10.42.65.64/26", "10.42.65.128/28", "10.42.200.0/22"]
+)
+def test_who_touches_a_block_is_found_without_looking_at_the_others(
+    cloud: Cloud, vpc: str, block: str
+) -> None:
+    for cidr in ("10.42.0.0/18", "10.42.64.0/24", "10.42.65.0/25", "10.42.65.128/28", "10.42.192.0/19"):
+        make_subnet(cloud, vpc, cidr)
+    touching = [one for one in standing_subnets(cloud) if one.touches(block)]
+    assert touching
+    assert standing_subnets(cloud, touching=block) == touching
+
+
+def test_those_of_one_project_alone(cloud: Cloud, vpc: str) -> None:
+    ours = make_subnet(cloud, vpc, "10.42.65.0/24", "p-1")
+    make_subnet(cloud, vpc, "10.42.66.0/24", "p-2")
+    assert standing_subnets(cloud, project="lab/p-1") == [Standing(ours, "10.42.65.0/24", "lab/p-1")]
+    assert standing_subnets(cloud, project="another/p-1") == []
+
+
+def reserved(cloud: Cloud, project: str) -> str:
+    settings = load_settings(environ={}, flags={"registry_table": TABLE, "address_ranges": "10.42.64.0/22"})
+    return reserve_block(cloud, settings.settings, project, now=NOON)
+
+
+def test_a_claim_whose_block_another_took_is_exchanged(table: Cloud, vpc: str) -> None:
+    """The creation of the subnet failed for it, and would fail again each time."""
+    first = reserved(table, "lab/p-1")
+    make_subnet(table, vpc, first)
+
+    second = reserved(table, "lab/p-1")
+
+    assert second != first
+    assert [one.cidr for one in list_claims(table, TABLE)] == [second]
+    assert reserved(table, "lab/p-1") == second
+
+
+def test_a_claim_stays_while_the_project_s_subnet_stands(table: Cloud, vpc: str) -> None:
+    first = reserved(table, "lab/p-1")
+    make_subnet(table, vpc, first, "p-1")
+
+    assert reserved(table, "lab/p-1") == first
+
+
+def test_a_lost_claim_is_made_anew_for_the_subnet_that_stands(table: Cloud, vpc: str) -> None:
+    make_subnet(table, vpc, "10.42.66.0/24", "p-1")
+
+    assert reserved(table, "lab/p-1") == "10.42.66.0/24"
+
+
+def test_a_lost_claim_that_another_project_made_is_not_taken_from_it(table: Cloud, vpc: str) -> None:
+    make_subnet(table, vpc, "10.42.66.0/24", "p-1")
+    claim(table, "lab/p-2", start_hint=2)
+
+    assert reserved(table, "lab/p-1") != "10.42.66.0/24"
 
 
 networks = st.builds(

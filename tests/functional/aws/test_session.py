@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import inspect
+import io
+import json
 import logging
 import os
 import socket
@@ -12,12 +14,21 @@ from typing import Any
 
 import pytest
 from botocore import exceptions as boto
+from botocore.awsrequest import AWSResponse
 from botocore.exceptions import BotoCoreError, ClientError
 from botocore.parsers import ResponseParserError
 
 from engine.aws.failures import PassingFailure, aws_errors, translate
 from engine.aws.session import Cloud, Credentials
-from engine.errors import AccessDenied, BackendError, InvalidSettings, StateLocked, Unreachable, WrongRegion
+from engine.errors import (
+    AccessDenied,
+    BackendError,
+    CredentialsExpired,
+    InvalidSettings,
+    StateLocked,
+    Unreachable,
+    WrongRegion,
+)
 from engine.model.secret import Secret
 
 
@@ -34,8 +45,8 @@ def answer(code: str, *, status: int = 400, message: str = "because", operation:
         ("AccessDenied", 403, AccessDenied, False),
         ("AccessDeniedException", 400, AccessDenied, False),
         ("UnauthorizedOperation", 403, AccessDenied, False),
-        ("ExpiredToken", 400, AccessDenied, False),
-        ("ExpiredTokenException", 400, AccessDenied, False),
+        ("ExpiredToken", 400, CredentialsExpired, True),
+        ("ExpiredTokenException", 400, CredentialsExpired, True),
         ("InvalidClientTokenId", 403, AccessDenied, False),
         ("UnrecognizedClientException", 400, AccessDenied, False),
         ("SignatureDoesNotMatch", 403, AccessDenied, False),
@@ -229,3 +240,38 @@ def request_headers(cloud: Cloud) -> dict[str, str]:
 
 def _text(value: Any) -> str:
     return value.decode() if isinstance(value, bytes) else str(value)
+
+
+@pytest.mark.parametrize(
+    ("status", "code", "calls"),
+    [
+        (400, "ThrottlingException", 5),
+        (500, "InternalServerError", 5),
+        (503, "SomethingNobodyKnows", 5),
+        (400, "TransactionInProgressException", 5),
+        (400, "ServiceException", 5),
+        # Who signed in by hand should not wait long to be told.
+        (400, "ExpiredTokenException", 3),
+        (400, "AccessDeniedException", 1),
+        (400, "ConditionalCheckFailedException", 1),
+    ],
+)
+def test_what_passes_is_tried_again(
+    status: int, code: str, calls: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("time.sleep", lambda _: None)
+    cloud = Cloud(region="us-east-1", endpoint_url="http://127.0.0.1:9", local=True, attempts=5)
+    sent: list[str] = []
+
+    def answer_so(request: Any, **_: Any) -> AWSResponse:
+        sent.append(request.url)
+        raw = io.BytesIO(json.dumps({"__type": code, "message": "because"}).encode())
+        raw.stream = lambda **_: iter([raw.read()])  # type: ignore[attr-defined]
+        return AWSResponse(request.url, status, {}, raw)
+
+    cloud.dynamodb.meta.events.register("before-send", answer_so)
+    with pytest.raises(BackendError) as failed, aws_errors("trying"):
+        cloud.dynamodb.list_tables()
+
+    assert len(sent) == calls
+    assert failed.value.retryable is (calls > 1)

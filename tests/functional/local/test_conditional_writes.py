@@ -54,6 +54,47 @@ def test_one_winner_in_the_process(cloud, table, restless):
         assert won.count(True) == 1
 
 
+def test_one_transaction_wins_in_the_process(cloud, table, restless):
+    """Claims of address blocks are transactions; none of them may win by half."""
+    from moto.dynamodb.exceptions import TransactionCanceledException
+
+    backend = cloud.world.backends.dynamodb("us-east-1")
+
+    def claim(who: int, block: str) -> bool:
+        puts = [
+            {
+                "Put": {
+                    "TableName": table,
+                    "Item": {"id": {"S": key}},
+                    "ConditionExpression": "attribute_not_exists(id)",
+                }
+            }
+            for key in (block, f"{block}-{who}")
+        ]
+        try:
+            backend.transact_write_items(puts)
+        except TransactionCanceledException:
+            return False
+        return True
+
+    for round_ in range(15):
+        with ThreadPoolExecutor(16) as pool:
+            won = list(pool.map(lambda who, block=f"block-{round_}": claim(who, block), range(16)))
+        assert won.count(True) == 1
+    assert len(backend.get_table(table).all_items()) == 2 * 15
+
+
+def test_a_transaction_is_known_by_its_token(cloud, table):
+    """One that is sent again, since its answer was lost, is answered as before."""
+    client = cloud.client("dynamodb")
+    put = {"TableName": table, "Item": {"id": {"S": "x"}}, "ConditionExpression": "attribute_not_exists(id)"}
+
+    for _ in range(2):
+        client.transact_write_items(TransactItems=[{"Put": put}], ClientRequestToken="one")
+    with pytest.raises(client.exceptions.TransactionCanceledException):
+        client.transact_write_items(TransactItems=[{"Put": put}], ClientRequestToken="two")
+
+
 def test_one_winner_over_http(cloud, table, restless):
     clients = [cloud.client("dynamodb") for _ in range(8)]
 

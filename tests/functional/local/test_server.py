@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import threading
+import time
 import urllib.error
 import urllib.request
 
@@ -127,3 +129,41 @@ def test_one_at_a_time_per_process_and_nothing_stays(cloud, ground):
     assert EC2Backend.delete_subnet is not patched
     with LocalCloud(seeded=False) as empty:
         assert "mine" not in [b["Name"] for b in empty.client("s3").list_buckets()["Buckets"]]
+
+
+def test_who_listens_is_told_when_an_answer_was_sent(cloud):
+    s3 = cloud.client("s3")
+    heard: list[str] = []
+    with (
+        cloud.heard(lambda request: heard.append(f"asked {request.operation}")),
+        cloud.heard(lambda request: heard.append(f"answered {request.operation}"), answered=True),
+    ):
+        s3.create_bucket(Bucket="told-of")
+        wait_for(lambda: len(heard) == 2)
+    s3.delete_bucket(Bucket="told-of")
+    assert heard == ["asked CreateBucket", "answered CreateBucket"]
+
+
+def test_a_cloud_at_rest_wakes_with_what_it_holds_at_its_address():
+    # GIVEN a cloud at rest: no thread of it runs, so its process could be copied
+    with LocalCloud(seeded=False) as cloud:
+        before, client = threading.active_count(), cloud.client("s3")
+        client.create_bucket(Bucket="kept")
+        address = cloud.endpoint
+        cloud.rest()
+        wait_for(lambda: threading.active_count() <= before - 2)
+
+        # WHEN it wakes THEN everything is as it was, also for who has been connected
+        cloud.wake()
+        assert cloud.endpoint == address
+        assert [one["Name"] for one in client.list_buckets()["Buckets"]] == ["kept"]
+        # AND what is there can be made the beginning
+        cloud.begin_here()
+        assert (cloud.calls(), cloud.left_over()) == ({}, [])
+
+
+def wait_for(condition):
+    deadline = time.monotonic() + 5
+    while not condition():
+        assert time.monotonic() < deadline, "it never came to that"
+        time.sleep(0.01)

@@ -139,10 +139,22 @@ def test_the_stored_review_is_shown(gateway: Gateway, desk: Desk) -> None:
     desk.place.cloud.s3.create_bucket(Bucket=bucket)
     absent = gateway("GET", f"{PROJECT}/plan")
     assert (absent.status, absent.code) == (404, "NO_PLAN_STORED")
-    review = {"project": "lab/proj", "counts": {"create": 3}}
+    kept = {"operation_id": "op-1", "plan": {"project": "lab/proj", "counts": {"create": 3}}}
     key = desk.place.names("lab", "proj").review_key
-    desk.place.cloud.s3.put_object(Bucket=bucket, Key=key, Body=json.dumps(review))
-    assert gateway("GET", f"{PROJECT}/plan").body == {"plan": review}
+    desk.place.cloud.s3.put_object(Bucket=bucket, Key=key, Body=json.dumps(kept))
+    assert gateway("GET", f"{PROJECT}/plan").body == kept
+    for spoilt in ("{", "[]", "{}"):
+        desk.place.cloud.s3.put_object(Bucket=bucket, Key=key, Body=spoilt)
+        broken = gateway("GET", f"{PROJECT}/plan")
+        assert broken.status == 500 and "BACKEND_ERROR" in broken.body["detail"], spoilt
+
+
+def test_v1_itself_lists_its_requests(gateway: Gateway) -> None:
+    found = gateway("GET", "/v1")
+    assert found.status == 200 and found.body["version"]
+    listed = {(one["method"], one["path"]) for one in found.body["requests"]}
+    assert listed == {(route.method, route.path) for route in v1_routes.ROUTES}
+    assert gateway("POST", "/v1").status == 405
 
 
 BAD_BODIES = [

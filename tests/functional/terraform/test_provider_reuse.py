@@ -145,7 +145,11 @@ def test_one_provider_serves_a_run_and_says_what_terraforms_own_would(here: Work
 
     # WHEN it plans, shows, applies and plans again
     shown, shown_by_own = kept.show_plan(here.plan), own.show_plan(here.plan)
+    # AND another runner, as that of the operation that applies, goes on from the one that planned
+    planned, kept = kept, here.runner(reuse=Reuse(known))
+    kept.go_on_from(planned)
     kept.apply(here.plan)
+    assert hosts() == [host]
     assert kept.show_state() == own.show_state()
     assert kept.outputs() == {}
 

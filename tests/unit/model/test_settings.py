@@ -37,6 +37,8 @@ def test_defaults_of_the_local_cloud() -> None:
         "state_bucket": "provisioner-state-123456789012-us-east-1",
         "lock_table": "provisioner-terraform-locks",
         "lock_wait_s": 30,
+        "aws_attempts": 3,
+        "purge_grace_days": 7,
         "registry_table": "provisioner-registry",
         "operations_queue": "provisioner-operations.fifo",
         "event_bus": None,
@@ -76,6 +78,7 @@ def test_defaults_of_the_local_cloud() -> None:
         "job_record_tail_bytes": 16384,
         "terraform": None,
         "provider_reuse": "auto",
+        "parallel_projects": "auto",
         "workspaces_dir": "workspaces/projects",
         "home": ".provisioner",
         "s3_use_path_style": True,
@@ -192,11 +195,17 @@ class TestAccount:
         ("log_retention_days", 0),
         ("log_retention_days", 3653),
         ("terraform", "/usr/local/bin/tofu"),
+        ("parallel_projects", "auto"),
+        ("parallel_projects", "64"),
     ],
 )
 def test_good_values_are_kept(name: str, value: Any) -> None:
     kept = load(**{name: value}).values()[name]
     assert kept == (tuple(value) if isinstance(value, list) else value)
+
+
+def test_a_number_of_projects_is_written_with_or_without_quotes() -> None:
+    assert load(parallel_projects=4) == load(parallel_projects="4")
 
 
 @pytest.mark.parametrize(
@@ -253,6 +262,10 @@ def test_good_values_are_kept(name: str, value: Any) -> None:
         ("log_retention_days", 91),
         ("log_retention_days", -1),
         ("terraform", ""),
+        ("parallel_projects", "0"),
+        ("parallel_projects", "65"),
+        ("parallel_projects", "all"),
+        ("parallel_projects", True),
         ("workspaces_dir", " "),
         ("home", "a\x00b"),
         ("s3_use_path_style", "maybe"),

@@ -12,7 +12,9 @@ from engine.errors import (
     BackendError,
     CapacityError,
     ClusterError,
+    CredentialsExpired,
     DataAtRisk,
+    DiskFull,
     EngineError,
     NotBootstrapped,
     SharedGroundMissing,
@@ -23,7 +25,7 @@ from engine.errors import (
     WrongRegion,
 )
 from engine.terraform.diagnostics import Diagnostic, from_bare_words, from_json, from_text
-from engine.terraform.failures import RULES, PlanIsStale, ServiceBusy, error_for, interrupted
+from engine.terraform.failures import RULES, AlreadyThere, PlanIsStale, ServiceBusy, error_for, interrupted
 
 # Terraform 1.11.4 and AWS provider 5.100.0 against a moto server (or a server that answers with the
 # error AWS documents), by the name of what was wrong.
@@ -32,6 +34,7 @@ LOG = Path("logs/pc-lab-1.log")
 
 EXPECTED: dict[str, type[EngineError]] = {
     "lock_plan": StateLocked,
+    "full": DiskFull,
     "prevent_destroy": DataAtRisk,
     "prov_mirror_empty": TerraformMissing,
     "prov_direct": TerraformMissing,
@@ -49,8 +52,8 @@ EXPECTED: dict[str, type[EngineError]] = {
     "down_plan": Unreachable,
     "nohost_init": Unreachable,
     "prov_down": Unreachable,
-    "expiredtoken": AccessDenied,
-    "expired": AccessDenied,
+    "expiredtoken": CredentialsExpired,
+    "expired": CredentialsExpired,
     "badkey": AccessDenied,
     "sigmismatch": AccessDenied,
     "sts_invalid": AccessDenied,
@@ -73,7 +76,7 @@ EXPECTED: dict[str, type[EngineError]] = {
     "postcondition": ClusterError,
     "bad_plan": TerraformError,
     "exists": TerraformError,
-    "other": TerraformError,
+    "other": AlreadyThere,
 }
 
 
@@ -165,11 +168,11 @@ def test_the_same_words_about_a_resource_of_our_own_are_not_shared_ground() -> N
 
 
 def test_an_unknown_error_names_the_resource_its_text_and_the_log() -> None:
-    error = error_of("other", command="apply")
+    error = error_of("exists", command="apply")
 
-    assert "aws_subnet.this: creating EC2 Subnet" in error.message
-    assert "InvalidSubnet.Conflict" in error.message
-    assert error.details["address"] == "aws_subnet.this"
+    assert "aws_s3_bucket.x: creating S3 Bucket" in error.message
+    assert "BucketAlreadyExists" in error.message
+    assert error.details["address"] == "aws_s3_bucket.x"
     assert str(LOG) in error.hint
 
 

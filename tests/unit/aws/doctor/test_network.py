@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
+from engine.aws.addresses import Claim, Standing
 from engine.aws.blocks import BlockPlan
-from engine.aws.doctor.network import judge_gateway, judge_peering, judge_ranges, judge_room
+from engine.aws.doctor.network import (
+    judge_claims,
+    judge_gateway,
+    judge_peering,
+    judge_ranges,
+    judge_room,
+)
 
 VPC, MAIN, TABLE = "vpc-shared", "vpc-main", "rtb-projects"
 
@@ -124,3 +132,28 @@ def test_room_for_projects(taken: int, level: str) -> None:
     verdict = judge_room(plan, occupied=occupied + occupied)
 
     assert (verdict.level, verdict.found) == (level, f"{20 - taken} of 20")
+
+
+OURS = Standing("subnet-1", "10.42.64.0/24", "lab/p-1")
+
+
+@pytest.mark.parametrize(
+    ("claims", "subnets", "said"),
+    [
+        ({}, [], ""),
+        ({"lab/p-1": "10.42.64.0/24", "lab/planned": "10.42.65.0/24"}, [OURS], ""),
+        ({}, [OURS], "subnet-1 (10.42.64.0/24) of lab/p-1, which holds no block"),
+        ({"lab/p-1": "10.42.65.0/24"}, [OURS], "which holds 10.42.65.0/24"),
+        (
+            {"lab/p-2": "10.42.64.0/24", "lab/p-1": "10.42.64.0/24"},
+            [OURS],
+            "held by lab/p-2, touches subnet-1",
+        ),
+        ({"lab/p-2": "10.42.64.0/24"}, [Standing("subnet-2", "10.42.64.0/28", "")], "of no project"),
+    ],
+)
+def test_claims_are_what_stands_in_the_vpc(claims: Any, subnets: Any, said: str) -> None:
+    now = datetime(2026, 1, 1, tzinfo=UTC)
+    verdict = judge_claims([Claim(cidr, project, 1, now) for project, cidr in claims.items()], subnets)
+
+    assert (str(verdict.level), said in verdict.found) == ("warning" if said else "ok", True), verdict

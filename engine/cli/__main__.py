@@ -1,0 +1,5 @@
+"""`python -m engine.cli`, where no console script is installed."""
+
+from engine.cli.main import main
+
+main()

@@ -1,0 +1,192 @@
+"""Commands for GitLab: the child pipeline of a repository of specs, and the comment on a merge request."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import click
+
+from engine.cli.arguments import named_values, pass_invocation
+from engine.cli.console import note, write_text
+from engine.cli.invocation import Invocation
+
+_SUFFIXES = (".yaml", ".yml", ".json")
+_existing_folder = click.Path(exists=True, file_okay=False, path_type=Path)
+
+
+@click.group(short_help="For GitLab pipelines: what to plan, and the comment on a merge request.")
+def gitlab() -> None:
+    """What the pipeline of a repository of specs calls. The template templates/projects.yml uses both.
+
+    \b
+    Examples:
+      provisioner gitlab pipeline --before main/ --after . --mode review --out child.yml
+      provisioner gitlab comment --reports provisioner-reports lab-1/proj-1
+    """
+
+
+@gitlab.command(short_help="Write the child pipeline for what changed between two folders.")
+@click.option("--before", required=True, type=_existing_folder, help="The repository as it was.")
+@click.option("--after", required=True, type=_existing_folder, help="The repository as it is.")
+@click.option(
+    "--specs", default="workspaces/projects", show_default=True, metavar="DIR", help="Where its specs lie."
+)
+@click.option(
+    "--mode",
+    required=True,
+    type=click.Choice(["review", "deploy"]),
+    help="Plan and comment, or plan and offer to apply.",
+)
+@click.option(
+    "--affects-all",
+    "affects_all",
+    multiple=True,
+    metavar="FILE",
+    help="Plan every project when this file has changed; repeatable.",
+)
+@click.option("--image", default="", help="Container image with the engine.")
+@click.option("--audience", default="", help="Audience of the ID token that signs in to AWS.")
+@click.option("--plan-role", default="", metavar="ARN", help="Role that plans.")
+@click.option("--apply-role", default="", metavar="ARN", help="Role that applies and releases.")
+@click.option("--tag", "tags", multiple=True, help="Tag of the runners; repeatable.")
+@click.option("--comment/--no-comment", default=True, show_default=True, help="Comment on the merge request.")
+@click.option(
+    "--variable",
+    "variables",
+    multiple=True,
+    metavar="NAME=VALUE",
+    callback=lambda ctx, param, values: _variables(ctx, param, values),
+    help="A variable of all its jobs; repeatable.",
+)
+@click.option(
+    "--out",
+    required=True,
+    metavar="FILE",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="To write.",
+)
+@pass_invocation
+def pipeline(
+    invocation: Invocation,
+    before: Path,
+    after: Path,
+    specs: str,
+    mode: str,
+    affects_all: Sequence[str],
+    image: str,
+    audience: str,
+    plan_role: str,
+    apply_role: str,
+    tags: Sequence[str],
+    comment: bool,
+    variables: dict[str, str],
+    out: Path,
+) -> None:
+    """Compare the specs of two states of a repository and write the child pipeline for what changed.
+
+    Specs are compared by project, as they are read: a comment or another file name changes nothing. A broken
+    spec, or two of one project, ends the command, and no pipeline is written.
+
+    \b
+    Example:
+      provisioner gitlab pipeline --before main/ --after . --mode review --out child.yml
+    """
+    from engine.gitlab.changes import compare
+    from engine.gitlab.pipeline import Mode, PipelineSettings
+    from engine.gitlab.pipeline import pipeline as text_of
+
+    changes = compare(
+        _texts(before, specs),
+        _texts(after, specs),
+        known_tiers=tuple(tier.name for tier in invocation.catalogue),
+        everything=any(_content(before / name) != _content(after / name) for name in affects_all),
+    )
+    settings = PipelineSettings(
+        image=image,
+        audience=audience,
+        plan_role=plan_role,
+        apply_role=apply_role,
+        tags=tuple(tags),
+        comment=comment,
+        variables=variables,
+    )
+    write_text(out, text_of(changes, Mode(mode), settings))
+    for title, files in (("changed", changes.changed), ("removed", changes.removed)):
+        for file in files:
+            note(f"{title}  {file.spec.project}  {file.path}")
+    if not changes.changed and not changes.removed:
+        note("No project's spec changed.")
+    click.echo(str(out))
+
+
+@gitlab.command(short_help="Post or update the comment on a merge request.")
+@click.argument("projects", nargs=-1, required=True, metavar="VLAB/PROJECT...")
+@click.option(
+    "--reports",
+    "folder",
+    required=True,
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Of plans.",
+)
+@pass_invocation
+def comment(invocation: Invocation, projects: Sequence[str], folder: Path) -> None:
+    """Put the reviews of the projects on the merge request, in one comment that later pipelines update.
+
+    Run in a job of a merge-request pipeline, with GITLAB_COMMENT_TOKEN: a project access token with the
+    scope api and the role Developer.
+
+    \b
+    Example:
+      provisioner gitlab comment --reports provisioner-reports lab-1/proj-1
+    """
+    from engine.gitlab.comment import comment as text_of
+    from engine.gitlab.notes import MergeRequest, put_comment
+    from engine.model.names import split_project
+    from engine.review.reports import MARKDOWN_REPORT
+
+    request = MergeRequest(
+        server_url=_variable(invocation, "CI_SERVER_URL"),
+        token=_variable(invocation, "GITLAB_COMMENT_TOKEN"),
+        project_id=_variable(invocation, "CI_PROJECT_ID"),
+        iid=_variable(invocation, "CI_MERGE_REQUEST_IID"),
+    )
+    reviews = {}
+    for project in projects:
+        split_project(project)
+        reviews[project] = _content_text(folder / project / MARKDOWN_REPORT)
+    put_comment(request, text_of(reviews, pipeline_url=invocation.environ.get("CI_PIPELINE_URL", "")))
+    click.echo(f"Merge request {request.iid} has the reviews of {len(reviews)} project(s).")
+
+
+def _variables(ctx: click.Context, param: click.Parameter, values: Sequence[str]) -> dict[str, str]:
+    # Names of variables keep their underscores; named_values is for settings, whose names may have dashes.
+    return named_values(ctx, param, values)
+
+
+def _variable(invocation: Invocation, name: str) -> str:
+    value = invocation.environ.get(name, "")
+    if not value:
+        raise click.UsageError(
+            f"{name} is not set. This command runs in a job of a merge-request pipeline; docs/gitlab.md says "
+            "what it needs."
+        )
+    return value
+
+
+def _texts(repository: Path, specs: str) -> dict[str, str]:
+    """Path relative to the repository → text, of every spec below the folder; empty where it has none."""
+    files = sorted(path for path in (repository / specs).rglob("*") if path.suffix in _SUFFIXES)
+    return {
+        path.relative_to(repository).as_posix(): path.read_text("utf-8", errors="replace")
+        for path in files
+        if path.is_file()
+    }
+
+
+def _content(path: Path) -> bytes | None:
+    return path.read_bytes() if path.is_file() else None
+
+
+def _content_text(path: Path) -> str | None:
+    return path.read_text("utf-8") if path.is_file() else None

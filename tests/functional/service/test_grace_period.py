@@ -1,0 +1,156 @@
+"""Data that is to go is kept for some days: marked, kept after all, or deleted when its time has come."""
+
+from __future__ import annotations
+
+import os
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from engine.aws.queue import read_task
+from engine.aws.registry import Phase, ProjectRecord
+from engine.errors import DataAtRisk
+from engine.model.operation import Kind, State
+from engine.model.spec import load_spec
+from engine.operations import destroy as destroying
+from engine.operations import records
+from engine.operations.destroy import Destroyed, PurgeCancelled, destroy, keep
+from engine.operations.engine import Engine, open_engine
+from engine.operations.reporting import Silent
+from engine.operations.requests import Desk
+from engine.service.worker import Worker
+from tests.functional.service.gateway import Gateway
+
+PROJECT = "/v1/projects/lab/proj"
+EFS = {"storage": {"kind": "efs"}}
+
+
+@pytest.fixture
+def engine(desk: Desk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Engine:
+    """An engine that has made the project; what Terraform would do in between is left out."""
+    engine = open_engine(desk.place.settings, base=tmp_path, environ=os.environ, reporter=Silent())
+    spec = load_spec('{"vlab_id": "lab", "project_id": "proj", "storage": {"kind": "efs"}}', source="test")
+    engine.registry.replace(records.note_planned(engine, spec), now=engine.now(), phase=Phase.PARKED)
+    monkeypatch.setattr(destroying, "check_ground", lambda engine, _: engine)
+    monkeypatch.setattr(destroying, "release", lambda *_, **__: None)
+    return engine
+
+
+def record(engine: Engine) -> ProjectRecord:
+    return records.record_of(engine, "lab", "proj")
+
+
+def purge(engine: Engine, *, now: bool = False) -> Destroyed:
+    return destroy(engine, "lab", "proj", purge_data=True, purge_now=now, approve=lambda _: None)
+
+
+def make_due(engine: Engine) -> None:
+    engine.registry.replace(record(engine), now=engine.now(), purge_at=engine.now() - timedelta(seconds=1))
+
+
+def test_data_is_marked_first_and_a_mark_stays(engine: Engine) -> None:
+    marked = purge(engine)
+
+    assert marked.purge_at is not None and any("bucket" in one for one in marked.kept)
+    assert timedelta(days=6.9) < marked.purge_at - engine.now() < timedelta(days=7.1)
+    assert record(engine).purge_at == marked.purge_at
+    assert purge(engine).purge_at == marked.purge_at
+
+
+def test_a_mark_is_taken_back_by_keep_and_by_bringing_the_project_up(engine: Engine) -> None:
+    purge(engine)
+    assert keep(engine, "lab", "proj") is True
+    assert record(engine).purge_at is None
+    assert keep(engine, "lab", "proj") is False
+
+    purge(engine)
+    with records.working(engine, records.spec_of(record(engine)), Phase.APPLYING, done=Phase.READY):
+        pass
+    assert record(engine).purge_at is None
+
+
+def test_what_is_being_deleted_cannot_be_kept(engine: Engine) -> None:
+    engine.registry.replace(record(engine), now=engine.now(), phase=Phase.DESTROYING, purge_at=engine.now())
+    with pytest.raises(DataAtRisk, match="being deleted already"):
+        keep(engine, "lab", "proj")
+
+
+@pytest.mark.parametrize("how", ["due", "now", "begun", "not yet"])
+def test_when_data_goes(engine: Engine, how: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    deleted: list[str] = []
+
+    def delete(_: Engine, spec: Any, *__: Any) -> Destroyed:
+        deleted.append(spec.project_id)
+        return Destroyed(kept=())
+
+    monkeypatch.setattr(destroying, "_purge", delete)
+    purge(engine)
+    assert deleted == []
+    if how == "due":
+        make_due(engine)
+    if how == "begun":
+        engine.registry.replace(record(engine), now=engine.now(), phase=Phase.DESTROYING)
+
+    purge(engine, now=how == "now")
+
+    assert deleted == ([] if how == "not yet" else ["proj"])
+
+
+def test_keeping_wins_over_a_deletion_that_has_not_begun(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Somebody keeps the data while the deletion is being planned."""
+    purge(engine)
+    make_due(engine)
+
+    def plan(engine: Engine, *_: Any, **__: Any) -> Any:
+        keep(engine, "lab", "proj")
+        return _Planned()
+
+    monkeypatch.setattr(destroying.recovery, "take_in", lambda *_, **__: ())
+    monkeypatch.setattr(destroying, "read_state", lambda *_: None)
+    monkeypatch.setattr(destroying, "instances", lambda _: [])
+    monkeypatch.setattr(destroying, "refuse_data_loss", lambda *_, **__: None)
+    monkeypatch.setattr(destroying, "make_plan", plan)
+    with pytest.raises(PurgeCancelled, match="kept after all"):
+        purge(engine)
+    assert record(engine).phase is Phase.PARKED
+
+
+class _Planned:
+    has_changes = False
+    review = None
+
+
+def test_the_clock_asks_for_what_is_due_once(engine: Engine, desk: Desk) -> None:
+    worker = Worker(engine)
+    purge(engine)
+    assert worker.by_the_clock("sweep") == {"sent": []}
+
+    make_due(engine)
+    (sent,) = worker.by_the_clock("sweep")["sent"]
+    # Another look before a worker has taken it up: the same operation.
+    assert worker.by_the_clock("sweep") == {"sent": [sent]}
+
+    message = desk.queue.receive()
+    assert message and read_task(message.body).operation_id == sent
+    desk.queue.finish(message)
+    operation = desk.store.require("lab/proj", sent)
+    assert (operation.wish.kind, operation.wish.purge_data, operation.wish.purge_now) == (
+        Kind.DESTROY,
+        True,
+        False,
+    )
+    assert operation.state is State.QUEUED
+
+
+def test_over_the_api(engine: Engine, gateway: Gateway) -> None:
+    purge(engine)
+    told = gateway("GET", PROJECT).body["project"]
+    assert told["purge_at"] == record(engine).purge_at.isoformat()  # type: ignore[union-attr]
+    refused = gateway("DELETE", PROJECT, query="purge_now=true&confirm=lab%2Fproj")
+    assert (refused.status, refused.code) == (400, "INVALID_REQUEST")
+    asked = gateway("DELETE", PROJECT, query="purge_data=true&purge_now=true&confirm=lab%2Fproj")
+    assert asked.body["operation"]["wish"]["purge_now"] is True

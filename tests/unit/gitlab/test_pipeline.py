@@ -1,0 +1,126 @@
+"""The child pipeline: what it holds, and that GitLab's own schema takes it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import check_jsonschema
+import pytest
+import yaml
+from jsonschema import Draft7Validator
+
+from engine.gitlab.changes import compare
+from engine.gitlab.pipeline import Mode, PipelineSettings, pipeline
+
+ROOT = Path(__file__).parents[3]
+A = "vlab_id: lab-1\nproject_id: a\n"
+B = "vlab_id: lab-1\nproject_id: b\n"
+CHANGED = compare({"gone.yaml": B}, {"dir with space/a.yaml": A})
+IN_AWS = PipelineSettings(
+    image="210987654321.dkr.ecr.eu-central-1.amazonaws.com/provisioner:1",
+    audience="provisioner",
+    plan_role="arn:aws:iam::210987654321:role/plan",
+    apply_role="arn:aws:iam::210987654321:role/apply",
+    tags=("aws",),
+    variables={"PROVISIONER_SETTINGS": "provisioner.yaml"},
+)
+
+
+@pytest.fixture(scope="module")
+def schema() -> Draft7Validator:
+    """GitLab's CI schema, as the package check-jsonschema ships it."""
+    folder = Path(check_jsonschema.__file__).parent / "builtin_schemas" / "vendor"
+    return Draft7Validator(json.loads((folder / "gitlab-ci.json").read_text("utf-8")))
+
+
+def parsed(mode: Mode, settings: PipelineSettings = IN_AWS) -> dict[str, Any]:
+    document: dict[str, Any] = yaml.safe_load(pipeline(CHANGED, mode, settings))
+    return document
+
+
+def jobs(document: dict[str, Any]) -> list[str]:
+    return [name for name in document if name not in ("stages", "default", "variables")]
+
+
+@pytest.mark.parametrize("mode", list(Mode))
+@pytest.mark.parametrize("settings", [IN_AWS, PipelineSettings()], ids=["aws", "bare"])
+def test_gitlab_takes_it(schema: Draft7Validator, mode: Mode, settings: PipelineSettings) -> None:
+    problems = [error.message for error in schema.iter_errors(parsed(mode, settings))]
+    assert not problems
+
+
+def test_a_pipeline_that_gitlab_would_refuse_is_found(schema: Draft7Validator) -> None:
+    broken = parsed(Mode.DEPLOY)
+    broken["apply lab-1/a"]["when"] = "sometimes"
+    assert list(schema.iter_errors(broken))
+
+
+@pytest.mark.parametrize("name", [".gitlab-ci.yml", "templates/projects.yml"])
+def test_both_files_are_what_gitlab_takes(schema: Draft7Validator, name: str) -> None:
+    documents = list(yaml.safe_load_all((ROOT / name).read_text("utf-8")))
+    if len(documents) == 2:
+        assert set(documents[0]) == {"spec"}
+    problems = [error.message for document in documents for error in schema.iter_errors(document)]
+    assert not problems
+
+
+def test_a_review_plans_and_comments_and_applies_nothing() -> None:
+    document = parsed(Mode.REVIEW)
+    assert jobs(document) == ["plan lab-1/a", "plan release lab-1/b", "comment"]
+    assert "lab-1/a lab-1/b" in document["comment"]["script"][0]
+    assert document["comment"]["when"] == "always", "a plan that failed is said, too"
+    assert "comment" not in parsed(Mode.REVIEW, PipelineSettings(comment=False))
+
+
+def test_a_deployment_waits_for_a_hand_and_applies_what_its_plan_job_made() -> None:
+    document = parsed(Mode.DEPLOY)
+    assert jobs(document) == ["plan lab-1/a", "apply lab-1/a", "release lab-1/b"]
+    apply = document["apply lab-1/a"]
+    assert apply["when"] == "manual"
+    assert apply["needs"] == ["plan lab-1/a"]
+    assert apply["environment"] == {"name": "projects/lab-1/a"}
+    digest = "provisioner-reports/lab-1/a/plan.digest"
+    assert f'--plan "$(cat {digest})"' in apply["script"][0]
+    assert document["release lab-1/b"]["when"] == "manual"
+    assert document["release lab-1/b"]["environment"]["action"] == "stop"
+
+
+def test_one_project_never_runs_twice_at_once() -> None:
+    for mode in Mode:
+        document = parsed(mode)
+        groups = {name: document[name].get("resource_group") for name in jobs(document) if name != "comment"}
+        for name, group in groups.items():
+            assert group == f"provisioner/{name.rsplit(' ', 1)[1]}"
+
+
+def test_only_what_applies_gets_the_role_that_may() -> None:
+    document = parsed(Mode.DEPLOY)
+    roles = {name: document[name]["variables"]["AWS_ROLE_ARN"].rsplit("/")[-1] for name in jobs(document)}
+    assert roles == {"plan lab-1/a": "plan", "apply lab-1/a": "apply", "release lab-1/b": "apply"}
+
+
+def test_paths_reach_the_shell_as_they_are() -> None:
+    files = {"$(touch x); 'a' \"b\".yaml": A}
+    document = yaml.safe_load(pipeline(compare({}, files), Mode.REVIEW, PipelineSettings()))
+    quoted = "'$(touch x); '\"'\"'a'\"'\"' \"b\".yaml'"
+    assert document["plan lab-1/a"]["script"] == [
+        f"provisioner plan {quoted} --save --reports provisioner-reports/lab-1/a"
+    ]
+
+
+def test_no_change_is_a_pipeline_with_one_job(schema: Draft7Validator) -> None:
+    document = yaml.safe_load(pipeline(compare({}, {}), Mode.REVIEW, IN_AWS))
+    assert jobs(document) == ["nothing changed"]
+    assert not list(schema.iter_errors(document))
+
+
+def test_five_hundred_projects_are_within_what_gitlab_takes() -> None:
+    files = {f"{n}.yaml": f"vlab_id: lab-1\nproject_id: p{n}\n" for n in range(500)}
+    text = pipeline(compare({}, files), Mode.DEPLOY, IN_AWS)
+    document = yaml.safe_load(text)
+    assert len(jobs(document)) == 1000
+    assert max(len(document[name].get("needs", [])) for name in jobs(document)) <= 50
+    # GitLab's default limit of one configuration file is 2 MB.
+    assert len(text.encode()) < 1_500_000
