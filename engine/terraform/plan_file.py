@@ -1,7 +1,8 @@
 """What stands in a saved plan beside the plan: the state that it was made with.
 
-Source   Terraform 1.11, internal/plans/planfile: a zip archive, in which `tfstate-prev` is the state as it
-         was stored before the plan refreshed it. OpenTofu has the same.
+Source   Terraform 1.11, internal/plans/planfile: a zip archive. `tfstate` is the refreshed state under the
+         lineage and serial of the stored one, by which Terraform itself tells a stale plan; those of
+         `tfstate-prev` are not filled in (observed). OpenTofu has the same.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from pathlib import Path
 
 from engine.errors import TerraformError
 
-_STATE = "tfstate-prev"
+_STATE = "tfstate"
 
 
 def planned_state(path: Path) -> tuple[str, int]:

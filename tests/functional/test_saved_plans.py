@@ -159,6 +159,11 @@ def test_a_saved_plan_is_applied_exactly_or_refused(
     (listed,) = provisioner("plans", "--json").ok().json["plans"]
     assert (listed["state"], listed["operation_id"]) == ("applied", operation["id"])
 
+    # AND the next change is planned and kept on the state that is there now
+    changed_spec = spec("efs", tags={"a": "b"})
+    assert provisioner("plan", changed_spec, "--save", "--json").ok().json["counts"]["change"] > 0
+    spec("efs")
+
     # AND when somebody opens a port, that is the only drift
     ec2: Any = backend.ec2
     named = [{"Name": "group-name", "Values": [f"{NAMES.cluster}-efs"]}]
