@@ -25,7 +25,7 @@ pytestmark = [pytest.mark.faults, pytest.mark.terraform, pytest.mark.timeout(360
 SEED = int(os.environ.get("FAULT_SEED") or random.SystemRandom().randrange(10**6))
 PROJECT = "lab-1/proj-1"
 # So often a person, or a worker's queue, tries again while the weather is bad.
-TRIES = 5
+TRIES = 3
 # What tells that trying again makes no sense.
 HOPELESS = (
     "TERRAFORM_ERROR",
