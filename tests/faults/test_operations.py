@@ -25,7 +25,7 @@ pytestmark = [pytest.mark.faults, pytest.mark.terraform, pytest.mark.timeout(360
 SEED = int(os.environ.get("FAULT_SEED") or random.SystemRandom().randrange(10**6))
 PROJECT = "lab-1/proj-1"
 # So often a person, or a worker's queue, tries again while the weather is bad.
-TRIES = 5
+TRIES = 3
 # What tells that trying again makes no sense.
 HOPELESS = (
     "TERRAFORM_ERROR",
@@ -99,8 +99,9 @@ def test_a_life_in_bad_weather(
     weathered.run("release", PROJECT, "--yes")
     assert phase() is Phase.PARKED
     assert backend.s3.get_object(Bucket=_bucket(cloud), Key="private/result.txt")["Body"].read() == b"42"
-    assert not {one["type"] for one in cloud.inventory() if not one["seeded"]} & {"subnet", "instance"}
-    assert cloud.calls()["cloudformation:DeleteStack"] == 1
+    # A deletion may be asked for twice, as its answer may be lost; nothing is there twice, or still there.
+    left = {one["type"] for one in cloud.inventory() if not one["seeded"]}
+    assert not left & {"subnet", "instance", "stack"}
 
     # Gone.
     weathered.run("destroy", PROJECT, "--purge-data", "--now", "--confirm", PROJECT)

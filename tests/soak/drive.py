@@ -36,7 +36,7 @@ from tests.soak.model import Is, Kinds, Model, Project, Wishes, differences, kin
 ROOT = Path(__file__).parents[2]
 # What memory may grow by from the second quarter of a run to its last: a cache that fills is no leak.
 _GROWTH_MB, _GROWTH_SHARE = 20.0, 0.1
-_RUNS = 40
+_RUNS = 200
 _PHASES = {Is.READY: "READY", Is.PARKED: "PARKED"}
 
 

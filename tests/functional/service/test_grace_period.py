@@ -22,6 +22,7 @@ from engine.operations.reporting import Silent
 from engine.operations.requests import Desk
 from engine.service.worker import Worker
 from tests.functional.service.gateway import Gateway
+from tests.functional.service.test_worker import Lambda
 
 PROJECT = "/v1/projects/lab/proj"
 EFS = {"storage": {"kind": "efs"}}
@@ -127,12 +128,12 @@ class _Planned:
 def test_the_clock_asks_for_what_is_due_once(engine: Engine, desk: Desk) -> None:
     worker = Worker(engine)
     purge(engine)
-    assert worker.by_the_clock("sweep") == {"sent": []}
+    assert worker.by_the_clock("sweep", Lambda()) == {"sent": []}
 
     make_due(engine)
-    (sent,) = worker.by_the_clock("sweep")["sent"]
+    (sent,) = worker.by_the_clock("sweep", Lambda())["sent"]
     # Another look before a worker has taken it up: the same operation.
-    assert worker.by_the_clock("sweep") == {"sent": [sent]}
+    assert worker.by_the_clock("sweep", Lambda()) == {"sent": [sent]}
 
     message = desk.queue.receive()
     assert message and read_task(message.body).operation_id == sent
