@@ -34,10 +34,12 @@ __all__ = ["make_backend"]
 
 PROJECT = "/v1/projects/lab-1/proj-1"
 OLD = "/hpc-provisioner/pcluster"
-# Which the API does as well, when a creation has failed or the keys' secrets were just deleted.
-WHEN_SOMETHING_IS_AMISS = {
+# What the API may do as well: when a creation has failed, when the keys' secrets were just deleted, and since S3
+# says that an object is absent only to somebody who may list the bucket.
+MEANT = {
     "cloudformation:DescribeStackEvents",
     "cloudformation:ListStacks",
+    "s3:ListBucket",
     "secretsmanager:RestoreSecret",
 }
 
@@ -159,7 +161,7 @@ def test_from_a_wish_to_nothing(functions: Functions) -> None:
     only_worker = [need for need in functions.asked["service-worker"] if need.action not in by_api]
     assert {"cloudformation:CreateStack", "s3:DeleteBucket"} <= {need.action for need in only_worker}
     policies = Policies(*ROLES["service-api"])
-    assert {need.action for need in only_worker if policies.allow(need)} <= WHEN_SOMETHING_IS_AMISS
+    assert {need.action for need in only_worker if policies.allow(need)} <= MEANT
 
 
 def require_succeeded(functions: Functions, operation: dict[str, Any]) -> dict[str, Any]:
