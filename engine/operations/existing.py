@@ -59,6 +59,7 @@ def adopt(
              delete something; and what `provision` raises
     """
     wanted = _with(spec, asked)
+    provision.require_free_apply(engine, wanted)
     names = engine.names_of(wanted)
     with holding_workspace(engine, names):
         check_ground(engine, names)

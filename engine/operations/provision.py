@@ -58,6 +58,17 @@ def provision(
              ClusterError (the record says what happened, and the same call again goes on from there);
              OutOfTime; PlanNotApproved where the installation takes approved plans only
     """
+    require_free_apply(engine, spec)
+    engine = engine.within(within_s)
+    with holding_workspace(engine, engine.names_of(spec)):
+        return carry_out(engine, plan(engine, spec), approve=approve, within_s=within_s)
+
+
+def require_free_apply(engine: Engine, spec: ProjectSpec) -> None:
+    """Refuse a plan that nobody could approve, where the installation demands that.
+
+    Raises   PlanNotApproved
+    """
     # What the service is asked for was agreed to by whoever may call it.
     if engine.settings.plan_approval == "required" and engine.duty is None:
         raise PlanNotApproved(
@@ -65,9 +76,6 @@ def provision(
             hint="`provisioner plan SPEC --save`, have it approved (`provisioner approve DIGEST`), then "
             "`provisioner apply --plan DIGEST`.",
         )
-    engine = engine.within(within_s)
-    with holding_workspace(engine, engine.names_of(spec)):
-        return carry_out(engine, plan(engine, spec), approve=approve, within_s=within_s)
 
 
 def carry_out(

@@ -189,6 +189,7 @@ def apply_plan(
                  PlanStateMoved, PlanModulesMoved, PlanEngineMoved, PlanProviderMoved, PlanSettingsMoved,
                  PlanNotApproved (nothing was changed), and what `provision` raises
     """
+    engine = engine.within(within_s)
     engine.reporter.step("Reading the saved plan", "PLANNING")
     store = plan_store(engine)
     record = store.require(digest)

@@ -34,8 +34,8 @@ __all__ = ["make_backend"]
 
 PROJECT = "/v1/projects/lab-1/proj-1"
 OLD = "/hpc-provisioner/pcluster"
-# What the API may do as well: when a creation has failed, when the keys' secrets were just deleted, and since S3
-# says that an object is absent only to somebody who may list the bucket.
+# What the API may do as well: a creation may have failed, secrets of keys may just have been deleted, and S3 says
+# that an object is absent only to somebody who may list the bucket.
 MEANT = {
     "cloudformation:DescribeStackEvents",
     "cloudformation:ListStacks",
