@@ -34,7 +34,7 @@ __all__ = ["make_backend"]
 
 PROJECT = "/v1/projects/lab-1/proj-1"
 OLD = "/hpc-provisioner/pcluster"
-# What the API may do as well: a creation may have failed, secrets of keys may just have been deleted, and S3 says
+# What the API may do as well: a creation may have failed, keys may just have been deleted, and S3 says
 # that an object is absent only to somebody who may list the bucket.
 MEANT = {
     "cloudformation:DescribeStackEvents",
