@@ -37,7 +37,7 @@ def note(**facts: str | None) -> None:
 def count(function: str, outcome: str, *, seconds: float) -> None:
     """One EMF line: that something was done, how it ended, and how long it took.
 
-    function   "api" or "worker"
+    function   "api", "worker" or "drift"
     outcome    of few values: it becomes a dimension
     """
     metrics = EphemeralMetrics(namespace=NAMESPACE, service=SERVICE)

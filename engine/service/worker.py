@@ -142,7 +142,7 @@ class Worker:
         return {"sent": [operation.id for operation in [*sent, *due]]}
 
     def _look_for_drift(self, deadline: float) -> dict[str, Any]:
-        looked, drifted = 0, []
+        looked, drifted, begun = 0, [], time.monotonic()
         for seen in watch(self.engine, deadline=deadline, look=self._look):
             looked += 1
             if seen.drifted:
@@ -150,7 +150,8 @@ class Worker:
                 logger.warning("has drifted", project=seen.project, owner=seen.owner, what=seen.what)
             elif seen.failed:
                 logger.warning("could not be looked at", project=seen.project, because=seen.what)
-            count("drift", seen.standing, seconds=0.0)
+            count("drift", seen.standing, seconds=time.monotonic() - begun)
+            begun = time.monotonic()
         logger.info("looked for drift", looked=looked, drifted=len(drifted))
         return {"looked_at": looked, "drifted": sorted(drifted)}
 

@@ -28,7 +28,7 @@ PART = "api"
 BARE, HANDLER = "bare `import boto3`", "import of the handler"
 _CODE = {BARE: "import boto3", HANDLER: "import engine.service.api"}
 # So many of each kind, in each process.
-_REQUESTS = 30
+_REQUESTS = 15
 _COMING_UP = {
     "import_s": "import",
     "set_up_s": "settings, tiers, connections",

@@ -37,7 +37,7 @@ pytestmark = [pytest.mark.terraform, pytest.mark.timeout(300 + OPERATIONS * WITH
 
 SPEC: dict[str, Any] = {"storage": {"kind": "efs"}}
 # Calls of a whole operation without those on records, locks and messages, which whoever looks makes as well.
-CALLS = {"provision": 260, "change": 130, "release": 230, "purge": 130}
+CALLS = {"provision": 180, "change": 150, "release": 330, "purge": 125}
 
 
 @dataclass(frozen=True)

@@ -302,6 +302,9 @@ def resource(request: Request) -> str:
         return field(request, "ResourceArn") or table(field(request, "TableName"))
     if request.service == "cloudformation":
         stack = form(request, "StackName")
+        if not stack and request.operation == "DescribeStacks":
+            # Without a name it is every stack of the region that is described.
+            return arn("cloudformation", "stack/*/*")
         return (
             stack if stack.startswith("arn:") else arn("cloudformation", f"stack/{stack}/id") if stack else ""
         )

@@ -60,6 +60,15 @@ def test_what_is_made_with_tags_needs_the_right_to_tag() -> None:
     assert ("fsx:TagResource", "") not in wanted("fsx", "CreateFileSystem", body={"Tags": []})
 
 
+def test_looking_at_every_stack_needs_the_right_to_all_of_them() -> None:
+    every = "arn:aws:cloudformation:us-east-1:123456789012:stack/*/*"
+    assert wanted("cloudformation", "DescribeStacks", body=b"Action=DescribeStacks") == [
+        ("cloudformation:DescribeStacks", every)
+    ]
+    for role in ("reader", "service-api", "service-worker"):
+        assert Policies(*ROLES[role]).allow(Need("cloudformation:DescribeStacks", every, "test:Test"))
+
+
 def test_asking_who_one_is_needs_nothing() -> None:
     assert wanted("sts", "GetCallerIdentity") == []
 

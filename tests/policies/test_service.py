@@ -19,7 +19,7 @@ from engine.operations.place import Place
 from engine.operations.requests import open_desk
 from engine.service.api import Service
 from tests.functional.conftest import make_table
-from tests.policies.permissions import ROLES, permitted
+from tests.policies.permissions import ROLES, Policies, permitted
 
 ROOT = Path(__file__).parents[2]
 IDS = {"vlab_id": "lab-1", "project_id": "proj-1"}
@@ -102,3 +102,9 @@ def test_the_functions_have_the_policies_that_calls_are_held_against() -> None:
     for function in ("api", "worker"):
         (attached,) = re.findall(rf"^    {function} +=( \[[^]]*\])$", roles, re.MULTILINE)
         assert sorted(json.loads(attached)) == sorted(ROLES[f"service-{function}"])
+
+
+def test_the_api_may_read_no_private_key_and_take_nothing_away() -> None:
+    api = {action for statement in Policies("service-api").statements for action in statement["Action"]}
+    assert "secretsmanager:GetSecretValue" not in api
+    assert not [action for action in api if ":Delete" in action or ":Import" in action]

@@ -230,7 +230,7 @@ def test_too_long_an_address_is_refused(gateway: Gateway) -> None:
 
 
 def test_an_unknown_address_is_a_problem(gateway: Gateway) -> None:
-    for path in ("/v1/projects//proj", "/v1/projects/lab/", "/v1", "/", "/v1/nothing", "//"):
+    for path in ("/v1/projects//proj", "/v1/projects/lab/", "/", "/v1/nothing", "//"):
         refused = gateway("GET", path)
         assert (refused.status, refused.code) == (404, "UNKNOWN_ADDRESS"), path
         assert refused.headers["Content-Type"] == "application/problem+json"
