@@ -42,6 +42,7 @@ class Belonging:
     made_at     UTC, aware; None where AWS does not tell
     price       what of the price table it is: "fsx.lustre.PERSISTENT_2.125"; "" where there is no such thing
     quantity    how many units of that
+    cluster     whose own stack it is, or is part of: ParallelCluster hands the project's tags on; else ""
     """
 
     kind: str
@@ -53,6 +54,7 @@ class Belonging:
     made_at: datetime | None
     price: str = ""
     quantity: float = 0
+    cluster: str = ""
 
     @property
     def project(self) -> str:
@@ -97,6 +99,7 @@ def _tagged(
             project_id=found[tags.PROJECT],
             address=found.get(tags.ADDRESS, ""),
             made_at=made_at.astimezone(UTC) if made_at else None,
+            cluster=found.get(_CLUSTER_TAG, ""),
             **more,
         )
 

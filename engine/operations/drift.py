@@ -14,6 +14,7 @@ from engine.model.names import Names
 from engine.model.spec import ProjectSpec
 from engine.operations import records
 from engine.operations.engine import Engine
+from engine.operations.many import Outcome, carry_out_all
 from engine.operations.planning import PLAN_FILE, check_backend, on_its_release, write_project
 from engine.operations.states import made_nothing
 from engine.review.drift import (
@@ -32,7 +33,7 @@ _CLUSTER = "module.parallelcluster[0].aws_cloudformation_stack.this"
 
 
 def drift(engine: Engine, projects: Iterable[tuple[str, str]] | None = None) -> DriftReport:
-    """Look at projects one after another: what differs from what the state says, without anybody's apply.
+    """Look at projects, some at a time: what differs from what the state says, without anybody's apply.
 
     projects   (vlab, project) of each; None: every project of the registry
     What cannot be looked at is in the report with the reason, and the others are looked at all the same.
@@ -43,14 +44,24 @@ def drift(engine: Engine, projects: Iterable[tuple[str, str]] | None = None) -> 
     found = (
         list(engine.registry.list())
         if projects is None
-        else [records.record_of(engine, *project) for project in projects]
+        else [records.record_of(engine, *project) for project in dict.fromkeys(projects)]
     )
     return DriftReport(
         at=engine.now(),
         account_id=engine.settings.require_account(),
         region=engine.settings.region,
-        projects=tuple(_look_at(engine, record) for record in found),
+        projects=tuple(
+            map(_told, carry_out_all(engine, found, _look_at, project=lambda record: record.project))
+        ),
     )
+
+
+def _told(outcome: Outcome[ProjectRecord, ProjectDrift]) -> ProjectDrift:
+    if outcome.result is not None:
+        return outcome.result
+    failure = outcome.failure
+    because = f"{failure.code}: {failure.message}" if failure else ""
+    return ProjectDrift(outcome.item.project, Standing.FAILED, because=because)
 
 
 def _look_at(engine: Engine, record: ProjectRecord) -> ProjectDrift:

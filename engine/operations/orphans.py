@@ -112,9 +112,12 @@ def _of_project(
 ) -> Iterable[Orphan]:
     known = {one.id for one in instances(read_state(engine, names))}
     has_parent = any(one.kind == "aws_cloudformation_stack" and one.name == names.stack for one in things)
+    clusters = {one.cluster for one in things if one.kind == CLUSTER}
     for one in things:
         if one.kind == CLUSTER and has_parent:
             continue  # it comes and goes with the stack around it
+        if one.kind != CLUSTER and one.cluster in clusters:
+            continue  # its security groups: they come and go with it
         in_state = one.id in known
         # Keys are the engine's own, and in no state; whoever has a project has its keys.
         of_engine = one.kind == KEY_PAIR or one.name in (names.key_secret, names.user_key_secret)

@@ -203,8 +203,14 @@ class Problem(_ProblemExtras):
 
 
 class Refused(TypedDict):
-    """API Gateway's own answer to a request that is not signed as it must be."""
+    """API Gateway's own answer to a request that is not signed as it must be; `message` is its text, as
+    clients of old look for it."""
 
+    type: str
+    title: str
+    status: int
+    code: str
+    detail: str
     message: str
 
 

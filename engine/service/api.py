@@ -163,7 +163,7 @@ class Service:
     def _not_found(self, _error: Exception) -> Response[str]:
         event = self._resolver.current_event
         error: EngineError = UnknownAddress(
-            "There is nothing at this address.", hint="docs/api.md lists all addresses."
+            "There is nothing at this address.", hint="`GET /v1` lists what can be asked."
         )
         try:
             _check_size(event)

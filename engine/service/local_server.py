@@ -15,13 +15,16 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qsl, unquote
 
-from engine.aws.signatures import Gatekeeper, Refused, SignedRequest
+from engine.aws.signatures import Gatekeeper, SignedRequest
+from engine.aws.signatures import Refused as NotAdmitted
+from engine.service.answers import Refused
 
 HOST = "127.0.0.1"
 STAGE = "production"
 # API Gateway takes 10 MB; what the API itself takes is far less, and it says so in its own words.
 _MAX_BODY_BYTES = 1_048_576
 _IDLE_S = 30
+_CODES = {HTTPStatus.FORBIDDEN: "ACCESS_DENIED", HTTPStatus.BAD_GATEWAY: "INTERNAL_ERROR"}
 _log = logging.getLogger(__name__)
 
 Answer = Callable[[dict[str, Any]], Mapping[str, Any]]
@@ -77,20 +80,20 @@ class _Handler(BaseHTTPRequestHandler):
             body = self._body()
         except ValueError as error:
             self.close_connection = True
-            self._send(HTTPStatus.BAD_REQUEST, {}, _message(str(error)))
+            self._refuse(HTTPStatus.BAD_REQUEST, str(error))
             return
         request = SignedRequest(self.command, path, query, list(self.headers.items()), body)
         try:
             signature = self.server.gatekeeper.admit(request, now=datetime.now(UTC))
-        except Refused as refused:
-            self._send(HTTPStatus.FORBIDDEN, {}, _message(str(refused)))
+        except NotAdmitted as refused:
+            self._refuse(HTTPStatus.FORBIDDEN, str(refused))
             return
         try:
             event = proxy_event(request, self.server.caller, source_ip=self.client_address[0])
             answer = self.server.answer(event)
         except Exception:  # noqa: BLE001 - a bug of one request must not end the server
             _log.exception("%s %s failed", self.command, path)
-            self._send(HTTPStatus.BAD_GATEWAY, {}, _message("Internal server error"))
+            self._refuse(HTTPStatus.BAD_GATEWAY, "Internal server error")
             return
         finally:
             self.server.gatekeeper.leave(signature)
@@ -105,7 +108,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.command = getattr(self, "command", None) or "GET"
         # It answers 501 to a method that it does not know; API Gateway knows no such thing.
         status = HTTPStatus.FORBIDDEN if code == HTTPStatus.NOT_IMPLEMENTED else HTTPStatus(code)
-        self._send(status, {"Connection": "close"}, _message(message or status.phrase))
+        self._refuse(status, message or status.phrase, {"Connection": "close"})
 
     def _body(self) -> bytes:
         """The body to its end, so that the next request on the connection begins where it stops."""
@@ -119,6 +122,19 @@ class _Handler(BaseHTTPRequestHandler):
         if len(body) < int(length):
             raise ValueError("The body is shorter than its Content-Length.")
         return body
+
+    def _refuse(self, status: HTTPStatus, text: str, headers: Mapping[str, str] | None = None) -> None:
+        """In the shape that modules/service gives API Gateway's own refusals."""
+        code = _CODES.get(status, "BAD_REQUEST")
+        body: Refused = {
+            "type": "about:blank",
+            "title": code,
+            "status": int(status),
+            "code": code,
+            "detail": text,
+            "message": text,
+        }
+        self._send(status, headers or {}, json.dumps(body).encode())
 
     def _send(self, status: HTTPStatus, headers: Mapping[str, str], body: bytes) -> None:
         self.send_response(status)
@@ -192,7 +208,3 @@ def _text(body: bytes) -> tuple[str | None, bool]:
         return body.decode("utf-8"), False
     except UnicodeDecodeError:
         return base64.b64encode(body).decode(), True
-
-
-def _message(text: str) -> bytes:
-    return json.dumps({"message": text}).encode()

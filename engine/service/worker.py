@@ -20,10 +20,12 @@ from engine.aws.events import publish
 from engine.aws.queue import Queue, Received, read_task
 from engine.errors import BusyError, EngineError, LeaseLost, RequestError
 from engine.model.operation import Event, Operation, Owner, State
+from engine.operations.drift import drift
 from engine.operations.engine import Engine, open_engine
 from engine.operations.installation import base_folder, read_catalogue, read_prices, read_settings
 from engine.operations.reporting import Silent
 from engine.operations.sweep import ask_for_due_purges, send_lost
+from engine.operations.watch import Look, watch
 from engine.operations.work import work
 from engine.service.logging import about, count, logger, note
 from engine.service.tracing import span
@@ -57,7 +59,7 @@ def handler(event: Mapping[str, Any], context: Context) -> dict[str, Any]:
     """What Lambda calls: with a batch of SQS FIFO messages (of one message, as it is set up), or by the clock
     with {"schedule": name} (modules/service)."""
     if "schedule" in event:
-        return worker().by_the_clock(str(event["schedule"]))
+        return worker().by_the_clock(str(event["schedule"]), context)
     return worker().answer(event, context)
 
 
@@ -91,11 +93,12 @@ class Run:
 
 
 class Worker:
-    """Works through messages. carry_out is `engine.operations.work.work`, but for tests."""
+    """Works through messages. carry_out and look are those of engine.operations, but for tests."""
 
-    def __init__(self, engine: Engine, *, carry_out: _Work = work) -> None:
+    def __init__(self, engine: Engine, *, carry_out: _Work = work, look: Look = drift) -> None:
         self.engine = engine
         self._carry_out = carry_out
+        self._look = look
         self.queue = Queue(engine.cloud, engine.settings.operations_queue)
 
     def answer(self, event: Mapping[str, Any], context: Context) -> dict[str, Any]:
@@ -111,23 +114,45 @@ class Worker:
                 self._hold(record)
         return {"batchItemFailures": [{"itemIdentifier": message_id} for message_id in failed]}
 
-    def by_the_clock(self, schedule: str) -> dict[str, Any]:
-        """What is done once in a while: `sweep` sends lost operations again, and purges data whose time has
-        come. Gives their ids.
+    def by_the_clock(self, schedule: str, context: Context) -> dict[str, Any]:
+        """What is done once in a while:
 
-        Raises   RequestError for a schedule of another name
+        sweep   sends lost operations again, and purges data whose time has come; gives their ids
+        drift   looks which projects are not as they were left at AWS; gives them, and how many were looked at
+        Raises  RequestError for a schedule of another name
         """
-        if schedule != "sweep":
-            raise RequestError(f"The worker knows no schedule {schedule!r}.", hint="There is one: sweep.")
         with about():
-            sent = send_lost(self.engine, self.queue)
-            for operation in sent:
-                logger.warning("was lost", project=operation.project, operation_id=operation.id)
-            due = ask_for_due_purges(self.engine, self.queue)
-            for operation in due:
-                logger.info("its data is due", project=operation.project, operation_id=operation.id)
-            logger.info("swept", sent=len(sent), due=len(due))
+            match schedule:
+                case "sweep":
+                    return self._sweep()
+                case "drift":
+                    return self._look_for_drift(_run(context).deadline or 0.0)
+        raise RequestError(
+            f"The worker knows no schedule {schedule!r}.", hint="There are two: sweep and drift."
+        )
+
+    def _sweep(self) -> dict[str, Any]:
+        sent = send_lost(self.engine, self.queue)
+        for operation in sent:
+            logger.warning("was lost", project=operation.project, operation_id=operation.id)
+        due = ask_for_due_purges(self.engine, self.queue)
+        for operation in due:
+            logger.info("its data is due", project=operation.project, operation_id=operation.id)
+        logger.info("swept", sent=len(sent), due=len(due))
         return {"sent": [operation.id for operation in [*sent, *due]]}
+
+    def _look_for_drift(self, deadline: float) -> dict[str, Any]:
+        looked, drifted = 0, []
+        for seen in watch(self.engine, deadline=deadline, look=self._look):
+            looked += 1
+            if seen.drifted:
+                drifted.append(seen.project)
+                logger.warning("has drifted", project=seen.project, owner=seen.owner, what=seen.what)
+            elif seen.failed:
+                logger.warning("could not be looked at", project=seen.project, because=seen.what)
+            count("drift", seen.standing, seconds=0.0)
+        logger.info("looked for drift", looked=looked, drifted=len(drifted))
+        return {"looked_at": looked, "drifted": sorted(drifted)}
 
     def _hold(self, record: Mapping[str, Any]) -> None:
         """Have a message that is given back handed out again in a while: by itself the queue would wait for

@@ -20,6 +20,11 @@ locals {
       namespace   = local.outcomes.namespace, metric = "Count"
       dimensions  = { service = local.outcomes.service, function = "worker", outcome = "failed" }
     }
+    "drift" = {
+      description = "A project is not as it was left: somebody changed it at AWS. The log group /aws/lambda/${local.functions.worker.name} says which (\"has drifted\") and what, and so does `provisioner drift`; applying the project again puts it right. Only the schedule drift looks for it."
+      namespace   = local.outcomes.namespace, metric = "Count"
+      dimensions  = { service = local.outcomes.service, function = "drift", outcome = "drifted" }
+    }
   }
 
   # CloudWatch's own grid: 24 columns; a widget says where it stands and how large it is.

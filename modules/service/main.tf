@@ -40,7 +40,7 @@ locals {
       timeout_s   = var.worker_timeout_s
       storage_mib = var.worker_storage_mib
       # One beyond what the queue may start, for the clock.
-      concurrency = var.worker_concurrency + 1
+      concurrency = var.worker_concurrency + max(1, length(var.schedules))
     }
   }
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -75,6 +76,16 @@ class Operator:
         """Run to the end."""
         process = self._start(arguments)
         return ended(process)
+
+    def elsewhere(self) -> Operator:
+        """The operator on another machine: with a disk of its own, which knows the provider."""
+        folder = self.folder / "elsewhere"
+        shutil.copytree(self.environ["PROVISIONER_HOME"], folder / "home", symlinks=True)
+        own = {
+            "PROVISIONER_HOME": str(folder / "home"),
+            "PROVISIONER_WORKSPACES_DIR": str(folder / "projects"),
+        }
+        return Operator(self.cloud, {**self.environ, **own}, folder)
 
     def work(self, operation: Operation, *arguments: str) -> subprocess.Popen[str]:
         """Start a worker's run on the operation (tests.crash.one_run)."""

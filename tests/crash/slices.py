@@ -1,6 +1,6 @@
 """`make slices`: a creation of forty minutes in slices of time, each a worker's run; writes docs/recovery.md.
 
-    python -m tests.crash.slices [--scale N] [--print]
+    python -m tests.crash.slices [--scale N] [--slice SECONDS ...] [--print]
 
 Everything is scaled by the same number: what the local cloud takes, the slices and the margin before their
 end. What is not scaled is the work itself: Terraform's init and plan, and the seconds that the AWS provider
@@ -93,10 +93,10 @@ def _row(slice_s: float | None, scale: float, terraform: str) -> str:
     return f"| {length} | {runs} | {minutes:.1f} min ({took_s} s) | {made} of {wanted} | {replaced} |"
 
 
-def table(scale: float) -> str:
+def table(scale: float, slices_s: Sequence[float | None]) -> str:
     terraform = str(prepare(base_folder() / ".provisioner", explicit=None, environ=os.environ).binary)
-    with ThreadPoolExecutor(len(SLICES_S)) as pool:
-        rows = list(pool.map(lambda slice_s: _row(slice_s, scale, terraform), SLICES_S))
+    with ThreadPoolExecutor(len(slices_s)) as pool:
+        rows = list(pool.map(lambda slice_s: _row(slice_s, scale, terraform), slices_s))
     cores = os.cpu_count()
     return "\n".join(
         [
@@ -119,8 +119,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description="A creation of forty minutes in slices of time.")
     parser.add_argument("--scale", type=float, default=SCALE)
     parser.add_argument("--print", action="store_true", dest="only_print", help="do not write the page")
+    parser.add_argument("--slice", type=float, action="append", dest="slices_s", help="seconds; repeatable")
     asked = parser.parse_args(arguments)
-    text = table(asked.scale)
+    text = table(asked.scale, asked.slices_s or SLICES_S)
     print(text)
     if not asked.only_print:
         page = PAGE.read_text("utf-8")

@@ -228,6 +228,7 @@ def _prepared(cloud: LocalCloud, storage: str, prepared: Prepared, terraform: st
 
 def _played(site: Site, case: Case, case_s: float) -> Ended:
     """Do the case in a copy of this process, and wait for its end."""
+    shutil.rmtree(site.folder / "elsewhere", ignore_errors=True)
     for name in _KEPT:
         shutil.rmtree(site.folder / name, ignore_errors=True)
         shutil.copytree(site.folder / "prepared" / name, site.folder / name, symlinks=True)

@@ -112,7 +112,9 @@ class Bench:
                 status, body = self.service.ask("DELETE", path)
             case _:
                 confirm = project.replace("/", "%2F")
-                status, body = self.service.ask("DELETE", f"{path}?confirm={confirm}&purge_data=true")
+                status, body = self.service.ask(
+                    "DELETE", f"{path}?confirm={confirm}&purge_data=true&purge_now=true"
+                )
         assert status == 202, body
         return str(body["operation"]["id"])
 

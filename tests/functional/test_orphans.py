@@ -13,6 +13,7 @@ from pytest_mock import MockerFixture
 from engine.aws.registry import Phase, Registry
 from engine.aws.session import Cloud
 from engine.local.server import LocalCloud
+from engine.model import tags
 from engine.model.names import Names, names_for
 from engine.model.operation import Kind, State, Wish, requested
 from engine.model.settings import load_settings
@@ -21,7 +22,7 @@ from engine.operations import orphans
 from engine.operations.engine import Engine, open_engine
 from engine.operations.reporting import Silent
 from tests.functional.conftest import Provisioner
-from tests.functional.leftovers import make_things
+from tests.functional.leftovers import make_things, marks, pairs
 from tests.policies.permissions import permitted
 
 ACCOUNT = "123456789012"
@@ -194,3 +195,27 @@ def test_what_another_operation_is_under_way_for_is_passed_over(
     assert orphans.adopt(engine, orphans.find_orphans(engine)) == ()
     take_in.assert_not_called()
     assert engine.operations.active(names.project) == waits
+
+
+def test_what_a_cluster_made_of_its_own_comes_and_goes_with_it(
+    engine: Engine, backend: Cloud, names: Names
+) -> None:
+    """ParallelCluster hands the project's tags on to all that its own stack makes."""
+    # GIVEN a security group with the tags of the cluster, and no such cluster any more
+    register(backend, names, Phase.READY)
+    ec2: Any = backend.ec2
+    vpc = ec2.describe_vpcs(Filters=[{"Name": f"tag:{tags.SHARED}", "Values": ["vpc"]}])["Vpcs"][0]["VpcId"]
+    inherited = pairs(marks(names, **{"parallelcluster:cluster-name": names.cluster}))
+    group = ec2.create_security_group(
+        GroupName=f"{names.cluster}-HeadNodeSecurityGroup",
+        Description="of the cluster",
+        VpcId=vpc,
+        TagSpecifications=[{"ResourceType": "security-group", "Tags": inherited}],
+    )["GroupId"]
+    # THEN it belongs to nobody
+    assert group in {one.thing.id for one in orphans.find_orphans(engine)}
+    # WHEN the cluster's stack stands THEN the group is its part, and no orphan
+    backend.cloudformation.create_stack(
+        StackName=names.cluster, TemplateBody=json.dumps({"Resources": {}}), Tags=inherited
+    )
+    assert group not in {one.thing.id for one in orphans.find_orphans(engine)}

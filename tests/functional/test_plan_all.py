@@ -151,7 +151,7 @@ def require_asked(
         ((), "Name a spec, or say --all."),
         (("{specs}",), "--all plans the specs in it."),
         (("--all", "{specs}/lab-1.yaml"), "is no folder"),
-        (("--all", "{specs}", "--html", "page.html"), "--html is for one plan"),
+        (("--all", "{specs}", "--html", "page.html"), "--html and --reports are for one plan"),
     ],
     ids=["nothing", "a folder", "a file with --all", "a page with --all"],
 )

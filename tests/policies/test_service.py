@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -17,8 +19,9 @@ from engine.operations.place import Place
 from engine.operations.requests import open_desk
 from engine.service.api import Service
 from tests.functional.conftest import make_table
-from tests.policies.permissions import permitted
+from tests.policies.permissions import ROLES, permitted
 
+ROOT = Path(__file__).parents[2]
 IDS = {"vlab_id": "lab-1", "project_id": "proj-1"}
 SPEC = {**IDS, "storage": {"kind": "efs"}}
 PROJECT = "/v1/projects/lab-1/proj-1"
@@ -92,3 +95,10 @@ def test_every_answer_is_within_the_policy(cloud: LocalCloud, service: Service) 
     # Refusals are answers as well; a call that failed inside would be a 5xx.
     assert {name: status for name, status in answers.items() if status >= 500} == {}
     assert answers["old up"] == answers["old up again"] == answers["old status"] == answers["project"] == 200
+
+
+def test_the_functions_have_the_policies_that_calls_are_held_against() -> None:
+    roles = (ROOT / "modules" / "service" / "roles.tf").read_text("utf-8")
+    for function in ("api", "worker"):
+        (attached,) = re.findall(rf"^    {function} +=( \[[^]]*\])$", roles, re.MULTILINE)
+        assert sorted(json.loads(attached)) == sorted(ROLES[f"service-{function}"])

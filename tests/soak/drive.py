@@ -124,6 +124,7 @@ class Soak:
     weather: Counter[str] = field(default_factory=Counter)
     seconds: float = 0.0
     settled: int = 0
+    unfulfilled: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         environ = {
@@ -192,7 +193,10 @@ class Soak:
         for project in self.model.projects:
             if project.name in self._owed:
                 self.settled += 1
-                self._fulfil_now(project, self._owed.pop(project.name))
+                try:
+                    self._fulfil_now(project, self._owed.pop(project.name))
+                except AssertionError as error:
+                    self.unfulfilled.append(str(error))
 
     def end(self) -> None:
         """Leave no process behind."""
@@ -288,7 +292,7 @@ class Soak:
         found += [
             f"carried out {one}" for one in differences(wanted, {name: calls.get(name, 0) for name in wanted})
         ]
-        return [*found, *self._left_over(), *self._grown()]
+        return [*self.unfulfilled, *found, *self._left_over(), *self._grown()]
 
     def _left_over(self) -> Iterator[str]:
         settings = self._settings

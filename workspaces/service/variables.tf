@@ -129,7 +129,7 @@ variable "reserve_concurrency" {
 }
 
 variable "schedules" {
-  description = "What the worker does by the clock: sweep, with an expression of EventBridge, such as rate(1 hour)."
+  description = "What the worker does by the clock: drift and sweep, each with an expression of EventBridge, such as rate(1 hour)."
   type        = map(string)
   default     = {}
   nullable    = false

@@ -297,7 +297,7 @@ run "with_all_that_can_be_asked_for" {
 
   variables {
     vpc_endpoint_ids     = ["vpce-0123456789abcdef0"]
-    schedules            = { sweep = "rate(1 hour)" }
+    schedules            = { drift = "cron(0 3 * * ? *)", sweep = "rate(1 hour)" }
     permissions_boundary = "arn:aws:iam::210987654321:policy/boundary"
     kms_key_arn          = "arn:aws:kms:eu-central-1:210987654321:key/0a1b"
     event_bus_name       = "platform"
@@ -328,7 +328,9 @@ run "with_all_that_can_be_asked_for" {
     condition = (
       aws_cloudwatch_event_rule.this["sweep"].schedule_expression == "rate(1 hour)" &&
       jsondecode(aws_cloudwatch_event_target.this["sweep"].input) == { schedule = "sweep" } &&
-      aws_cloudwatch_event_target.this["sweep"].arn == aws_lambda_function.this["worker"].arn
+      aws_cloudwatch_event_target.this["sweep"].arn == aws_lambda_function.this["worker"].arn &&
+      jsondecode(aws_cloudwatch_event_target.this["drift"].input) == { schedule = "drift" } &&
+      aws_lambda_function.this["worker"].reserved_concurrent_executions == 22
     )
     error_message = "The clock must start the worker, and say what for."
   }
@@ -369,7 +371,7 @@ run "with_all_that_can_be_asked_for" {
   }
 
   assert {
-    condition     = output.alarm_names == tolist(["provisioner-api-5xx", "provisioner-api-throttled", "provisioner-operations-failed"])
+    condition     = output.alarm_names == tolist(["provisioner-api-5xx", "provisioner-api-throttled", "provisioner-drift", "provisioner-operations-failed"])
     error_message = "What modules/observability does not watch must be watched here."
   }
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import socket
+import time
 import urllib.error
 import urllib.request
 from collections import Counter
@@ -99,3 +101,16 @@ def test_over_http(cloud) -> None:
     with pytest.raises(urllib.error.HTTPError, match="400"):
         ask("POST", b'{"share": 2}')
     assert ask("POST", b'{"share": 0}') == {"calls": 0}
+
+
+def test_half_a_request_is_not_carried_out(cloud) -> None:
+    """Its sender was killed while it wrote; moto would keep what it got."""
+    cloud.client("s3").create_bucket(Bucket="half")
+    with socket.create_connection(("127.0.0.1", cloud.port), timeout=5) as sender:
+        sender.sendall(
+            b"PUT /half/object HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 100\r\n"
+            b"Authorization: AWS4-HMAC-SHA256 Credential=local/20260101/us-east-1/s3/aws4_request\r\n\r\n"
+            b"the first part"
+        )
+    time.sleep(0.3)
+    assert "Contents" not in cloud.client("s3").list_objects_v2(Bucket="half")

@@ -19,6 +19,7 @@ from engine.aws.session import Credentials
 from engine.aws.signatures import Gatekeeper
 from engine.model.secret import Secret
 from engine.operations.requests import Desk
+from engine.service.answers import Refused
 from engine.service.api import Service
 from engine.service.local_server import Caller, LocalServer
 from tests.functional.service.gateway import recorded
@@ -89,7 +90,9 @@ def test_others_are_kept_out_with_the_words_of_api_gateway(server: LocalServer, 
     address = f"{server.url}/hpc-provisioner/pcluster?project_id=proj&vlab_id=lab"
     assert curl("-X", "POST", address, secret="wrong")[0] == 403
     plain = subprocess.run(["curl", "-sS", "--noproxy", "*", address], capture_output=True, check=True)
-    assert json.loads(plain.stdout) == {"message": "Missing Authentication Token"}
+    refused = json.loads(plain.stdout)
+    assert (refused["message"], refused["code"]) == ("Missing Authentication Token", "ACCESS_DENIED")
+    assert refused.keys() == Refused.__annotations__.keys()
     assert not list(desk.place.registry.list())
 
 

@@ -16,7 +16,7 @@ from engine.service.local_worker import Shift
 from engine.service.worker import Worker
 from tests.functional.service.gateway import Gateway
 
-PROJECTS, WORKERS = 40, 4
+PROJECTS, WORKERS = 24, 4
 
 
 class Work:

@@ -134,7 +134,7 @@ def test_from_a_wish_to_nothing(functions: Functions) -> None:
     carry_out()
     review = require_succeeded(functions, released)
     assert review["counts"]["destroy"] and not review["counts"]["add"]
-    purged = api("DELETE", query="confirm=lab-1%2Fproj-1&purge_data=true").body["operation"]
+    purged = api("DELETE", query="confirm=lab-1%2Fproj-1&purge_data=true&purge_now=true").body["operation"]
     carry_out()
     assert api("GET", f"{PROJECT}/operations/{purged['id']}").body["operation"]["state"] == "SUCCEEDED"
 

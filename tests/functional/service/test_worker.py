@@ -27,9 +27,13 @@ from engine.model.operation import (
     requested,
     succeeded,
 )
+from engine.model.spec import ProjectSpec
+from engine.operations import records
 from engine.operations.engine import open_engine
 from engine.operations.reporting import Silent
 from engine.operations.requests import Desk
+from engine.review.drift import Drifted, DriftReport, ProjectDrift, Standing
+from engine.review.model import Action, Change
 from engine.service.worker import Worker
 
 NOW = datetime(2026, 11, 28, 12, 0, tzinfo=UTC)
@@ -180,15 +184,53 @@ def test_the_clock_sends_what_was_lost_and_nothing_else(working: Callable[..., W
     desk.store.claim("lab/taken", ask("taken").id, owner, now=now, ttl=timedelta(minutes=5))
 
     # WHEN
-    assert worker.by_the_clock("sweep") == {"sent": [lost.id]}
+    assert worker.by_the_clock("sweep", Lambda()) == {"sent": [lost.id]}
 
     # THEN
     sent = desk.queue.receive()
     assert sent and read_task(sent.body).operation_id == lost.id
     desk.queue.finish(sent)
     assert desk.queue.receive() is None
-    with pytest.raises(RequestError, match="knows no schedule 'drift'"):
-        worker.by_the_clock("drift")
+    with pytest.raises(RequestError, match="knows no schedule 'tides'"):
+        worker.by_the_clock("tides", Lambda())
+
+
+def test_the_clock_looks_for_drift_while_there_is_time(
+    working: Callable[..., Worker], log: io.StringIO, capsys: pytest.CaptureFixture[str]
+) -> None:
+    # GIVEN five projects, of which one has drifted and one cannot be looked at
+    worker = working(lambda *_, **__: succeeded(wished(), NOW))
+    for number in range(5):
+        records.note_planned(worker.engine, ProjectSpec(vlab_id="lab", project_id=f"p{number}"))
+    change = Change("aws_s3_bucket.this", "", "managed", "aws_s3_bucket", "this", "bucket", Action.UPDATE)
+    found = {
+        "lab/p1": ProjectDrift(
+            "lab/p1", Standing.DRIFTED, drifted=(Drifted(change, "b", ("It is public.",)),)
+        ),
+        "lab/p2": ProjectDrift("lab/p2", Standing.FAILED, because="ACCESS_DENIED: no"),
+    }
+    looked: list[str] = []
+
+    def drift(_engine: Any, projects: Any) -> DriftReport:
+        (names,) = projects
+        looked.append("/".join(names))
+        one = found.get(looked[-1], ProjectDrift(looked[-1], Standing.CLEAN))
+        return DriftReport(NOW, "123456789012", "us-east-1", (one,))
+
+    worker = Worker(worker.engine, look=drift)
+    # WHEN there is time THEN all are looked at, and what is amiss is told
+    assert worker.by_the_clock("drift", Lambda()) == {"looked_at": 5, "drifted": ["lab/p1"]}
+    lines = [json.loads(line) for line in log.getvalue().splitlines()]
+    (told,) = [line for line in lines if line.get("message") == "has drifted"]
+    assert (told["project"], told["what"]) == ("lab/p1", ["It is public."])
+    assert any(line.get("because") == ["ACCESS_DENIED: no"] for line in lines)
+    metrics = [json.loads(line) for line in capsys.readouterr().out.splitlines() if '"_aws"' in line]
+    outcomes = [one["outcome"] for one in metrics if one["function"] == "drift"]
+    assert sorted(outcomes) == ["clean", "clean", "clean", "drifted", "failed"]
+    # WHEN the request is nearly over THEN no more is begun
+    late = Lambda()
+    late.get_remaining_time_in_millis = lambda: 100_000  # type: ignore[method-assign]
+    assert worker.by_the_clock("drift", late) == {"looked_at": 0, "drifted": []}
 
 
 def test_behind_a_message_that_is_given_back_its_project_waits(working: Callable[..., Worker]) -> None:
