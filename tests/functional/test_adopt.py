@@ -180,6 +180,42 @@ def test_what_failed_is_made_anew_and_what_is_in_progress_is_waited_for(
     assert sorted(looking.replace) == [STACK, NODES]
 
 
+def test_what_hangs_on_something_that_was_named_is_found_through_it(
+    engine: Engine, cloud: LocalCloud, tmp_path: Path
+) -> None:
+    # GIVEN a project that came to its end, and an old bucket that somebody names, with a setting of its own
+    register(engine, Phase.READY)
+    aws = engine.cloud
+    aws.s3.create_bucket(Bucket="old-data")
+    aws.s3.put_bucket_versioning(Bucket="old-data", VersioningConfiguration={"Status": "Suspended"})
+    looking = sweep(engine, tmp_path)
+    looking.take_over({BUCKET: "old-data"})
+    assert json.loads((tmp_path / "imports.tf.json").read_text())["import"] == [
+        {"to": BUCKET, "id": "old-data"}
+    ]
+
+    # WHEN the plan asks for the bucket's settings, THEN those that are there are imported as well
+    assert looking.finds(PLAN)
+    assert looking.imports["module.bucket.aws_s3_bucket_versioning.this"] == "old-data"
+    assert looking.imports[BUCKET] == "old-data"
+
+    # AND what the state has already is not named again
+    put_state(engine, BUCKET, "old-data")
+    again = sweep(engine, tmp_path / "again")
+    (tmp_path / "again").mkdir()
+    again.take_over({BUCKET: "old-data"})
+    assert again.imports == {}
+    assert not (tmp_path / "again" / "imports.tf.json").exists()
+
+
+def put_state(engine: Engine, address: str, id_: str) -> None:
+    module, kind, name = address.rsplit(".", 2)
+    one = {"mode": "managed", "module": module, "type": kind, "name": name}
+    instance = {"instances": [{"attributes": {"id": id_}}]}
+    state = {"version": 4, "serial": 1, "lineage": "x", "resources": [{**one, **instance}]}
+    engine.cloud.s3.put_object(Bucket=STATES, Key=NAMES.state_key, Body=json.dumps(state).encode())
+
+
 def _lustre(cloud: LocalCloud) -> Any:
     (system,) = cloud._inventory._fsx.store("us-east-1").file_systems.values()
     return system
