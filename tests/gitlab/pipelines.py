@@ -118,7 +118,8 @@ def new_repository(root: Path, environment: Mapping[str, str]) -> Repository:
     # As variables of the project: gitlab-ci-local makes its own of some that GitLab predefines.
     home = root.parent / "gitlab-home" / ".gitlab-ci-local"
     home.mkdir(parents=True)
-    (home / "variables.yml").write_text(yaml.safe_dump({"global": dict(environment)}))
+    predefined = {name: value for name, value in environment.items() if name.startswith("CI_")}
+    (home / "variables.yml").write_text(yaml.safe_dump({"global": predefined}))
     path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
     repository = Repository(root, {**environment, "PATH": path, "GITLAB_USER_LOGIN": "ada"})
     repository.git("init", "--quiet", "--initial-branch", "main")
