@@ -118,7 +118,8 @@ def _of_project(
             continue  # it comes and goes with the stack around it
         if one.kind != CLUSTER and one.cluster in clusters:
             continue  # its security groups: they come and go with it
-        in_state = one.id in known
+        # An imported stack has its name for an id, one that Terraform made has its ARN.
+        in_state = one.id in known or (one.kind == "aws_cloudformation_stack" and one.name in known)
         # Keys are the engine's own, and in no state; whoever has a project has its keys.
         of_engine = one.kind == KEY_PAIR or one.name in (names.key_secret, names.user_key_secret)
         if record is not None and (in_state or of_engine):
