@@ -149,21 +149,21 @@ class _Pool(Generic[Item, Result]):
         self._engine = engine
         self._task = task
         self._reporter = reporter
-        # A list and an event, since a signal handler may come in between anywhere.
-        self._at_work: list[Engine] = []
+        # By identity: engines that differ in their runners alone are equal.
+        self._at_work: dict[int, Engine] = {}
         self._stopping = threading.Event()
 
     def stop(self) -> None:
         """Begin nothing more, and ask what runs to end; returns at once."""
         self._stopping.set()
-        for engine in list(self._at_work):
+        for engine in list(self._at_work.values()):
             engine.interrupt()
 
     def carry_out(self, item: Item, project: str) -> Outcome[Item, Result]:
         if self._stopping.is_set():
             return Outcome(item, error=_not_begun(project))
         engine = self._engine.apart(self._reporter(item) if self._reporter else self._engine.reporter)
-        self._at_work.append(engine)
+        self._at_work[id(engine)] = engine
         began = time.monotonic()
         try:
             result = self._task(engine, item)
@@ -171,7 +171,7 @@ class _Pool(Generic[Item, Result]):
         except Exception as error:  # noqa: BLE001 (whatever it is, the other projects go on)
             return Outcome(item, error=error, seconds=time.monotonic() - began)
         finally:
-            self._at_work.remove(engine)
+            del self._at_work[id(engine)]
             engine.close()
 
 
