@@ -17,7 +17,7 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor, as_completed
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from dataclasses import dataclass
 from types import FrameType
@@ -38,6 +38,7 @@ Result = TypeVar("Result")
 
 # Of what is free, so much is left to the rest of the machine: a swapped page costs more than a worker brings.
 _SHARE = 0.75
+_WAKE_S = 0.2
 _STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
@@ -102,7 +103,7 @@ def carry_out_all(
             executor.submit(pool.carry_out, items[index], project(items[index])): index for index in order
         }
         try:
-            for future in as_completed(waiting):
+            for future in _as_they_end(waiting):
                 outcome = future.result()
                 outcomes[waiting[future]] = outcome
                 if finished is not None:
@@ -173,6 +174,14 @@ class _Pool(Generic[Item, Result]):
         finally:
             del self._at_work[id(engine)]
             engine.close()
+
+
+def _as_they_end(futures: Iterable[Future[Result]]) -> Iterator[Future[Result]]:
+    """Each as it ends. A signal that the kernel gives to a worker's thread is heard when this one wakes up."""
+    left = set(futures)
+    while left:
+        done, left = wait(left, timeout=_WAKE_S, return_when=FIRST_COMPLETED)
+        yield from done
 
 
 def _not_begun(project: str) -> TerraformInterrupted:
