@@ -177,7 +177,7 @@ class _Pool(Generic[Item, Result]):
 
 
 def _as_they_end(futures: Iterable[Future[Result]]) -> Iterator[Future[Result]]:
-    """Each as it ends. A signal that the kernel gives to a worker's thread is heard when this one wakes up."""
+    """Each as it ends. A signal that a worker's thread is given is heard when this one wakes up."""
     left = set(futures)
     while left:
         done, left = wait(left, timeout=_WAKE_S, return_when=FIRST_COMPLETED)
