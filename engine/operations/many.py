@@ -17,7 +17,7 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor, as_completed
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from dataclasses import dataclass
 from types import FrameType
@@ -38,6 +38,7 @@ Result = TypeVar("Result")
 
 # Of what is free, so much is left to the rest of the machine: a swapped page costs more than a worker brings.
 _SHARE = 0.75
+_WAKE_S = 0.2
 _STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
@@ -102,7 +103,7 @@ def carry_out_all(
             executor.submit(pool.carry_out, items[index], project(items[index])): index for index in order
         }
         try:
-            for future in as_completed(waiting):
+            for future in _as_they_end(waiting):
                 outcome = future.result()
                 outcomes[waiting[future]] = outcome
                 if finished is not None:
@@ -149,21 +150,21 @@ class _Pool(Generic[Item, Result]):
         self._engine = engine
         self._task = task
         self._reporter = reporter
-        # A list and an event, since a signal handler may come in between anywhere.
-        self._at_work: list[Engine] = []
+        # By identity: engines that differ in their runners alone are equal.
+        self._at_work: dict[int, Engine] = {}
         self._stopping = threading.Event()
 
     def stop(self) -> None:
         """Begin nothing more, and ask what runs to end; returns at once."""
         self._stopping.set()
-        for engine in list(self._at_work):
+        for engine in list(self._at_work.values()):
             engine.interrupt()
 
     def carry_out(self, item: Item, project: str) -> Outcome[Item, Result]:
         if self._stopping.is_set():
             return Outcome(item, error=_not_begun(project))
         engine = self._engine.apart(self._reporter(item) if self._reporter else self._engine.reporter)
-        self._at_work.append(engine)
+        self._at_work[id(engine)] = engine
         began = time.monotonic()
         try:
             result = self._task(engine, item)
@@ -171,8 +172,16 @@ class _Pool(Generic[Item, Result]):
         except Exception as error:  # noqa: BLE001 (whatever it is, the other projects go on)
             return Outcome(item, error=error, seconds=time.monotonic() - began)
         finally:
-            self._at_work.remove(engine)
+            del self._at_work[id(engine)]
             engine.close()
+
+
+def _as_they_end(futures: Iterable[Future[Result]]) -> Iterator[Future[Result]]:
+    """Each as it ends. A signal that a worker's thread is given is heard when this one wakes up."""
+    left = set(futures)
+    while left:
+        done, left = wait(left, timeout=_WAKE_S, return_when=FIRST_COMPLETED)
+        yield from done
 
 
 def _not_begun(project: str) -> TerraformInterrupted:
