@@ -33,6 +33,28 @@ def test_a_backup_policy_can_be_set(ground):
         ground.efs.describe_backup_policy(FileSystemId="fs-00000000")
 
 
+def test_a_throughput_mode_changes_once_a_day(cloud, ground):
+    fs_id = ground.efs.create_file_system(CreationToken="home")["FileSystemId"]
+
+    def found():
+        return ground.efs.describe_file_systems(FileSystemId=fs_id)["FileSystems"][0]
+
+    assert found()["ThroughputMode"] == "bursting"
+    answer = ground.efs.update_file_system(FileSystemId=fs_id, ThroughputMode="elastic")
+    assert answer["LifeCycleState"] == "updating"
+    cloud.advance(cloud.world.durations.efs_mount_target_s)
+    assert (found()["LifeCycleState"], found()["ThroughputMode"]) == ("available", "elastic")
+    with pytest.raises(ground.efs.exceptions.TooManyRequests):
+        ground.efs.update_file_system(FileSystemId=fs_id, ThroughputMode="bursting")
+    cloud.advance(24 * 3600)
+    ground.efs.update_file_system(FileSystemId=fs_id, ThroughputMode="bursting")
+    assert found()["ThroughputMode"] == "bursting"
+    with pytest.raises(ground.efs.exceptions.FileSystemNotFound):
+        ground.efs.update_file_system(FileSystemId="fs-00000000", ThroughputMode="elastic")
+    with pytest.raises(ground.efs.exceptions.BadRequest):
+        ground.efs.update_file_system(FileSystemId=fs_id, ThroughputMode="provisioned")
+
+
 def statement(**changes):
     return {
         "Effect": "Deny",
