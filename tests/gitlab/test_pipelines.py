@@ -17,7 +17,7 @@ pytestmark = [pytest.mark.gitlab, pytest.mark.terraform, pytest.mark.timeout(300
 
 SPEC = "vlab_id: lab-1\nproject_id: {0}\ntier: debug\nstorage: {{kind: efs}}\n"
 A, B = "workspaces/projects/lab-1/a.yaml", "workspaces/projects/b.yml"
-WIDER = "compute: {max_nodes: 3}\n"
+WIDER = "compute: {max_nodes: 20}\n"
 
 
 def ended(ran: Ran, **jobs: str) -> None:
