@@ -14,7 +14,7 @@ SCHEMATHESIS_VENV_READY := $(SCHEMATHESIS_VENV)/.ready-$(firstword $(shell cksum
 MODULES := $(sort $(notdir $(wildcard modules/*)))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-pcluster setup-checkov setup-services setup-slurm demo test test-unit test-slurm-older test-slurm-newer lint scan format lock docs package schemas update-policies instance-types plans setup-browser test-browser test-gitlab test-crash setup-schemathesis test-api bench clean test-load test-faults soak slices test-plans
+.PHONY: help setup setup-pcluster setup-checkov setup-services setup-slurm demo test test-unit test-slurm-older test-slurm-newer lint scan format lock docs package schemas update-policies instance-types plans setup-browser test-browser test-gitlab test-crash setup-schemathesis test-api bench clean test-load test-faults soak slices test-long
 
 help: ## Show the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
@@ -111,8 +111,8 @@ test-faults: setup ## Let AWS answer with errors, late or not at all, and worker
 soak: setup ## Operations on many projects with kills and bad weather for 20 minutes; writes soak.md
 	@$(BIN)/python -m tests.soak
 
-test-plans: setup ## Run the long tests of drift and adoption (ten minutes on two cores)
-	GOGC=400 $(BIN)/python -m pytest -n 2 -m plans tests/functional $(PYTEST_ARGS)
+test-long: setup ## Run the whole lives that `make test` leaves out (a quarter of an hour on two cores)
+	GOGC=400 $(BIN)/python -m pytest -n 4 --dist loadgroup -m long tests/functional $(PYTEST_ARGS)
 
 test-unit: setup ## Run the tests that start nothing
 	$(BIN)/python -m pytest tests/unit tests/golden $(PYTEST_ARGS)

@@ -20,7 +20,7 @@ from engine.model.operation import Kind, Wish, requested
 from tests.functional.conftest import Provisioner
 from tests.policies.permissions import permitted
 
-pytestmark = [pytest.mark.plans, pytest.mark.terraform, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.long, pytest.mark.terraform, pytest.mark.timeout(900)]
 
 NAMES = names_for("lab-1", "proj-1", account_id="123456789012")
 NODES = "module.parallelcluster[0].aws_security_group.this"

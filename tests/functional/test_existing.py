@@ -87,7 +87,7 @@ def test_what_cannot_be_taken_over_is_refused_with_every_reason(
     assert provisioner("list", "--json").ok().json["projects"] == []
 
 
-@pytest.mark.plans
+@pytest.mark.long
 def test_a_bucket_and_a_home_are_taken_over_and_kept(
     provisioner: Provisioner, spec: Callable[..., Path], cloud: LocalCloud, backend: Cloud
 ) -> None:

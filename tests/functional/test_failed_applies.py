@@ -94,6 +94,7 @@ def test_a_state_lock_held_by_somebody_else(cloud, provisioner, backend, spec) -
     assert provisioner("list", "--json").json == {"projects": []}
 
 
+@pytest.mark.long
 def test_an_apply_that_nobody_confirms(cloud, provisioner, backend, spec) -> None:
     # WHEN nobody is at the terminal
     with only_planned(cloud):
@@ -109,6 +110,7 @@ def test_an_apply_that_nobody_confirms(cloud, provisioner, backend, spec) -> Non
         provisioner("release", PROJECT, "--yes").refused(3, "NOTHING_TO_RELEASE", "provisioner destroy")
 
 
+@pytest.mark.long
 def test_what_a_person_applied_by_hand_is_not_forgotten(
     cloud, provisioner, backend, spec, tmp_path: Path
 ) -> None:

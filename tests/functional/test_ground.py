@@ -17,7 +17,7 @@ from engine.model.names import names_for
 from tests.functional.by_hand import ByHand, by_hand
 from tests.functional.network_checks import require_network
 
-pytestmark = [pytest.mark.terraform, pytest.mark.timeout(1500)]
+pytestmark = [pytest.mark.long, pytest.mark.terraform, pytest.mark.timeout(1500)]
 
 ROOT = Path(__file__).parents[2]
 ACCOUNT = "123456789012"

@@ -87,6 +87,7 @@ def owner(report: Path) -> set[str]:
     return {lab for lab in ("lab-1", "lab-2") if f"pc-{lab}-" in values}
 
 
+@pytest.mark.long
 def test_a_folder_and_then_all_that_is_registered(
     backend: Cloud,
     provisioner: Provisioner,

@@ -14,7 +14,7 @@ from tests.functional.by_hand import ByHand, by_hand
 from tests.functional.conftest import QUICK
 from tests.functional.iam_decisions import allowed, attached_statements
 
-pytestmark = [pytest.mark.terraform, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.long, pytest.mark.terraform, pytest.mark.timeout(900)]
 ROOT = Path(__file__).parent / "local" / "observed.tf"
 MODULES = Path(__file__).parents[2] / "modules"
 

@@ -21,7 +21,12 @@ from engine.model.secret import Secret
 from tests.functional.conftest import QUICK
 from tests.functional.mariadb import MariaDbServer
 
-pytestmark = [pytest.mark.terraform, pytest.mark.timeout(1500), pytest.mark.xdist_group("mariadb")]
+pytestmark = [
+    pytest.mark.long,
+    pytest.mark.terraform,
+    pytest.mark.timeout(1500),
+    pytest.mark.xdist_group("mariadb"),
+]
 
 PROJECT = "lab-1/proj-1"
 NAMES = names_for("lab-1", "proj-1", account_id="123456789012")

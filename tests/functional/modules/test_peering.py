@@ -15,7 +15,7 @@ from engine.local.durations import Durations
 from engine.local.server import LocalCloud
 from engine.terraform.toolchain import prepare
 
-pytestmark = [pytest.mark.terraform, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.long, pytest.mark.terraform, pytest.mark.timeout(900)]
 MODULES = Path(__file__).parents[3] / "modules"
 QUICK = Durations(endpoint_create_s=1, endpoint_delete_s=0.5)
 Run = subprocess.CompletedProcess[str]

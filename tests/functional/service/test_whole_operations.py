@@ -116,6 +116,7 @@ def functions(
     return Functions(cloud, desk, Gateway(Service(desk)), Worker(engine), asked)
 
 
+@pytest.mark.long
 @pytest.mark.terraform
 @pytest.mark.timeout(600)
 def test_from_a_wish_to_nothing(functions: Functions) -> None:
