@@ -26,7 +26,7 @@ NAMES = names_for("lab-1", "proj-1", account_id="123456789012")
 NODES = "module.parallelcluster[0].aws_security_group.this"
 SUBNET = "module.subnet[0].aws_subnet.this"
 LIFECYCLE = "module.bucket.aws_s3_bucket_lifecycle_configuration.this"
-TO_HOME = "module.efs.aws_vpc_security_group_egress_rule.client[0]"
+TO_HOME = 'module.efs.aws_vpc_security_group_egress_rule.client["client"]'
 
 
 def test_drift_is_found_and_noise_is_not(
