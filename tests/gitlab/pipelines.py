@@ -21,7 +21,9 @@ CHILD = "provisioner-pipeline.yml"
 NEVER = "0" * 40
 """What GitLab calls the commit before the first."""
 
-_ENDED = re.compile(r"^\s*(PASS|FAIL|WARN)\s+(?:\[provisioner-projects\] -> )?(.+?)(?:\s{2,}.*)?\s*$", re.MULTILINE)
+_ENDED = re.compile(
+    r"^\s*(PASS|FAIL|WARN)\s+(?:\[provisioner-projects\] -> )?(.+?)(?:\s{2,}.*)?\s*$", re.MULTILINE
+)
 _COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 
 PIPELINE = """\

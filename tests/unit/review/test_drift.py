@@ -166,7 +166,8 @@ def test_nothing_that_terraform_and_aws_do_by_themselves_is_drift(name: str) -> 
     assert {one.change.address for one in drifted} == expected.get(name, set())
 
 
-def test_the_same_report_in_every_format() -> None:
+def every_standing() -> DriftReport:
+    """A report with a project that drifted, one that was skipped, and one that is as it was left."""
     drifted, noise = read_drift(
         plan(
             changed(
@@ -176,7 +177,7 @@ def test_the_same_report_in_every_format() -> None:
         project="lab-1/proj-1",
     )
     last = LastOperation("op-1", "provision", "SUCCEEDED", "ada@host", AT)
-    report = DriftReport(
+    return DriftReport(
         AT,
         "123456789012",
         "us-east-1",
@@ -186,6 +187,10 @@ def test_the_same_report_in_every_format() -> None:
             ProjectDrift("lab-1/proj-3", Standing.CLEAN),
         ),
     )
+
+
+def test_the_same_report_in_every_format() -> None:
+    report = every_standing()
     document = drift_json(report)
     Draft202012Validator.check_schema(SCHEMA)
     Draft202012Validator(SCHEMA).validate(document)
