@@ -194,7 +194,7 @@ def _rows(one: Drifted) -> list[tuple[str, str | None, str | None]]:
 
 def _quiet(project: ProjectDrift) -> str:
     """How much was set aside."""
-    return f" ({len(project.noise)} differences that nobody made)" if project.noise else ""
+    return f" (differences that nobody made: {len(project.noise)})" if project.noise else ""
 
 
 def _responsible(project: ProjectDrift) -> str:

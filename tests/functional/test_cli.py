@@ -80,7 +80,7 @@ def test_the_first_help_names_every_command_and_the_first_steps(alone) -> None:
     ("arguments", "said"),
     [
         (["nonsense"], "No such command 'nonsense'"),
-        (["plan"], "Missing argument 'SPEC'"),
+        (["plan"], "Name a spec, or say --all."),
         (["apply", "spec.yaml", "--force"], "No such option"),
         (["status"], "Missing argument 'VLAB/PROJECT'"),
         (["local", "sideways"], "No such command 'sideways'"),

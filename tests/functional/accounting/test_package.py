@@ -30,9 +30,11 @@ ENGINE_FILES = {
     "engine/aws/__init__.py",
     "engine/aws/accounting_secrets.py",
     "engine/aws/failures.py",
+    "engine/aws/retrying.py",
     "engine/aws/session.py",
     "engine/errors.py",
     "engine/model/__init__.py",
+    "engine/model/passing.py",
     "engine/model/secret.py",
 }
 # What the runtime brings: boto3 and what that needs, nothing else of our environment.
