@@ -166,7 +166,7 @@ def test_what_failed_is_made_anew_and_what_is_in_progress_is_waited_for(
         if len(naps) == 5:
             target.life_cycle_state = "available"
 
-    mocker.patch("engine.operations.adopt.time.sleep", side_effect=nap)
+    mocker.patch.object(Engine, "pause", autospec=True, side_effect=lambda _, seconds: nap(seconds))
     # AND a mount target that is on its way as well, which is found through home and subnet
     (target,) = cloud.world.backends.efs("us-east-1").mount_targets_by_id.values()
     target.life_cycle_state = "creating"
