@@ -22,7 +22,7 @@ NEVER = "0" * 40
 """What GitLab calls the commit before the first."""
 
 _ENDED = re.compile(
-    r"^\s*(PASS|FAIL|WARN)\s+(?:\[provisioner-projects\] -> )?(.+?)(?:\s{2,}.*)?\s*$", re.MULTILINE
+    r"^\s*(PASS|FAIL|WARN)\s+(?:\[provisioner-projects\] -> )?(.+?)(?:[ \t]{2,}.*)?[ \t]*$", re.MULTILINE
 )
 _COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 
