@@ -56,7 +56,7 @@ def gitlab() -> None:
     "variables",
     multiple=True,
     metavar="NAME=VALUE",
-    callback=lambda ctx, param, values: _variables(ctx, param, values),
+    callback=named_values,
     help="A variable of all its jobs; repeatable.",
 )
 @click.option(
@@ -157,11 +157,6 @@ def comment(invocation: Invocation, projects: Sequence[str], folder: Path) -> No
         reviews[project] = _content_text(folder / project / MARKDOWN_REPORT)
     put_comment(request, text_of(reviews, pipeline_url=invocation.environ.get("CI_PIPELINE_URL", "")))
     click.echo(f"Merge request {request.iid} has the reviews of {len(reviews)} project(s).")
-
-
-def _variables(ctx: click.Context, param: click.Parameter, values: Sequence[str]) -> dict[str, str]:
-    # Names of variables keep their underscores; named_values is for settings, whose names may have dashes.
-    return named_values(ctx, param, values)
 
 
 def _variable(invocation: Invocation, name: str) -> str:

@@ -7,14 +7,13 @@ import hashlib
 from collections.abc import Iterator
 from dataclasses import asdict
 from datetime import datetime
-from functools import cache
 from importlib.resources import files
 from typing import Any
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from engine.review.drift import Drifted, DriftReport, ProjectDrift, Standing, cloudtrail_link
+from engine.review.html import page_environment
 from engine.review.markdown import code_span, plain_text
 from engine.review.model import Action
 from engine.review.notation import printable, shown_value, transition
@@ -127,7 +126,7 @@ def drift_html(report: DriftReport) -> str:
         if report.having(standing)
     ]
     return (
-        _environment()
+        page_environment()
         .get_template("drift.html.j2")
         .render(
             report=report,
@@ -214,15 +213,3 @@ def _link(report: DriftReport, project: ProjectDrift, one: Drifted) -> str:
 
 def _moment(moment: datetime | None) -> str | None:
     return moment.isoformat() if moment else None
-
-
-@cache
-def _environment() -> Environment:
-    return Environment(
-        loader=PackageLoader("engine.review"),
-        undefined=StrictUndefined,
-        autoescape=True,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-    )

@@ -109,7 +109,7 @@ def render_html(review: Review) -> str:
     anchors = {group.name: f"group-{index}" for index, group in enumerate(graph.groups)}
     style, script = _asset("review.css"), _asset("review.js")
     return (
-        _environment()
+        page_environment()
         .get_template("review.html.j2")
         .render(
             review=review,
@@ -274,7 +274,8 @@ def _asset(name: str) -> str:
 
 
 @cache
-def _environment() -> Environment:
+def page_environment() -> Environment:
+    """How every page is written: escaped, and an unknown name is an error."""
     return Environment(
         loader=PackageLoader("engine.review"),
         autoescape=True,
