@@ -11,10 +11,9 @@ import json
 from importlib.resources import files
 from typing import Any
 
-import yaml
-
 from engine.local.patches import Patches
 from engine.local.world import World
+from engine.model.tables import read_table
 
 _PAGE = 100
 _NAMES = {
@@ -93,5 +92,5 @@ def _known(world: World) -> dict[str, list[dict[str, Any]]]:
             }
             for code, (name, value) in quotas.items()
         ]
-        for service, quotas in yaml.safe_load(text).items()
+        for service, quotas in read_table(text).items()
     }

@@ -19,6 +19,7 @@ from typing import Any, Literal
 import yaml
 
 from engine.errors import FieldProblem, InvalidSettings
+from engine.model.tables import read_table
 
 BUILT_IN = "engine/model/data/prices.yaml"
 HOURS_PER_MONTH = 730
@@ -114,7 +115,7 @@ def parse_prices(text: str, *, source: str) -> PriceTable:
     """
     place = "document"
     try:
-        document = yaml.safe_load(text)
+        document = read_table(text)
         if document["currency"] != "USD":
             raise ValueError("only prices in USD are understood")
         sources = {}

@@ -12,10 +12,10 @@ from functools import cache
 from importlib.resources import files
 from typing import Annotated
 
-import yaml
 from pydantic import AfterValidator, Field
 
 from engine.model.fields import Allowed, Strict, refused
+from engine.model.tables import read_table
 from engine.model.wording import nearest, shown
 
 RULE_BROKEN = "RULE_BROKEN"
@@ -38,7 +38,7 @@ class Rule:
 def load_rules() -> Mapping[str, Rule]:
     """Every rule by its name, in the order of the file."""
     text = (files("engine.model") / "data" / "rules.yaml").read_text("utf-8")
-    rules = {name: Rule(name, **row) for name, row in yaml.safe_load(text).items()}
+    rules = {name: Rule(name, **row) for name, row in read_table(text).items()}
     for rule in rules.values():
         if rule.severity not in _SEVERITIES:
             raise ValueError(f"{rule.name}: {rule.severity} is no severity")

@@ -17,8 +17,7 @@ from functools import cache
 from importlib.resources import files
 from typing import Any, NamedTuple
 
-import yaml
-
+from engine.model.tables import read_table
 from engine.review.model import Action, AttributeChange, Change
 from engine.review.outline import attributes_of
 from engine.review.plan import build_review
@@ -298,7 +297,7 @@ def _noise(change: Change, attribute: AttributeChange, sets: Mapping[str, Any]) 
 def _table() -> tuple[
     tuple[tuple[re.Pattern[str], re.Pattern[str], str], ...], Mapping[str, tuple[str, ...]]
 ]:
-    document = yaml.safe_load(files("engine.review").joinpath("data", "drift.yaml").read_text("utf-8"))
+    document = read_table(files("engine.review").joinpath("data", "drift.yaml").read_text("utf-8"))
     rules = tuple(
         (re.compile(row["type"]), re.compile(row["attribute"]), row["because"]) for row in document["noise"]
     )

@@ -22,14 +22,10 @@ from engine.model.names import Names
 from engine.model.node_checks import head_node_type
 from engine.model.settings import Settings
 from engine.model.spec import ProjectSpec
+from engine.model.tables import read_table
 from engine.model.tiers import Tier
 from engine.workspace.literals import terraform_literal
 from engine.workspace.slurm_settings import slurm_settings
-
-try:  # libyaml's is ten times as fast, where PyYAML was built with it
-    from yaml import CSafeLoader as SafeLoader
-except ImportError:
-    from yaml import SafeLoader  # type: ignore[assignment]
 
 SCALEDOWN_IDLE_MIN = 10
 DATABASE_PORT = 3306
@@ -91,7 +87,7 @@ def render_cluster_config(
 
 def cluster_configuration(text: str) -> dict[str, Any]:
     """The rendered text as the nested value that Terraform and CloudFormation take."""
-    value = yaml.load(text, Loader=SafeLoader)
+    value = read_table(text)
     if not isinstance(value, dict):
         raise ValueError("a cluster configuration is a mapping")
     return value
