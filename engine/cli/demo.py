@@ -15,10 +15,10 @@ import click
 
 from engine.cli.arguments import pass_invocation
 from engine.cli.bootstrap import print_steps
-from engine.cli.change import show_review
 from engine.cli.console import print_facts, print_table
 from engine.cli.invocation import Invocation
 from engine.cli.progress import Lines
+from engine.cli.reviews import show_review
 from engine.errors import EngineError, NotBootstrapped
 from engine.operations.installation import base_folder
 

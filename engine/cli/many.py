@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from engine.cli.console import note, print_json, print_table
+from engine.cli.console import CHANGES_WAITING_EXIT, note, print_json, print_table
 from engine.cli.invocation import Invocation
 from engine.cli.progress import Lines
 
@@ -21,8 +21,6 @@ if TYPE_CHECKING:
     from engine.terraform.events import Event
 
     Planned = Outcome[Wanted, PlanLine]
-
-CHANGES_WAITING_EXIT = 2
 
 
 class Notes(Lines):
