@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from engine.cli.arguments import named_values, pass_invocation
+from engine.cli.arguments import pass_invocation
 from engine.cli.console import note, write_text
 from engine.cli.invocation import Invocation
 
@@ -52,14 +52,6 @@ def gitlab() -> None:
 @click.option("--tag", "tags", multiple=True, help="Tag of the runners; repeatable.")
 @click.option("--comment/--no-comment", default=True, show_default=True, help="Comment on the merge request.")
 @click.option(
-    "--variable",
-    "variables",
-    multiple=True,
-    metavar="NAME=VALUE",
-    callback=named_values,
-    help="A variable of all its jobs; repeatable.",
-)
-@click.option(
     "--out",
     required=True,
     metavar="FILE",
@@ -80,7 +72,6 @@ def pipeline(
     apply_role: str,
     tags: Sequence[str],
     comment: bool,
-    variables: dict[str, str],
     out: Path,
 ) -> None:
     """Compare the specs of two states of a repository and write the child pipeline for what changed.
@@ -109,7 +100,6 @@ def pipeline(
         apply_role=apply_role,
         tags=tuple(tags),
         comment=comment,
-        variables=variables,
     )
     write_text(out, text_of(changes, Mode(mode), settings))
     for title, files in (("changed", changes.changed), ("removed", changes.removed)):

@@ -7,8 +7,7 @@ keywords are those of GitLab's CI/CD YAML reference; tests hold it against GitLa
 from __future__ import annotations
 
 import shlex
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
@@ -59,7 +58,6 @@ class PipelineSettings:
     apply_role: str = ""
     tags: tuple[str, ...] = ()
     comment: bool = True
-    variables: Mapping[str, str] = field(default_factory=dict)
 
 
 def pipeline(changes: SpecChanges, mode: Mode, settings: PipelineSettings) -> str:
@@ -82,8 +80,6 @@ def pipeline(changes: SpecChanges, mode: Mode, settings: PipelineSettings) -> st
     elif mode is Mode.REVIEW and settings.comment:
         jobs["comment"] = _comment(changes)
     head: dict[str, Any] = {"stages": list(_STAGES)}
-    if settings.variables:
-        head["variables"] = dict(settings.variables)
     if default := _default(settings):
         head["default"] = default
     return yaml.safe_dump({**head, **jobs}, sort_keys=False, allow_unicode=True, width=1000)
