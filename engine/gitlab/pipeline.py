@@ -13,7 +13,7 @@ from typing import Any
 
 import yaml
 
-from engine.gitlab.changes import SpecChanges, SpecFile
+from engine.gitlab.changes import ChangedSpec, SpecChanges
 from engine.model.spec import ProjectSpec
 
 REPORTS_FOLDER = "provisioner-reports"
@@ -130,7 +130,7 @@ def _reports(spec: ProjectSpec) -> dict[str, Any]:
     }
 
 
-def _plan(file: SpecFile, settings: PipelineSettings) -> dict[str, Any]:
+def _plan(file: ChangedSpec, settings: PipelineSettings) -> dict[str, Any]:
     return {
         "stage": "plan",
         "resource_group": _one_at_a_time(file.spec),
@@ -152,7 +152,7 @@ def _plan_release(spec: ProjectSpec, settings: PipelineSettings) -> dict[str, An
     }
 
 
-def _apply(file: SpecFile, settings: PipelineSettings) -> dict[str, Any]:
+def _apply(file: ChangedSpec, settings: PipelineSettings) -> dict[str, Any]:
     spec = file.spec
     digest = f"{reports_of(spec.project)}/{DIGEST_FILE}"
     return {

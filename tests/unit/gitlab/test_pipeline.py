@@ -11,8 +11,8 @@ import pytest
 import yaml
 from jsonschema import Draft7Validator
 
-from engine.gitlab.changes import compare
 from engine.gitlab.pipeline import Mode, PipelineSettings, pipeline
+from tests.unit.gitlab.states import compare
 
 ROOT = Path(__file__).parents[3]
 A = "vlab_id: lab-1\nproject_id: a\n"
