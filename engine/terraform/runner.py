@@ -272,10 +272,6 @@ class Runner:
         newer."""
         self._run("state push", self._commands.cmd("state push", str(path.absolute())), document=True)
 
-    def force_unlock(self, lock_id: str) -> None:
-        """Take the state's lock away from its holder. Only for a lock whose holder is surely dead."""
-        self._run("force-unlock", self._commands.cmd("force-unlock -force", lock_id))
-
     def forget(self, address: str) -> None:
         """Take a resource out of the state; what exists of it stays as it is."""
         self._run("state rm", self._commands.cmd("state rm", address), document=True)
