@@ -97,18 +97,6 @@ def count_objects(cloud: Cloud, name: str, *, prefix: str = "", limit: int | Non
     return count
 
 
-def is_empty(cloud: Cloud, name: str) -> bool:
-    """True when nothing at all is left: no object, no old version, no delete marker; or no bucket."""
-    with aws_errors(f"looking into the bucket {name}"):
-        try:
-            found = cloud.s3.list_object_versions(Bucket=name, MaxKeys=1)
-        except ClientError as error:
-            if error_code(error) == "NoSuchBucket":
-                return True
-            raise
-    return not found.get("Versions") and not found.get("DeleteMarkers")
-
-
 def keep_object(cloud: Cloud, bucket: str, key: str, content: bytes) -> bool:
     """Make the object hold this; False when it does already, and then no new version is made."""
     if find_object(cloud, bucket, key) == content:

@@ -1,10 +1,4 @@
-"""Operations and the leases under which they are worked on, in the registry's table.
-
-    pk                    sk              says
-    OPERATION#lab-1/p-1   op-01h…         one operation (ids sort by time)
-    EVENT#op-01h…         00000001        what happened in it, in order
-    LEASE                 lab-1/p-1       the unfinished operation, and who works on it until when
-    IDEMPOTENCY           <digest>        which operation a caller's key stands for
+"""Operations and the leases under which they are worked on, by conditional writes.
 
 A lease item is never deleted: its token only grows, so what an earlier owner still writes is refused.
 
@@ -14,36 +8,41 @@ A lease item is never deleted: its token only grows, so what an earlier owner st
 
 from __future__ import annotations
 
-import hashlib
-import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
 from engine.aws.failures import error_code
+from engine.aws.operation_items import (
+    EXPIRY,
+    Standing,
+    decode_event,
+    decode_operation,
+    decode_standing,
+    encode_event,
+    encode_idempotency,
+    encode_operation,
+    idempotency_key,
+    lease_key,
+    operation_key,
+    seconds,
+    text_of,
+)
 from engine.aws.session import Cloud
 from engine.aws.tables import table_errors, transact
 from engine.errors import (
-    BackendError,
     IdempotencyConflict,
     LeaseLost,
     OperationInProgress,
     UnknownOperation,
 )
-from engine.model.operation import Event, Failure, Kind, Operation, Owner, Progress, State, Wish
+from engine.model.operation import Event, Failure, Operation, Owner, State
 
 if TYPE_CHECKING:
-    from mypy_boto3_dynamodb.type_defs import AttributeValueTypeDef
-
-    Item = Mapping[str, AttributeValueTypeDef]
-
-# DynamoDB removes an item some time after the second that this attribute names.
-EXPIRY = "ttl"
-_EVENTS_KEPT = timedelta(days=90)
-_KEYS_KEPT = timedelta(days=1)
+    from engine.aws.operation_items import Attributes, Item
 
 
 @dataclass(frozen=True)
@@ -74,19 +73,6 @@ class Lease:
     operation_id: str
     token: int
     owner: Owner
-
-
-@dataclass(frozen=True)
-class Standing:
-    """What the lease item of a project says: its unfinished operation and who works on it, if anybody."""
-
-    token: int
-    operation_id: str | None
-    owner: Owner | None
-    expires_at: datetime | None
-
-    def held(self, now: datetime) -> bool:
-        return self.owner is not None and self.expires_at is not None and self.expires_at > now
 
 
 @dataclass(frozen=True)
@@ -147,14 +133,14 @@ class OperationStore:
             {
                 "Put": {
                     "TableName": self._table,
-                    "Item": {**_encode(operation), "token": {"N": "0"}},
+                    "Item": {**encode_operation(operation), "token": {"N": "0"}},
                     "ConditionExpression": "attribute_not_exists(pk)",
                 }
             },
             {
                 "Update": {
                     "TableName": self._table,
-                    "Key": _lease_key(operation.project),
+                    "Key": lease_key(operation.project),
                     "UpdateExpression": "SET operation_id = :id ADD #token :zero",
                     "ConditionExpression": "attribute_not_exists(operation_id)",
                     "ExpressionAttributeNames": {"#token": "token"},
@@ -168,27 +154,20 @@ class OperationStore:
             return not transact(self._cloud, items)
 
     def _remember(self, idempotency: Idempotency, operation: Operation) -> dict[str, Any]:
-        now = operation.created_at
         return {
             "Put": {
                 "TableName": self._table,
-                "Item": {
-                    **_idempotency_key(idempotency),
-                    "project": {"S": operation.project},
-                    "operation_id": {"S": operation.id},
-                    "digest": {"S": idempotency.digest},
-                    EXPIRY: {"N": str(_seconds(now + _KEYS_KEPT))},
-                },
+                "Item": encode_idempotency(idempotency.key, idempotency.digest, operation),
                 # DynamoDB may take days to remove what has expired.
                 "ConditionExpression": "attribute_not_exists(pk) OR #ttl < :now",
                 "ExpressionAttributeNames": {"#ttl": EXPIRY},
-                "ExpressionAttributeValues": {":now": {"N": str(_seconds(now))}},
+                "ExpressionAttributeValues": {":now": {"N": str(seconds(operation.created_at))}},
             }
         }
 
     def _known(self, operation: Operation, idempotency: Idempotency) -> Submitted | None:
-        item = self._item(_idempotency_key(idempotency), f"looking up a key for {operation.project}")
-        if not item or int(item[EXPIRY]["N"]) < _seconds(operation.created_at):
+        item = self._item(idempotency_key(idempotency.key), f"looking up a key for {operation.project}")
+        if not item or int(item[EXPIRY]["N"]) < seconds(operation.created_at):
             return None
         if item["digest"]["S"] != idempotency.digest or item["project"]["S"] != operation.project:
             raise IdempotencyConflict(
@@ -224,8 +203,8 @@ class OperationStore:
 
     def get(self, project: str, operation_id: str) -> Operation | None:
         """The operation as it is at this moment; None when there is none."""
-        item = self._item(_operation_key(project, operation_id), f"reading {operation_id} of {project}")
-        return _decode(item) if item else None
+        item = self._item(operation_key(project, operation_id), f"reading {operation_id} of {project}")
+        return decode_operation(item) if item else None
 
     def require(self, project: str, operation_id: str) -> Operation:
         """Raises   UnknownOperation"""
@@ -247,7 +226,7 @@ class OperationStore:
         return self.get(project, standing.operation_id) if standing.operation_id else None
 
     def standing(self, project: str) -> Standing:
-        return _standing(self._item(_lease_key(project), f"reading the lease of {project}"))
+        return decode_standing(self._item(lease_key(project), f"reading the lease of {project}"))
 
     def list(self, project: str, *, limit: int = 20, after: str | None = None) -> Page:
         """Operations of a project, newest first.
@@ -257,7 +236,7 @@ class OperationStore:
         """
         call: dict[str, Any] = {}
         if after:
-            call["ExclusiveStartKey"] = _operation_key(project, after)
+            call["ExclusiveStartKey"] = operation_key(project, after)
         with table_errors(f"listing the operations of {project}", table=self._table):
             answer = self._cloud.dynamodb.query(
                 TableName=self._table,
@@ -269,7 +248,7 @@ class OperationStore:
                 **call,
             )
         last = answer.get("LastEvaluatedKey")
-        return Page(tuple(map(_decode, answer["Items"])), last["sk"]["S"] if last else None)
+        return Page(tuple(map(decode_operation, answer["Items"])), last["sk"]["S"] if last else None)
 
     def events(self, operation_id: str, *, after: int = 0, limit: int = 100) -> tuple[Event, ...]:
         """What happened in an operation, from the number behind `after` on."""
@@ -284,7 +263,7 @@ class OperationStore:
                 ConsistentRead=True,
                 Limit=limit,
             )
-        return tuple(map(_decode_event, answer["Items"]))
+        return tuple(map(decode_event, answer["Items"]))
 
     def unfinished(self) -> tuple[tuple[str, Standing], ...]:
         """Every project with an unfinished operation, and its lease, by project."""
@@ -296,7 +275,7 @@ class OperationStore:
                 ExpressionAttributeValues={":pk": {"S": "LEASE"}},
                 ConsistentRead=True,
             )
-            return tuple((item["sk"]["S"], _standing(item)) for page in pages for item in page["Items"])
+            return tuple((item["sk"]["S"], decode_standing(item)) for page in pages for item in page["Items"])
 
     # -- working ---------------------------------------------------------------------------------------
 
@@ -333,20 +312,20 @@ class OperationStore:
             ":id": {"S": operation_id},
             ":token": {"N": str(lease.token)},
             ":owner": {"S": owner.to_json()},
-            ":expires": {"S": _text(now + ttl)},
+            ":expires": {"S": text_of(now + ttl)},
         }
         items = [
             {
                 "Update": {
                     "TableName": self._table,
-                    "Key": _lease_key(project),
+                    "Key": lease_key(project),
                     "UpdateExpression": "SET #token = :token, #owner = :owner, expires_at = :expires",
                     # A lease that was renewed meanwhile still has its old expiry in what we read.
                     "ConditionExpression": "#token = :old AND operation_id = :id AND "
                     + ("expires_at = :seen" if standing.expires_at else "attribute_not_exists(expires_at)"),
                     "ExpressionAttributeNames": {"#token": "token", "#owner": "owner"},
                     "ExpressionAttributeValues": values
-                    | ({":seen": {"S": _text(standing.expires_at)}} if standing.expires_at else {}),
+                    | ({":seen": {"S": text_of(standing.expires_at)}} if standing.expires_at else {}),
                 }
             },
             self._put(taken, lease.token, condition="#token < :token"),
@@ -365,14 +344,14 @@ class OperationStore:
             try:
                 self._cloud.dynamodb.update_item(
                     TableName=self._table,
-                    Key=_lease_key(lease.project),
+                    Key=lease_key(lease.project),
                     UpdateExpression="SET expires_at = :expires",
                     ConditionExpression=(
                         "#token = :token AND operation_id = :id AND attribute_exists(expires_at)"
                     ),
                     ExpressionAttributeNames={"#token": "token"},
                     ExpressionAttributeValues={
-                        ":expires": {"S": _text(now + ttl)},
+                        ":expires": {"S": text_of(now + ttl)},
                         ":token": {"N": str(lease.token)},
                         ":id": {"S": lease.operation_id},
                     },
@@ -425,7 +404,7 @@ class OperationStore:
             {
                 "Update": {
                     "TableName": self._table,
-                    "Key": _lease_key(lease.project),
+                    "Key": lease_key(lease.project),
                     "UpdateExpression": f"SET #token = :new REMOVE {gone}",
                     "ConditionExpression": "#token = :token AND operation_id = :id",
                     "ExpressionAttributeNames": {"#token": "token", "#owner": "owner"},
@@ -447,7 +426,7 @@ class OperationStore:
         return {
             "Put": {
                 "TableName": self._table,
-                "Item": {**_encode(operation), "token": {"N": str(token)}},
+                "Item": {**encode_operation(operation), "token": {"N": str(token)}},
                 "ConditionExpression": condition,
                 "ExpressionAttributeNames": {"#token": "token"},
                 "ExpressionAttributeValues": {":token": {"N": str(token)}},
@@ -455,123 +434,12 @@ class OperationStore:
         }
 
     def _event(self, operation_id: str, event: Event) -> dict[str, Any]:
-        return {
-            "Put": {
-                "TableName": self._table,
-                "Item": {
-                    "pk": {"S": f"EVENT#{operation_id}"},
-                    "sk": {"S": f"{event.number:08d}"},
-                    "at": {"S": _text(event.at)},
-                    "kind": {"S": event.kind},
-                    "text": {"S": event.text},
-                    "data": {"S": json.dumps(dict(event.data), sort_keys=True)},
-                    EXPIRY: {"N": str(_seconds(event.at + _EVENTS_KEPT))},
-                },
-            }
-        }
+        return {"Put": {"TableName": self._table, "Item": encode_event(operation_id, event)}}
 
-    def _item(self, key: dict[str, AttributeValueTypeDef], doing: str) -> Item:
+    def _item(self, key: Attributes, doing: str) -> Item:
         with table_errors(doing, table=self._table):
             answer = self._cloud.dynamodb.get_item(TableName=self._table, Key=key, ConsistentRead=True)
         return answer.get("Item", {})
-
-
-def _operation_key(project: str, operation_id: str) -> dict[str, AttributeValueTypeDef]:
-    return {"pk": {"S": f"OPERATION#{project}"}, "sk": {"S": operation_id}}
-
-
-def _lease_key(project: str) -> dict[str, AttributeValueTypeDef]:
-    return {"pk": {"S": "LEASE"}, "sk": {"S": project}}
-
-
-def _idempotency_key(idempotency: Idempotency) -> dict[str, AttributeValueTypeDef]:
-    return {"pk": {"S": "IDEMPOTENCY"}, "sk": {"S": hashlib.sha256(idempotency.key.encode()).hexdigest()}}
-
-
-def _encode(operation: Operation) -> dict[str, AttributeValueTypeDef]:
-    failure = operation.failure
-    item: dict[str, AttributeValueTypeDef] = {
-        **_operation_key(operation.project, operation.id),
-        "vlab_id": {"S": operation.vlab_id},
-        "project_id": {"S": operation.project_id},
-        "kind": {"S": str(operation.wish.kind)},
-        "spec_json": {"S": operation.wish.spec_json},
-        "purge_data": {"BOOL": operation.wish.purge_data},
-        "purge_now": {"BOOL": operation.wish.purge_now},
-        "state": {"S": str(operation.state)},
-        "phase": {"S": operation.phase},
-        "step": {"S": operation.step},
-        "done": {"N": str(operation.progress.done)},
-        "total": {"N": str(operation.progress.total)},
-        "current": {"S": operation.progress.current},
-        "slices": {"N": str(operation.slices)},
-        "retries": {"N": str(operation.retries)},
-        "notes": {"S": json.dumps(dict(operation.notes), sort_keys=True)},
-        "requested_by": {"S": operation.requested_by},
-        "created_at": {"S": _text(operation.created_at)},
-        "updated_at": {"S": _text(operation.updated_at)},
-    }
-    if operation.wish.skip_export is not None:
-        item["skip_export"] = {"S": operation.wish.skip_export}
-    if operation.finished_at is not None:
-        item["finished_at"] = {"S": _text(operation.finished_at)}
-    if failure is not None:
-        item["failure"] = {"S": json.dumps(failure.to_dict(), sort_keys=True)}
-    return item
-
-
-def _decode(item: Item) -> Operation:
-    try:
-        return Operation(
-            id=item["sk"]["S"],
-            vlab_id=item["vlab_id"]["S"],
-            project_id=item["project_id"]["S"],
-            wish=Wish(
-                Kind(item["kind"]["S"]),
-                item["spec_json"]["S"],
-                item["purge_data"]["BOOL"],
-                item["skip_export"]["S"] if "skip_export" in item else None,
-                # Operations of before there was a grace period don't say: they get one.
-                item["purge_now"]["BOOL"] if "purge_now" in item else False,
-            ),
-            state=State(item["state"]["S"]),
-            phase=item["phase"]["S"],
-            step=item["step"]["S"],
-            progress=Progress(int(item["done"]["N"]), int(item["total"]["N"]), item["current"]["S"]),
-            slices=int(item["slices"]["N"]),
-            retries=int(item["retries"]["N"]),
-            notes=json.loads(item["notes"]["S"]),
-            requested_by=item["requested_by"]["S"],
-            created_at=datetime.fromisoformat(item["created_at"]["S"]),
-            updated_at=datetime.fromisoformat(item["updated_at"]["S"]),
-            finished_at=datetime.fromisoformat(item["finished_at"]["S"]) if "finished_at" in item else None,
-            failure=Failure(**json.loads(item["failure"]["S"])) if "failure" in item else None,
-        )
-    except (KeyError, TypeError, ValueError) as error:
-        raise BackendError(
-            f"The operation {item.get('sk', {}).get('S')} cannot be read ({type(error).__name__}: {error}).",
-            hint="It was written by hand or by a newer version of the engine; look at the item in DynamoDB.",
-        ) from error
-
-
-def _decode_event(item: Item) -> Event:
-    return Event(
-        number=int(item["sk"]["S"]),
-        at=datetime.fromisoformat(item["at"]["S"]),
-        kind=item["kind"]["S"],
-        text=item["text"]["S"],
-        data=json.loads(item["data"]["S"]),
-    )
-
-
-def _standing(item: Item) -> Standing:
-    expires_at = item.get("expires_at", {}).get("S")
-    return Standing(
-        token=int(item.get("token", {}).get("N", "0")),
-        operation_id=item.get("operation_id", {}).get("S"),
-        owner=Owner.from_json(item["owner"]["S"]) if "owner" in item else None,
-        expires_at=datetime.fromisoformat(expires_at) if expires_at else None,
-    )
 
 
 def _lease_of(operation: Operation, standing: Standing) -> Lease:
@@ -583,7 +451,7 @@ def _in_progress(operation: Operation, owner: Owner | None = None) -> OperationI
     by = f" by {owner.name}" if owner else ""
     return OperationInProgress(
         f"{operation.project} is busy: {operation.id} ({operation.wish.kind}) is {operation.state}{by} "
-        f"since {_text(operation.updated_at)}.",
+        f"since {text_of(operation.updated_at)}.",
         hint=f"Wait until it is done (`provisioner operations {operation.project}`), then ask again.",
         details={"operation": operation.to_dict(), "owner": owner.name if owner else None},
     )
@@ -596,11 +464,3 @@ def _lost(lease: Lease) -> LeaseLost:
         hint=f"`provisioner operations {lease.project}` shows who works on it now.",
         details={"operation_id": lease.operation_id, "token": lease.token},
     )
-
-
-def _seconds(moment: datetime) -> int:
-    return int(moment.timestamp())
-
-
-def _text(moment: datetime) -> str:
-    return moment.astimezone(UTC).isoformat()

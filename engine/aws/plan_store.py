@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from botocore.exceptions import ClientError
 
 from engine.aws.failures import aws_errors, error_code
-from engine.aws.operation_store import EXPIRY
+from engine.aws.operation_items import EXPIRY
 from engine.aws.session import Cloud
 from engine.aws.tables import table_errors
 from engine.errors import BackendError, PlanApplied, PlanTampered, UnknownPlan

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 import click
 
 from engine.cli.arguments import pass_invocation, spec_argument, spec_from, yes_option
-from engine.cli.change import approval
 from engine.cli.console import note
 from engine.cli.invocation import Invocation
 from engine.cli.progress import Progress
+from engine.cli.reviews import approval
 
 if TYPE_CHECKING:
     from engine.model.spec import ProjectSpec

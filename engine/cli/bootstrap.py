@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 import click
 
 from engine.cli.arguments import json_option, pass_invocation, yes_option
-from engine.cli.change import show_review
 from engine.cli.console import confirm, note, print_json, print_table
 from engine.cli.invocation import Invocation
 from engine.cli.progress import Progress
+from engine.cli.reviews import show_review
 
 if TYPE_CHECKING:
     from engine.aws.steps import Step

@@ -12,6 +12,8 @@ import click
 
 from engine.errors import EngineError, NotConfirmed
 
+CHANGES_WAITING_EXIT = 2
+
 
 def print_json(value: Any) -> None:
     """One JSON document on stdout."""

@@ -15,12 +15,11 @@ import click
 
 from engine.cli.arguments import pass_invocation
 from engine.cli.bootstrap import print_steps
-from engine.cli.change import show_review
 from engine.cli.console import print_facts, print_table
 from engine.cli.invocation import Invocation
 from engine.cli.progress import Lines
+from engine.cli.reviews import show_review
 from engine.errors import EngineError, NotBootstrapped
-from engine.operations.installation import base_folder
 
 if TYPE_CHECKING:
     from engine.model.spec import ProjectSpec
@@ -65,7 +64,7 @@ def demo(invocation: Invocation) -> None:
     Example:
       provisioner demo
     """
-    folder = base_folder() / invocation.settings.home / "demo"
+    folder = invocation.home / "demo"
     story = Story(time.monotonic())
     with _local_cloud(invocation, folder, story) as engine:
         _tell(engine, story)

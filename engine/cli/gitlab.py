@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
-from engine.cli.arguments import named_values, pass_invocation
+from engine.cli.arguments import pass_invocation
 from engine.cli.console import note, write_text
 from engine.cli.invocation import Invocation
 
-_SUFFIXES = (".yaml", ".yml", ".json")
+if TYPE_CHECKING:
+    from engine.model.spec import ProjectSpec
+
 _existing_folder = click.Path(exists=True, file_okay=False, path_type=Path)
 
 
@@ -52,14 +55,6 @@ def gitlab() -> None:
 @click.option("--tag", "tags", multiple=True, help="Tag of the runners; repeatable.")
 @click.option("--comment/--no-comment", default=True, show_default=True, help="Comment on the merge request.")
 @click.option(
-    "--variable",
-    "variables",
-    multiple=True,
-    metavar="NAME=VALUE",
-    callback=named_values,
-    help="A variable of all its jobs; repeatable.",
-)
-@click.option(
     "--out",
     required=True,
     metavar="FILE",
@@ -80,7 +75,6 @@ def pipeline(
     apply_role: str,
     tags: Sequence[str],
     comment: bool,
-    variables: dict[str, str],
     out: Path,
 ) -> None:
     """Compare the specs of two states of a repository and write the child pipeline for what changed.
@@ -95,11 +89,15 @@ def pipeline(
     from engine.gitlab.changes import compare
     from engine.gitlab.pipeline import Mode, PipelineSettings
     from engine.gitlab.pipeline import pipeline as text_of
+    from engine.operations.spec_folder import one_for_each_project, require_specs, specs_in
 
+    known_tiers = tuple(tier.name for tier in invocation.catalogue)
+    now = require_specs(one_for_each_project(specs_in(after / specs, known_tiers=known_tiers)))
+    # What was broken then has no part in the comparison.
+    then = {one.path: one.spec for one in specs_in(before / specs, known_tiers=None) if one.spec}
     changes = compare(
-        _texts(before, specs),
-        _texts(after, specs),
-        known_tiers=tuple(tier.name for tier in invocation.catalogue),
+        _within(before, then),
+        _within(after, now),
         everything=any(_content(before / name) != _content(after / name) for name in affects_all),
     )
     settings = PipelineSettings(
@@ -109,7 +107,6 @@ def pipeline(
         apply_role=apply_role,
         tags=tuple(tags),
         comment=comment,
-        variables=variables,
     )
     write_text(out, text_of(changes, Mode(mode), settings))
     for title, files in (("changed", changes.changed), ("removed", changes.removed)):
@@ -169,14 +166,8 @@ def _variable(invocation: Invocation, name: str) -> str:
     return value
 
 
-def _texts(repository: Path, specs: str) -> dict[str, str]:
-    """Path relative to the repository → text, of every spec below the folder; empty where it has none."""
-    files = sorted(path for path in (repository / specs).rglob("*") if path.suffix in _SUFFIXES)
-    return {
-        path.relative_to(repository).as_posix(): path.read_text("utf-8", errors="replace")
-        for path in files
-        if path.is_file()
-    }
+def _within(repository: Path, specs: Mapping[Path, ProjectSpec]) -> dict[str, ProjectSpec]:
+    return {path.relative_to(repository).as_posix(): spec for path, spec in specs.items()}
 
 
 def _content(path: Path) -> bytes | None:

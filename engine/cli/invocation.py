@@ -16,6 +16,7 @@ from engine.operations.installation import (
     read_prices,
     read_settings,
     read_text,
+    require_folder,
     why_unread,
 )
 
@@ -49,8 +50,11 @@ class Invocation:
 
     @cached_property
     def home(self) -> Path:
-        """The engine's own folder: local cloud, Terraform download, logs."""
-        return base_folder() / self.settings.home
+        """The engine's own folder: local cloud, Terraform download, logs.
+
+        Raises   InvalidSettings
+        """
+        return require_folder(base_folder() / self.settings.home, "home")
 
     @cached_property
     def catalogue(self) -> tuple[Tier, ...]:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from engine.cli.console import note, print_json, print_table
+from engine.cli.console import CHANGES_WAITING_EXIT, note, print_json, print_table
 from engine.cli.invocation import Invocation
 from engine.cli.progress import Lines
 
@@ -21,8 +21,6 @@ if TYPE_CHECKING:
     from engine.terraform.events import Event
 
     Planned = Outcome[Wanted, PlanLine]
-
-CHANGES_WAITING_EXIT = 2
 
 
 class Notes(Lines):
@@ -67,12 +65,12 @@ def plan_every(invocation: Invocation, folder: Path | None, *, as_json: bool, de
 
 def _wanted(invocation: Invocation, engine: Engine, folder: Path | None) -> list[Wanted]:
     from engine.operations.plan_all import of_files, of_registry
-    from engine.operations.spec_folder import specs_in
+    from engine.operations.spec_folder import one_for_each_project, specs_in
 
     if folder is None:
         return of_registry(engine)
     known_tiers = tuple(tier.name for tier in invocation.catalogue)
-    return of_files(specs_in(folder, known_tiers=known_tiers))
+    return of_files(one_for_each_project(specs_in(folder, known_tiers=known_tiers)))
 
 
 def _show(outcomes: Sequence[Planned], *, as_json: bool, workers: int, seconds: float) -> None:

@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from engine.cli.arguments import json_option, pass_invocation, yes_option
-from engine.cli.change import CHANGES_WAITING_EXIT
-from engine.cli.console import confirm, confirm_by_name, note, print_json, print_table
+from engine.cli.console import CHANGES_WAITING_EXIT, confirm, confirm_by_name, note, print_json, print_table
 from engine.cli.invocation import Invocation
 from engine.cli.progress import Progress
 from engine.errors import RequestError

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from engine.model.settings import Settings
     from engine.model.tiers import Tier
     from engine.service.local_server import LocalServer
-    from engine.terraform.runner import Companion
+    from engine.terraform.programs import Companion
 
 _WORKERS_END_WITHIN_S = 120.0
 _LOOK_EVERY_S = 0.5
@@ -165,7 +165,7 @@ def _working(
     ending: threading.Event,
 ) -> Iterator[None]:
     """So many worker processes; one that dies is replaced. At the end all of them put their work down."""
-    from engine.terraform.runner import start_companion
+    from engine.terraform.programs import start_companion
 
     argv = [sys.executable, "-m", "engine.service.local_worker", *([str(slice_s)] if slice_s else [])]
     workers = [start_companion(argv, env=env) for _ in range(count)]

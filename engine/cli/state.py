@@ -5,10 +5,10 @@ from __future__ import annotations
 import click
 
 from engine.cli.arguments import ids_from, json_option, pass_invocation, project_argument
-from engine.cli.change import show_review
 from engine.cli.console import confirm_by_name, note, print_facts, print_json, print_table
 from engine.cli.invocation import Invocation
 from engine.cli.progress import Progress
+from engine.cli.reviews import show_review
 from engine.operations.reporting import Silent
 
 

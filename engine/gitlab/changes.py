@@ -6,15 +6,14 @@ name changes nothing.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 
-from engine.errors import FieldProblem, InvalidSpec
-from engine.model.spec import ProjectSpec, load_spec
+from engine.model.spec import ProjectSpec
 
 
 @dataclass(frozen=True)
-class SpecFile:
+class ChangedSpec:
     """path   relative to the repository, with forward slashes"""
 
     path: str
@@ -29,25 +28,18 @@ class SpecChanges:
     removed   the specs of projects that have none any more, as they were
     """
 
-    changed: tuple[SpecFile, ...]
-    removed: tuple[SpecFile, ...]
+    changed: tuple[ChangedSpec, ...]
+    removed: tuple[ChangedSpec, ...]
 
 
 def compare(
-    before: Mapping[str, str],
-    after: Mapping[str, str],
-    *,
-    known_tiers: Collection[str] | None = None,
-    everything: bool = False,
+    before: Mapping[str, ProjectSpec], after: Mapping[str, ProjectSpec], *, everything: bool = False
 ) -> SpecChanges:
-    """Compare two states of the repository's specs, each path → text.
+    """Compare two states of the repository's specs, each path → spec; `after` has one for each project.
 
     everything   count every project that has a spec as changed
-    Raises   InvalidSpec   for what is wrong now, all files at once: a broken spec, or two of one project.
-             A spec that was broken before has no part in the comparison.
     """
-    now = _read(after, known_tiers)
-    then = _read_what_can_be(before)
+    then, now = _by_project(before), _by_project(after)
     changed = (
         file
         for project, file in now.items()
@@ -57,38 +49,12 @@ def compare(
     return SpecChanges(tuple(sorted(changed, key=_project)), tuple(sorted(removed, key=_project)))
 
 
-def _project(file: SpecFile) -> str:
+def _by_project(specs: Mapping[str, ProjectSpec]) -> dict[str, ChangedSpec]:
+    found: dict[str, ChangedSpec] = {}
+    for path, spec in sorted(specs.items()):
+        found.setdefault(spec.project, ChangedSpec(path, spec))
+    return found
+
+
+def _project(file: ChangedSpec) -> str:
     return file.spec.project
-
-
-def _read(files: Mapping[str, str], known_tiers: Collection[str] | None) -> dict[str, SpecFile]:
-    found: dict[str, SpecFile] = {}
-    problems: list[FieldProblem] = []
-    for path, text in sorted(files.items()):
-        try:
-            spec = load_spec(text, source=path, known_tiers=known_tiers)
-        except InvalidSpec as error:
-            problems += [
-                FieldProblem(f"{path}: {one.path}", one.problem, one.allowed, one.example)
-                for one in error.problems
-            ]
-            continue
-        first = found.setdefault(spec.project, SpecFile(path, spec))
-        if first.path != path:
-            problems.append(FieldProblem(path, f"is a second spec of {spec.project}, beside {first.path}"))
-    if problems:
-        raise InvalidSpec(
-            f"{len(problems)} problem(s) in the specs:", problems, hint="Mend them; nothing was planned."
-        )
-    return found
-
-
-def _read_what_can_be(files: Mapping[str, str]) -> dict[str, SpecFile]:
-    found: dict[str, SpecFile] = {}
-    for path, text in sorted(files.items()):
-        try:
-            spec = load_spec(text, source=path)
-        except InvalidSpec:
-            continue
-        found.setdefault(spec.project, SpecFile(path, spec))
-    return found

@@ -7,14 +7,13 @@ keywords are those of GitLab's CI/CD YAML reference; tests hold it against GitLa
 from __future__ import annotations
 
 import shlex
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
 import yaml
 
-from engine.gitlab.changes import SpecChanges, SpecFile
+from engine.gitlab.changes import ChangedSpec, SpecChanges
 from engine.model.spec import ProjectSpec
 
 REPORTS_FOLDER = "provisioner-reports"
@@ -59,7 +58,6 @@ class PipelineSettings:
     apply_role: str = ""
     tags: tuple[str, ...] = ()
     comment: bool = True
-    variables: Mapping[str, str] = field(default_factory=dict)
 
 
 def pipeline(changes: SpecChanges, mode: Mode, settings: PipelineSettings) -> str:
@@ -82,8 +80,6 @@ def pipeline(changes: SpecChanges, mode: Mode, settings: PipelineSettings) -> st
     elif mode is Mode.REVIEW and settings.comment:
         jobs["comment"] = _comment(changes)
     head: dict[str, Any] = {"stages": list(_STAGES)}
-    if settings.variables:
-        head["variables"] = dict(settings.variables)
     if default := _default(settings):
         head["default"] = default
     return yaml.safe_dump({**head, **jobs}, sort_keys=False, allow_unicode=True, width=1000)
@@ -134,7 +130,7 @@ def _reports(spec: ProjectSpec) -> dict[str, Any]:
     }
 
 
-def _plan(file: SpecFile, settings: PipelineSettings) -> dict[str, Any]:
+def _plan(file: ChangedSpec, settings: PipelineSettings) -> dict[str, Any]:
     return {
         "stage": "plan",
         "resource_group": _one_at_a_time(file.spec),
@@ -156,7 +152,7 @@ def _plan_release(spec: ProjectSpec, settings: PipelineSettings) -> dict[str, An
     }
 
 
-def _apply(file: SpecFile, settings: PipelineSettings) -> dict[str, Any]:
+def _apply(file: ChangedSpec, settings: PipelineSettings) -> dict[str, Any]:
     spec = file.spec
     digest = f"{reports_of(spec.project)}/{DIGEST_FILE}"
     return {

@@ -31,7 +31,7 @@ KEPT_VARIABLES = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "VIRTUAL_ENV", "PY
 
 
 class Start(Protocol):
-    """Starts a program that outlives us; gives its process id (engine.terraform.runner.start_detached)."""
+    """Starts a program that outlives us; gives its process id (engine.terraform.programs.start_detached)."""
 
     def __call__(self, argv: Sequence[str], *, env: Mapping[str, str], log_path: Path) -> int: ...
 
@@ -144,7 +144,7 @@ def write_to_lustre(endpoint: str, file_system_id: str, path: str, content: byte
 
 
 def _starter() -> Start:
-    from engine.terraform.runner import start_detached
+    from engine.terraform.programs import start_detached
 
     return start_detached
 

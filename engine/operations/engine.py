@@ -20,6 +20,7 @@ from engine.model.prices import PriceTable, load_prices
 from engine.model.settings import Settings
 from engine.model.tiers import Tier, load_catalogue
 from engine.operations.duty import TTL, Duty
+from engine.operations.installation import require_folder
 from engine.operations.place import Place, connect
 from engine.operations.reporting import Reporter
 from engine.operations.runners import Runners
@@ -58,8 +59,9 @@ class Engine(Place):
     def toolchain(self) -> Toolchain:
         """Terraform, looked for when it is first needed: reading commands do without.
 
-        Raises   TerraformMissing
+        Raises   TerraformMissing; InvalidSettings where the home folder is none
         """
+        require_folder(self.home, "home")
         return prepare(self.home, explicit=self.settings.terraform, environ=self.environ)
 
     @property

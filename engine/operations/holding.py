@@ -18,6 +18,7 @@ from pathlib import Path
 from engine.errors import BusyError
 from engine.model.names import Names
 from engine.operations.engine import Engine
+from engine.operations.installation import require_folder
 
 _POLL_S = 0.2
 _mine = threading.local()
@@ -32,13 +33,15 @@ def holding_workspace(engine: Engine, names: Names) -> Iterator[None]:
     """Have the project's workspace folder while the block runs; within such a block of one's own at once.
 
     The kernel gives it back when the process ends, however it ends.
-    Raises   WorkspaceBusy when another run has it for longer than the setting lock_wait_s
+    Raises   WorkspaceBusy when another run has it for longer than the setting lock_wait_s;
+             InvalidSettings where the engine can keep no files
     """
     path = engine.home / "locks" / f"{names.directory}.lock"
     held: set[Path] = vars(_mine).setdefault("held", set())
     if path in held:
         yield
         return
+    require_folder(engine.home, "home")
     path.parent.mkdir(parents=True, exist_ok=True)
     handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
     try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -84,6 +85,26 @@ def read_prices(effective: EffectiveSettings, *, base: Path) -> PriceTable:
             hint="Name an existing YAML file, or leave the setting out.",
         ) from error
     return parse_prices(text, source=str(path)).over(load_prices())
+
+
+def require_folder(folder: Path, setting: str) -> Path:
+    """The folder that a setting names, which need not be there yet, if it can be written to.
+
+    Raises   InvalidSettings
+    """
+    # Below a folder that may not be entered, nothing is there to be seen.
+    there = next(path for path in (folder, *folder.absolute().parents) if os.access(path, os.F_OK))
+    if not there.is_dir():
+        problem = f"{there} is a file, not a folder"
+    elif not os.access(there, os.W_OK | os.X_OK):
+        problem = f"{there} cannot be written to"
+    else:
+        return folder
+    raise InvalidSettings(
+        f"The engine cannot keep its files in {folder}.",
+        [FieldProblem(setting, problem)],
+        hint="Name a folder that may be written to; `provisioner settings` shows who names this one.",
+    )
 
 
 def read_text(path: Path) -> str:

@@ -57,10 +57,6 @@ class Orphan:
     under_way: bool
     cost_usd_per_hour: float | None = None
 
-    @property
-    def deletable(self) -> bool:
-        return self.why is not Why.UNREGISTERED and not self.under_way
-
     def age_s(self, now: datetime) -> float | None:
         made_at = self.thing.made_at
         return (now - made_at).total_seconds() if made_at else None

@@ -23,6 +23,7 @@ from engine.model.tiers import chosen_tier, last_tier
 from engine.operations import adopt, repair, states
 from engine.operations.engine import Engine
 from engine.operations.folders import check_folder, write_workspace
+from engine.operations.installation import require_folder
 from engine.operations.policy import review_context
 from engine.operations.rendering import fingerprint, remember, rendered
 from engine.operations.user_policies import check_plan
@@ -105,14 +106,15 @@ def _check_shared(engine: Engine) -> None:
 
 
 def check_ground(engine: Engine, names: Names, ground: Ground | None = None) -> Engine:
-    """Look before anything is changed: Terraform, the backend, and the shared infrastructure.
+    """Look before anything is changed: folders, Terraform, the backend, and the shared infrastructure.
 
     ground   what a run of many projects has looked at before; None: nothing
     Gives    the engine to go on with: on the release of the project's cluster where one stands, since
              AWS lets no cluster go from one provider to another
     A sleeping accounting function is woken up, which takes a minute or two.
-    Raises   TerraformMissing, SharedGroundMissing, and what `check_backend` raises
+    Raises   InvalidSettings, TerraformMissing, SharedGroundMissing, and what `check_backend` raises
     """
+    require_folder(engine.workspaces, "workspaces_dir")
     _ = engine.toolchain
     ground = ground or Ground()
     ground.check_backend(engine)

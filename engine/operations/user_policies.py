@@ -19,7 +19,7 @@ from engine.operations.engine import Engine
 from engine.operations.files import write_private
 from engine.review.context import PolicyResult
 from engine.review.policy_tools import read_checkov, read_conftest
-from engine.terraform.runner import run_briefly
+from engine.terraform.programs import run_briefly
 
 _TIMEOUT_S = 300.0
 _REGO = ("*.rego",)

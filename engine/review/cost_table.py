@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from decimal import Decimal
 
-from engine.review.cost import CURRENCY, Amount, Cost, Line, Total, money, monthly
+from engine.review.amounts import CURRENCY, Amount, Cost, Line, Total, money, monthly
 
 NOT_KNOWN = "not known"
 _ABSENT = "–"

@@ -8,7 +8,7 @@ from enum import Enum
 from typing import Any
 
 from engine.model.prices import HOURS_PER_MONTH
-from engine.review.cost import CURRENCY, Amount, Cost, Total, monthly
+from engine.review.amounts import CURRENCY, Amount, Cost, Total, monthly
 from engine.review.cost_table import headline_of_cost
 from engine.review.model import Review
 from engine.review.outline import headline

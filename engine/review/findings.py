@@ -14,9 +14,9 @@ from engine.errors import ClusterUpdateRefused, DataAtRisk, RuleBroken
 from engine.model import tags
 from engine.model.cluster_updates import Need
 from engine.model.rules import RULE_BROKEN, load_rules
+from engine.review.amounts import Cost
 from engine.review.changes import before_and_after, value_at
 from engine.review.context import Context
-from engine.review.cost import Cost
 from engine.review.knowledge import Knowledge
 from engine.review.model import Action, Change, ClusterUpdate, Finding, Review, Risk
 from engine.review.notation import shown_value

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 
-from engine.review.cost import Cost
+from engine.review.amounts import Cost
 from engine.review.cost_table import by_use, cost_rows, headline_of_cost, missing, remarks_of_cost
 from engine.review.model import Action, AttributeChange, Change, Finding, OutputChange, Review, Risk
 from engine.review.notation import printable, shown_value, sign, transition

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from engine.model.cluster_updates import Need
 
 if TYPE_CHECKING:
-    from engine.review.cost import Cost
+    from engine.review.amounts import Cost
     from engine.review.shape import ClusterShape
 
 SENSITIVE = "(sensitive)"

@@ -8,10 +8,11 @@ from dataclasses import replace
 from typing import Any
 
 from engine.errors import TerraformError
+from engine.review.amounts import Cost
 from engine.review.changes import before_and_after, read_change
 from engine.review.cluster import cluster_updates
 from engine.review.context import Context
-from engine.review.cost import Cost, cluster_shapes, cost_of
+from engine.review.cost import cluster_shapes, cost_of
 from engine.review.dependencies import dependencies
 from engine.review.findings import findings_of
 from engine.review.knowledge import Knowledge, load_knowledge

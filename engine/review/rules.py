@@ -14,9 +14,10 @@ from decimal import Decimal
 from typing import Any
 
 from engine.model.rules import load_rules
+from engine.review.amounts import Cost, money
 from engine.review.changes import before_and_after, value_at
 from engine.review.context import Context, PolicyResult
-from engine.review.cost import Cost, cluster_shapes, money
+from engine.review.cost import cluster_shapes
 from engine.review.model import Action, Change, Finding, Risk
 from engine.review.shape import ClusterShape
 from engine.review.values import parsed_json

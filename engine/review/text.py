@@ -6,7 +6,7 @@ import textwrap
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import groupby
 
-from engine.review.cost import Cost
+from engine.review.amounts import Cost
 from engine.review.cost_table import by_use, cost_rows, headline_of_cost, missing, remarks_of_cost
 from engine.review.model import Action, AttributeChange, Change, Finding, OutputChange, Review, Risk
 from engine.review.notation import printable, shown_value, sign, transition

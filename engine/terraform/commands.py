@@ -19,7 +19,7 @@ class Commands(Terraform):
 
     `cmd` gives the argument list instead of starting it. The library would start Terraform in our own
     session (where a Ctrl-C at the terminal reaches it twice), with all or nothing of our environment,
-    and show nothing before the end; so the processes are started in runner.py.
+    and show nothing before the end; so the processes are started in programs.py.
     """
 
     def __init__(self, binary: Path) -> None:

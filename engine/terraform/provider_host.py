@@ -16,7 +16,7 @@ It serves one run of one workspace. A provider process knows one configuration, 
 two runs that share it make each other's tags (measured). Its sockets lie in a folder that only its user may
 enter.
 
-Started by runner.py, with its order as the first line of that pipe: `program` (the provider), `types` (of
+Started by programs.py, with its order as the first line of that pipe: `program` (the provider), `types` (of
 resources, to describe) and `schema_file` (where their description is kept). It answers one line of JSON:
 `attach` (what Terraform has to know) or `error`.
 """

@@ -1,4 +1,4 @@
-"""Runs Terraform. The only file of the engine that starts processes.
+"""Runs Terraform, which programs.py starts.
 
 What stops a run, and what does not:
 
@@ -7,11 +7,8 @@ What stops a run, and what does not:
   waits for it, and raises TerraformInterrupted. Every further Ctrl-C only says what is being waited for;
   SIGTERM and SIGHUP count as Ctrl-C. There is no count of them at which Terraform is killed: that loses
   the state of everything made since it was last saved. Whoever wants that anyway is told the process id.
-- If the engine itself is killed, Linux sends that SIGINT in its place (PR_SET_PDEATHSIG), so Terraform
-  still saves its state and releases its lock. The setting is made by a small Python program that then
-  becomes Terraform: code run between fork and exec in a process with threads may deadlock. Linux sends
-  it when the *thread* that started Terraform ends, which here waits for Terraform. Elsewhere than on
-  Linux, Terraform finishes the whole command alone.
+- If the engine itself is killed, Linux sends that SIGINT in its place (`start_stoppable`), so Terraform still
+  saves its state and releases its lock.
 - Terraform writes to files without a name, not to pipes. With nobody left to read a pipe, the next line
   it prints would kill it by SIGPIPE, state unsaved and lock held (measured with Terraform 1.11.4).
 - A provider that is kept for several commands (provider.py) is no child of Terraform's. It has a session of
@@ -25,13 +22,11 @@ import json
 import os
 import re
 import signal
-import subprocess
-import sys
 import tempfile
 import threading
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -53,6 +48,7 @@ from engine.terraform.initialised import Place, forget_init, is_initialised, one
 from engine.terraform.listener import Listener
 from engine.terraform.output import CommandLog, Tail
 from engine.terraform.processes import RUN_VARIABLE
+from engine.terraform.programs import Process, start_helper, start_stoppable
 from engine.terraform.provider import PrivateProvider, Reuse
 from engine.terraform.redaction import Redactor
 
@@ -67,19 +63,6 @@ _STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _NO_STATE = "No state file was found!"
 # The commands that lock the state.
 _LOCKING = ("plan", "apply", "untaint", "state push", "state rm")
-# Takes the engine's process id and a command line. SIGINT gets its plain meaning first, so that one
-# that comes early ends the program instead of raising inside it. Should the engine be gone before the
-# wish is known to the kernel, nothing is started.
-_LAUNCHER = """
-import ctypes, os, signal, sys
-signal.signal(signal.SIGINT, signal.SIG_DFL)
-ctypes.CDLL(None).prctl(1, signal.SIGINT)
-if os.getppid() == int(sys.argv[1]):
-    try:
-        os.execv(sys.argv[2], sys.argv[2:])
-    except OSError as error:
-        sys.exit(f"{sys.argv[2]} cannot be started: {error.strerror}")
-"""
 
 
 class StateLock(Protocol):
@@ -98,121 +81,11 @@ class PlanResult:
 
 
 @dataclass(frozen=True)
-class Finished:
-    """A process that has ended: its exit code (negative: killed by that signal) and its output."""
-
-    exit_code: int
-    stdout: str
-    stderr: str
-
-
-@dataclass(frozen=True)
 class _Ended:
     exit_code: int
     succeeded: bool
     stdout: str
     diagnostics: tuple[Diagnostic, ...]
-
-
-def start_detached(argv: Sequence[str], *, env: Mapping[str, str], log_path: Path) -> int:
-    """Start a program that outlives us, in a session of its own; gives its process id.
-
-    env        the whole environment, nothing is inherited
-    log_path   stdout and stderr are appended here; made (0600) with its folder if absent
-    Raises     OSError when the program cannot be started
-    """
-    log_path.parent.mkdir(parents=True, exist_ok=True)
-    log = os.open(log_path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
-    try:
-        process = subprocess.Popen(
-            list(argv),
-            env=dict(env),
-            stdin=subprocess.DEVNULL,
-            stdout=log,
-            stderr=log,
-            start_new_session=True,
-        )
-    finally:
-        os.close(log)
-    # Should it end before we do, it must not stay behind as a zombie, which looks alive to os.kill(pid, 0).
-    threading.Thread(target=process.wait, daemon=True, name=f"reaper-{process.pid}").start()
-    return process.pid
-
-
-class Companion:
-    """A program that runs beside us, in our process group, and is to end with us."""
-
-    def __init__(self, process: subprocess.Popen[bytes]) -> None:
-        self._process = process
-
-    @property
-    def pid(self) -> int:
-        return self._process.pid
-
-    def ended(self) -> int | None:
-        """Its exit code; None while it runs."""
-        return self._process.poll()
-
-    def ask_to_end(self) -> None:
-        """Send SIGTERM; returns at once."""
-        with suppress(ProcessLookupError):
-            self._process.terminate()
-
-    def wait(self, timeout_s: float) -> int | None:
-        """Its exit code, or None when it still runs after timeout_s."""
-        try:
-            return self._process.wait(timeout_s)
-        except subprocess.TimeoutExpired:
-            return None
-
-
-def start_companion(argv: Sequence[str], *, env: Mapping[str, str]) -> Companion:
-    """Start a program that shares our process group, standard output and error.
-
-    env      the whole environment, nothing is inherited
-    Raises   OSError when it cannot be started
-    """
-    return Companion(subprocess.Popen(list(argv), env=dict(env), stdin=subprocess.DEVNULL))
-
-
-def start_helper(argv: Sequence[str], env: Mapping[str, str], stdin: int) -> subprocess.Popen[bytes]:
-    """Start a program that answers on its stdout and ends when its stdin does, in a session of its own.
-
-    Raises     OSError when the program cannot be started
-    """
-    process = subprocess.Popen(
-        list(argv),
-        env=dict(env),
-        stdin=stdin,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        start_new_session=True,
-        umask=0o077,
-    )
-    threading.Thread(target=process.wait, daemon=True, name=f"reaper-{process.pid}").start()
-    return process
-
-
-def run_briefly(argv: Sequence[str], *, env: Mapping[str, str], timeout_s: float) -> Finished:
-    """Run a program that only answers a question, and give its answer.
-
-    Raises   OSError when it cannot be started, TimeoutError when it takes longer than timeout_s
-    """
-    try:
-        done = subprocess.run(
-            list(argv),
-            env=dict(env),
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            timeout=timeout_s,
-            check=False,
-            start_new_session=True,
-        )
-    except subprocess.TimeoutExpired as error:
-        raise TimeoutError(f"{argv[0]} gave no answer within {timeout_s:g} s") from error
-    return Finished(
-        done.returncode, done.stdout.decode("utf-8", "replace"), done.stderr.decode("utf-8", "replace")
-    )
 
 
 class Runner:
@@ -263,7 +136,7 @@ class Runner:
         self._init_lock = init_lock
         self._commands = Commands(binary)
         self._provider = PrivateProvider(workdir, self._env, reuse, start_helper)
-        self._process: subprocess.Popen[bytes] | None = None
+        self._process: Process | None = None
         # Lists, since append and pop are atomic and take no lock that a signal handler could find taken.
         self._stops: list[None] = []
         self._unsent: list[None] = []
@@ -399,10 +272,6 @@ class Runner:
         newer."""
         self._run("state push", self._commands.cmd("state push", str(path.absolute())), document=True)
 
-    def force_unlock(self, lock_id: str) -> None:
-        """Take the state's lock away from its holder. Only for a lock whose holder is surely dead."""
-        self._run("force-unlock", self._commands.cmd("force-unlock -force", lock_id))
-
     def forget(self, address: str) -> None:
         """Take a resource out of the state; what exists of it stays as it is."""
         self._run("state rm", self._commands.cmd("state rm", address), document=True)
@@ -526,23 +395,14 @@ class Runner:
             self._process = None
         return int(process.returncode)
 
-    def _start(
-        self, argv: Sequence[str], env: Mapping[str, str], out: IO[bytes], err: IO[bytes]
-    ) -> subprocess.Popen[bytes]:
-        launched = list(argv)
-        if sys.platform == "linux" and sys.executable:
-            launched = [sys.executable, "-I", "-S", "-c", _LAUNCHER, str(os.getpid()), *argv]
-        return subprocess.Popen(
-            launched,
-            cwd=self.workdir,
+    def _start(self, argv: Sequence[str], env: Mapping[str, str], out: IO[bytes], err: IO[bytes]) -> Process:
+        return start_stoppable(
+            argv,
             env=env,
-            pass_fds=self._provider.descriptors() if "TF_REATTACH_PROVIDERS" in env else (),
-            stdin=subprocess.DEVNULL,
-            stdout=out,
-            stderr=err,
-            start_new_session=True,
-            # Plans, crash files and errored.tfstate hold what the state holds.
-            umask=0o077,
+            folder=self.workdir,
+            out=out,
+            err=err,
+            descriptors=self._provider.descriptors() if "TF_REATTACH_PROVIDERS" in env else (),
         )
 
     @contextmanager

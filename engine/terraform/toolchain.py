@@ -16,7 +16,7 @@ from engine.errors import TerraformMissing
 from engine.terraform import release
 from engine.terraform.cli_config import plugin_cache, provider_source
 from engine.terraform.mirror import ADD_ON_ROOTS, REGISTRIES, WANTED, holds_provider
-from engine.terraform.runner import run_briefly
+from engine.terraform.programs import run_briefly
 
 _VERSION = re.compile(r"(\d+)\.(\d+)\.(\d+)(-\S+)?")
 _AT_LEAST = (1, 11)

@@ -8,14 +8,11 @@ Source   AWS ParallelCluster 3.16.1: ClusterSchema, and the validators that need
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cache
 from typing import Any
 
 import yaml
-from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from engine.model import tags
 from engine.model.names import Names
@@ -24,8 +21,8 @@ from engine.model.settings import Settings
 from engine.model.spec import ProjectSpec
 from engine.model.tables import read_table
 from engine.model.tiers import Tier
-from engine.workspace.literals import terraform_literal
 from engine.workspace.slurm_settings import slurm_settings
+from engine.workspace.text_templates import template
 
 SCALEDOWN_IDLE_MIN = 10
 DATABASE_PORT = 3306
@@ -67,21 +64,17 @@ def render_cluster_config(
 
     tier     as in the catalogue; the spec's `compute.max_nodes` is applied here
     """
-    return (
-        _environment()
-        .get_template("cluster-config.yaml.j2")
-        .render(
-            spec=spec,
-            names=names,
-            settings=settings,
-            tier=tier.resized(spec.compute.max_nodes),
-            references=references,
-            head_node_type=head_node_type(spec, settings),
-            database_port=DATABASE_PORT,
-            scaledown_idle_min=_scaledown_idle_min(spec, tier),
-            slurm_settings=slurm_settings(spec, names, settings),
-            project_tags=_project_tags(spec),
-        )
+    return template("cluster-config.yaml.j2").render(
+        spec=spec,
+        names=names,
+        settings=settings,
+        tier=tier.resized(spec.compute.max_nodes),
+        references=references,
+        head_node_type=head_node_type(spec, settings),
+        database_port=DATABASE_PORT,
+        scaledown_idle_min=_scaledown_idle_min(spec, tier),
+        slurm_settings=slurm_settings(spec, names, settings),
+        project_tags=_project_tags(spec),
     )
 
 
@@ -107,25 +100,3 @@ def _project_tags(spec: ProjectSpec) -> Mapping[str, str]:
         tags.OWNER: spec.owner_or_default,
         tags.MANAGED_BY: tags.ENGINE,
     }
-
-
-@cache
-def _environment() -> Environment:
-    """Kept, with the compiled template: compiling takes ten times as long as rendering."""
-    environment = Environment(
-        loader=PackageLoader("engine.workspace"),
-        undefined=StrictUndefined,
-        autoescape=False,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-    )
-    environment.filters["literal"] = lambda text: _quoted(terraform_literal(text))
-    environment.filters["reference"] = _quoted
-    return environment
-
-
-def _quoted(text: str) -> str:
-    """A YAML double-quoted scalar on one line: JSON's, but right beyond JSON's characters too."""
-    quoted: str = yaml.dump(text, default_style='"', allow_unicode=True, width=sys.maxsize)
-    return quoted.rstrip("\n")

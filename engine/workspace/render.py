@@ -10,8 +10,6 @@ import json
 from importlib.resources import files
 from typing import Any
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
-
 from engine.model.names import Names
 from engine.model.node_checks import check_nodes
 from engine.model.settings import Settings
@@ -20,6 +18,7 @@ from engine.model.tiers import Tier
 from engine.workspace import cluster_config
 from engine.workspace.imports import IMPORTS_FILE
 from engine.workspace.stack import Presence, references, synthesize
+from engine.workspace.text_templates import template
 
 ROOT_FILE = "main.tf.json"
 VARIABLES_FILE = "terraform.tfvars.json"
@@ -89,15 +88,7 @@ def module_names(spec: ProjectSpec, presence: Presence) -> tuple[str, ...]:
 
 
 def _readme(spec: ProjectSpec, names: Names, settings: Settings, presence: Presence) -> str:
-    environment = Environment(
-        loader=PackageLoader("engine.workspace"),
-        undefined=StrictUndefined,
-        autoescape=False,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-    )
-    return environment.get_template("README.md.j2").render(
+    return template("README.md.j2").render(
         spec=spec, names=names, settings=settings, removed=presence is Presence.REMOVED
     )
 

@@ -14,7 +14,8 @@ from typing import Any
 
 from moto.dynamodb.models import dynamodb_backends
 
-from engine.aws import addresses, operation_store, registry
+from engine.aws import addresses, registry
+from engine.aws.operation_items import encode_operation, lease_key
 from engine.aws.queue import Queue
 from engine.aws.registry import Phase, ProjectRecord
 from engine.aws.session import Cloud
@@ -171,10 +172,10 @@ def _items(settings: Settings, number: int, *, lost: bool) -> Iterator[Mapping[s
             "token": {"N": "1"},
             "claimed_at": {"S": NOON.isoformat()},
         }
-    lease = {**operation_store._lease_key(record.project), "token": {"N": "1"}}
+    lease = {**lease_key(record.project), "token": {"N": "1"}}
     if lost:
         operation = _operation(record)
-        yield {**operation_store._encode(operation), "token": {"N": "0"}}
+        yield {**encode_operation(operation), "token": {"N": "0"}}
         yield {**lease, "operation_id": {"S": operation.id}}
     else:
         yield lease

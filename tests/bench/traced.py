@@ -82,7 +82,8 @@ _STARTED = _started()
 def main(out: str, arguments: list[str]) -> int:
     trace = Trace()
     with trace.part("start", "Python and imports"):
-        import engine.cli.change  # noqa: F401
+        import engine.cli.apply
+        import engine.cli.plan  # noqa: F401
         from engine.cli.main import run
         from engine.operations import access, adopt, planning, policy, provision, records, states, token_keys
         from engine.terraform.provider import PrivateProvider

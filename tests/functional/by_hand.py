@@ -12,8 +12,8 @@ from pathlib import Path
 from engine.cli.invocation import base_folder
 from engine.local.server import LocalCloud
 from engine.terraform.environment import terraform_environment
+from engine.terraform.programs import start_helper
 from engine.terraform.provider import PrivateProvider, Reuse
-from engine.terraform.runner import start_helper
 from engine.terraform.toolchain import Toolchain, prepare
 
 # Commands that talk to the provider.

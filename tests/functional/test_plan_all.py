@@ -70,14 +70,14 @@ def rendered(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 @pytest.fixture
 def specs(tmp_path: Path) -> Path:
-    """A folder with two projects of two labs, a spec that is none, and something else."""
+    """A folder with two projects of two labs, a spec that is none, and a hidden file."""
     folder = tmp_path / "specs"
     folder.mkdir()
     for lab in ("lab-1", "lab-2"):
         spec = {"vlab_id": lab, "project_id": "proj-1", **SMALL}
         (folder / f"{lab}.yaml").write_text(json.dumps(spec))
     (folder / "wrong.yaml").write_text("vlab_id: lab-3\n")
-    (folder / "tiers.yaml").write_text("tiers: []\n")
+    (folder / ".lint.yaml").write_text("rules: {}\n")
     return folder
 
 

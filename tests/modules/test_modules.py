@@ -12,8 +12,8 @@ import pytest
 
 from engine.cli.invocation import base_folder
 from engine.terraform.environment import terraform_environment
+from engine.terraform.programs import start_helper
 from engine.terraform.provider import PrivateProvider, Reuse
-from engine.terraform.runner import start_helper
 from engine.terraform.toolchain import Toolchain, prepare
 
 MODULES = Path(__file__).parents[2] / "modules"

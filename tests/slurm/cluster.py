@@ -213,19 +213,6 @@ class SlurmCluster:
 
         return await_value(reached, f"job {job} in {wanted}", self.logs)
 
-    def start_rest_api(self) -> str:
-        """Start slurmrestd on loopback; gives its address."""
-        self._write_unit(
-            "slurmrestd",
-            f"/usr/sbin/slurmrestd -a rest_auth/jwt {HOST}:{self.ports.slurmrestd}",
-            User="slurmrestd",
-            Group="slurmrestd",
-            Environment=f'"SLURM_CONF={SLURM_CONF}" "SLURM_JWT=daemon"',
-        )
-        self.systemctl("start", "slurmrestd")
-        self._await("slurmrestd")
-        return f"http://{HOST}:{self.ports.slurmrestd}"
-
     def logs(self) -> str:
         """The ends of every daemon's log."""
         files = sorted(self.path("/var/log/units").glob("*.log"))
@@ -411,7 +398,6 @@ StorageParameters=SSL_CA={self._ca_file()}
             "slurmdbd": lambda: _listens(self.ports.slurmdbd),
             "slurmctld": lambda: "UP" in self.run("scontrol", "ping", check=False).stdout,
             "slurmd": lambda: "idle" in self.run("sinfo", "-hNo", "%T", check=False).stdout,
-            "slurmrestd": lambda: _listens(self.ports.slurmrestd),
         }
 
         def up() -> bool:

@@ -74,8 +74,8 @@ def test_outside_things_have_one_address(path: Path) -> None:
     top = {name.split(".")[0] for name in imports(path)}
     if place.parts[0] not in ("aws", "local"):
         assert not top & {"boto3", "botocore"}, "boto3 lives in engine/aws"
-    if place.as_posix() != "terraform/runner.py":
-        assert not top & {"subprocess", "multiprocessing"}, "processes start in terraform/runner.py"
+    if place.as_posix() != "terraform/programs.py":
+        assert not top & {"subprocess", "multiprocessing"}, "processes start in terraform/programs.py"
     if place.as_posix() != "terraform/provider_host.py":
         assert "grpc" not in top, "the provider is spoken to in terraform/provider_host.py"
     if place.as_posix() != "accounting/database.py":

@@ -29,7 +29,8 @@ from engine.terraform.events import (
 )
 from engine.terraform.failures import PlanIsStale
 from engine.terraform.output import CommandLog
-from engine.terraform.runner import PlanResult, start_detached
+from engine.terraform.programs import start_detached
+from engine.terraform.runner import PlanResult
 
 if TYPE_CHECKING:
     from tests.functional.terraform.conftest import Workplace

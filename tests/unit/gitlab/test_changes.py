@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from engine.errors import InvalidSpec
-from engine.gitlab.changes import SpecChanges, compare
+from engine.gitlab.changes import SpecChanges
+from tests.unit.gitlab.states import compare
 
 A = "vlab_id: lab-1\nproject_id: a\n"
 B = "vlab_id: lab-1\nproject_id: b\n"
@@ -56,22 +56,3 @@ def test_another_project_in_the_same_file_is_one_new_and_one_removed() -> None:
 def test_everything_counts_all_that_have_a_spec() -> None:
     changes = compare({"a.yaml": A, "b.yaml": B}, {"b.yaml": B}, everything=True)
     assert projects(changes) == (["lab-1/b"], ["lab-1/a"])
-
-
-def test_all_that_is_wrong_is_said_at_once() -> None:
-    with pytest.raises(InvalidSpec) as refused:
-        compare({}, {"a.yaml": A, "again.yaml": A, "bad.yaml": "vlab_id: lab-1\n", "c.yaml": "tier: [\n"})
-    said = str(refused.value)
-    assert "again.yaml: is a second spec of lab-1/a, beside a.yaml" in said
-    assert "bad.yaml: project_id" in said
-    assert "c.yaml" in said
-
-
-def test_a_tier_that_the_installation_lacks_is_wrong() -> None:
-    with pytest.raises(InvalidSpec, match=r"a\.yaml: tier"):
-        compare({}, {"a.yaml": A + "tier: huge\n"}, known_tiers=("debug",))
-
-
-def test_what_was_broken_before_is_mended_now() -> None:
-    changes = compare({"a.yaml": "vlab_id: [\n", "old.yaml": B}, {"a.yaml": A, "old.yaml": B})
-    assert projects(changes) == (["lab-1/a"], [])

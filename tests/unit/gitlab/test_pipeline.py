@@ -11,8 +11,8 @@ import pytest
 import yaml
 from jsonschema import Draft7Validator
 
-from engine.gitlab.changes import compare
 from engine.gitlab.pipeline import Mode, PipelineSettings, pipeline
+from tests.unit.gitlab.states import compare
 
 ROOT = Path(__file__).parents[3]
 A = "vlab_id: lab-1\nproject_id: a\n"
@@ -24,7 +24,6 @@ IN_AWS = PipelineSettings(
     plan_role="arn:aws:iam::210987654321:role/plan",
     apply_role="arn:aws:iam::210987654321:role/apply",
     tags=("aws",),
-    variables={"PROVISIONER_SETTINGS": "provisioner.yaml"},
 )
 
 
@@ -41,7 +40,7 @@ def parsed(mode: Mode, settings: PipelineSettings = IN_AWS) -> dict[str, Any]:
 
 
 def jobs(document: dict[str, Any]) -> list[str]:
-    return [name for name in document if name not in ("stages", "default", "variables")]
+    return [name for name in document if name not in ("stages", "default")]
 
 
 @pytest.mark.parametrize("mode", list(Mode))

@@ -3,29 +3,12 @@
 from __future__ import annotations
 
 import time
-from datetime import UTC, datetime
-from pathlib import Path
 
 import pytest
 
-from engine.aws.session import Cloud
 from engine.errors import OutOfTime
-from engine.model.settings import Settings
 from engine.operations.engine import Engine
 from engine.operations.reporting import Silent
-
-
-@pytest.fixture
-def engine(tmp_path: Path) -> Engine:
-    return Engine(
-        settings=Settings(),
-        cloud=Cloud(region="us-east-1", endpoint_url="http://127.0.0.1:9", local=True),
-        now=lambda: datetime.now(UTC),
-        environ={},
-        home=tmp_path,
-        workspaces=tmp_path,
-        reporter=Silent(),
-    )
 
 
 def test_a_command_without_a_limit_goes_on(engine: Engine) -> None:

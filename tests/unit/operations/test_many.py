@@ -7,34 +7,17 @@ import signal
 import threading
 import time
 from collections.abc import Callable
-from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.aws.session import Cloud
 from engine.errors import StateLocked, TerraformInterrupted
 from engine.model.settings import Settings
 from engine.operations.engine import Engine
 from engine.operations.many import WORKER_MEMORY, Outcome, carry_out_all, in_turn, pool_size
 from engine.operations.reporting import Silent
-
-
-@pytest.fixture
-def engine(tmp_path: Path) -> Engine:
-    """One that reaches nobody: what is done with it here needs no AWS and no Terraform."""
-    return Engine(
-        settings=Settings(),
-        cloud=Cloud(region="us-east-1", endpoint_url="http://127.0.0.1:9", local=True),
-        now=lambda: datetime.now(UTC),
-        environ={},
-        home=tmp_path,
-        workspaces=tmp_path,
-        reporter=Silent(),
-    )
 
 
 class Terraform:

@@ -9,7 +9,7 @@ import pytest
 
 from engine.model.prices import PriceTable, load_prices, parse_prices
 from engine.review import Context, Review, build_review
-from engine.review.cost import Amount, Cost, Line, money
+from engine.review.amounts import Amount, Cost, Line, money
 from engine.review.cost_table import amount_text, missing, total_text
 from engine.review.document import review_json
 from tests.unit.review import collection

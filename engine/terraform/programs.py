@@ -1,0 +1,175 @@
+"""Starts programs. The only file of the engine that does."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, TypeAlias
+
+Process: TypeAlias = subprocess.Popen[bytes]
+
+# Takes the engine's process id and a command line. SIGINT gets its plain meaning first, so that one
+# that comes early ends the program instead of raising inside it. Should the engine be gone before the
+# wish is known to the kernel, nothing is started.
+_LAUNCHER = """
+import ctypes, os, signal, sys
+signal.signal(signal.SIGINT, signal.SIG_DFL)
+ctypes.CDLL(None).prctl(1, signal.SIGINT)
+if os.getppid() == int(sys.argv[1]):
+    try:
+        os.execv(sys.argv[2], sys.argv[2:])
+    except OSError as error:
+        sys.exit(f"{sys.argv[2]} cannot be started: {error.strerror}")
+"""
+
+
+@dataclass(frozen=True)
+class Finished:
+    """A process that has ended: its exit code (negative: killed by that signal) and its output."""
+
+    exit_code: int
+    stdout: str
+    stderr: str
+
+
+def start_stoppable(
+    argv: Sequence[str],
+    *,
+    env: Mapping[str, str],
+    folder: Path,
+    out: IO[bytes],
+    err: IO[bytes],
+    descriptors: Sequence[int] = (),
+) -> Process:
+    """Start a program that a Ctrl-C at the terminal does not reach, and that gets a SIGINT if we are killed.
+
+    That is so on Linux (PR_SET_PDEATHSIG); elsewhere it goes on alone. The setting is made by a small Python
+    program that then becomes the wanted one: code run between fork and exec in a process with threads may
+    deadlock. Linux sends the signal when the *thread* that started it ends, which therefore must wait for it.
+
+    env           the whole environment, nothing is inherited
+    descriptors   open files that it gets under their numbers
+    Raises        OSError when it cannot be started
+    """
+    launched = list(argv)
+    if sys.platform == "linux" and sys.executable:
+        launched = [sys.executable, "-I", "-S", "-c", _LAUNCHER, str(os.getpid()), *argv]
+    return subprocess.Popen(
+        launched,
+        cwd=folder,
+        env=env,
+        pass_fds=descriptors,
+        stdin=subprocess.DEVNULL,
+        stdout=out,
+        stderr=err,
+        start_new_session=True,
+        # Plans, crash files and errored.tfstate hold what the state holds.
+        umask=0o077,
+    )
+
+
+def start_detached(argv: Sequence[str], *, env: Mapping[str, str], log_path: Path) -> int:
+    """Start a program that outlives us, in a session of its own; gives its process id.
+
+    env        the whole environment, nothing is inherited
+    log_path   stdout and stderr are appended here; made (0600) with its folder if absent
+    Raises     OSError when the program cannot be started
+    """
+    log_path.parent.mkdir(parents=True, exist_ok=True)
+    log = os.open(log_path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+    try:
+        process = subprocess.Popen(
+            list(argv),
+            env=dict(env),
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
+        )
+    finally:
+        os.close(log)
+    # Should it end before we do, it must not stay behind as a zombie, which looks alive to os.kill(pid, 0).
+    threading.Thread(target=process.wait, daemon=True, name=f"reaper-{process.pid}").start()
+    return process.pid
+
+
+class Companion:
+    """A program that runs beside us, in our process group, and is to end with us."""
+
+    def __init__(self, process: Process) -> None:
+        self._process = process
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
+    def ended(self) -> int | None:
+        """Its exit code; None while it runs."""
+        return self._process.poll()
+
+    def ask_to_end(self) -> None:
+        """Send SIGTERM; returns at once."""
+        with suppress(ProcessLookupError):
+            self._process.terminate()
+
+    def wait(self, timeout_s: float) -> int | None:
+        """Its exit code, or None when it still runs after timeout_s."""
+        try:
+            return self._process.wait(timeout_s)
+        except subprocess.TimeoutExpired:
+            return None
+
+
+def start_companion(argv: Sequence[str], *, env: Mapping[str, str]) -> Companion:
+    """Start a program that shares our process group, standard output and error.
+
+    env      the whole environment, nothing is inherited
+    Raises   OSError when it cannot be started
+    """
+    return Companion(subprocess.Popen(list(argv), env=dict(env), stdin=subprocess.DEVNULL))
+
+
+def start_helper(argv: Sequence[str], env: Mapping[str, str], stdin: int) -> Process:
+    """Start a program that answers on its stdout and ends when its stdin does, in a session of its own.
+
+    Raises     OSError when the program cannot be started
+    """
+    process = subprocess.Popen(
+        list(argv),
+        env=dict(env),
+        stdin=stdin,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+        umask=0o077,
+    )
+    threading.Thread(target=process.wait, daemon=True, name=f"reaper-{process.pid}").start()
+    return process
+
+
+def run_briefly(argv: Sequence[str], *, env: Mapping[str, str], timeout_s: float) -> Finished:
+    """Run a program that only answers a question, and give its answer.
+
+    Raises   OSError when it cannot be started, TimeoutError when it takes longer than timeout_s
+    """
+    try:
+        done = subprocess.run(
+            list(argv),
+            env=dict(env),
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            timeout=timeout_s,
+            check=False,
+            start_new_session=True,
+        )
+    except subprocess.TimeoutExpired as error:
+        raise TimeoutError(f"{argv[0]} gave no answer within {timeout_s:g} s") from error
+    return Finished(
+        done.returncode, done.stdout.decode("utf-8", "replace"), done.stderr.decode("utf-8", "replace")
+    )

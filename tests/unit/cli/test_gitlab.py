@@ -1,0 +1,63 @@
+"""The child pipeline from two folders, as a job calls for it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import yaml
+
+from engine.cli.main import run
+
+A = "vlab_id: lab-1\nproject_id: a\n"
+B = "vlab_id: lab-1\nproject_id: b\n"
+
+
+def write(repository: Path, **texts: str) -> None:
+    folder = repository / "workspaces" / "projects"
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, text in texts.items():
+        (folder / name.replace("_dot_", ".")).write_text(text)
+
+
+def pipeline(place: Path, mode: str = "deploy") -> tuple[int, list[str]]:
+    """The exit code, and the names of the jobs."""
+    out = place / "child.yml"
+    folders = ("--before", str(place / "before"), "--after", str(place / "after"))
+    code = run(["gitlab", "pipeline", *folders, "--mode", mode, "--out", str(out)])
+    jobs = yaml.safe_load(out.read_text()) if out.exists() else {}
+    return code, [name for name in jobs if name != "stages"]
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Path:
+    write(tmp_path / "before", a_dot_yaml=A, b_dot_json='{"vlab_id": "lab-1", "project_id": "b"}')
+    return tmp_path
+
+
+def test_files_are_compared_within_their_repository(place: Path) -> None:
+    write(place / "after", moved_dot_json='{"vlab_id": "lab-1", "project_id": "a", "tier": "prod-mpi"}')
+    assert pipeline(place) == (0, ["plan lab-1/a", "apply lab-1/a", "release lab-1/b"])
+    assert "plan workspaces/projects/moved.json " in (place / "child.yml").read_text()
+
+
+def test_a_new_repository_has_no_folder_before(place: Path) -> None:
+    write(place / "after", a_dot_yaml=A)
+    (place / "empty").mkdir()
+    (place / "before").rename(place / "aside")
+    (place / "empty").rename(place / "before")
+    assert pipeline(place, "review") == (0, ["plan lab-1/a", "comment"])
+
+
+def test_a_file_that_is_no_spec_any_more_releases_nothing(
+    place: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write(place / "after", a_dot_yaml=A, b_dot_yaml=B.replace("_id", ""))
+    assert pipeline(place) == (3, [])
+    assert "b.yaml: vlab_id" in capsys.readouterr().err
+
+
+def test_what_was_broken_before_is_mended_now(place: Path) -> None:
+    write(place / "before", a_dot_yaml="vlab_id: [\n")
+    write(place / "after", a_dot_yaml=A, b_dot_yaml=B)
+    assert pipeline(place, "review") == (0, ["plan lab-1/a", "comment"])
