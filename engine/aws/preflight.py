@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from engine.aws.account import account_of, require_account
 from engine.aws.buckets import find_state_bucket
 from engine.aws.checks import Check, Level, Probe, error_check, run_probes
-from engine.aws.failures import aws_errors
 from engine.aws.session import Cloud
 from engine.aws.tables import LOCK_KEY, REGISTRY_KEY, TableKey, describe_table, has_key
 from engine.errors import BackendError, EngineError, NotBootstrapped
@@ -57,34 +57,6 @@ def examine_backend(
         return [error_check(SUBJECT, "AWS account", error)]
     probes = _backend_probes(quick, account, state_bucket, lock_table, registry_table)
     return [Check(SUBJECT, "AWS account", Level.OK, account), *run_probes(SUBJECT, probes)]
-
-
-def account_of(cloud: Cloud) -> str:
-    """Id of the account the credentials belong to, 12 digits.
-
-    Raises  AccessDenied, Unreachable
-    """
-    with aws_errors("asking who we are (sts:GetCallerIdentity)"):
-        return cloud.sts.get_caller_identity()["Account"]
-
-
-def caller_of(cloud: Cloud) -> str:
-    """ARN of whoever the credentials belong to.
-
-    Raises  AccessDenied, Unreachable
-    """
-    with aws_errors("asking who we are (sts:GetCallerIdentity)"):
-        return cloud.sts.get_caller_identity()["Arn"]
-
-
-def require_account(account: str, expected: str) -> None:
-    """Stop before anything is made in a wrong account. Raises BackendError."""
-    if account != expected:
-        raise BackendError(
-            f"These credentials belong to account {account}, the settings say {expected}.",
-            hint="Use the profile of the right account, or correct account_id in the settings.",
-            details={"found": account, "expected": expected},
-        )
 
 
 def _backend_probes(

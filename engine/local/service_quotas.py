@@ -13,7 +13,7 @@ from typing import Any
 
 from engine.local.patches import Patches
 from engine.local.world import World
-from engine.model.tables import read_table
+from engine.model.data_files import parse_data
 
 _PAGE = 100
 _NAMES = {
@@ -92,5 +92,5 @@ def _known(world: World) -> dict[str, list[dict[str, Any]]]:
             }
             for code, (name, value) in quotas.items()
         ]
-        for service, quotas in read_table(text).items()
+        for service, quotas in parse_data(text).items()
     }

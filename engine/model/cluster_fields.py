@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
-from importlib.resources import files
 from typing import Any
 
 from engine.model.cluster_updates import OWN_POLICY, POLICIES, TOLD_APART_BY, key_tree
-from engine.model.tables import read_table
+from engine.model.data_files import read_data
 
 _OF_TIERS = ("tier", "compute.max_nodes", "tiers")
 """What a spec with queues of its own does not have, or is not reached by."""
@@ -43,8 +42,7 @@ class Field:
 @cache
 def cluster_fields() -> tuple[Field, ...]:
     """data/cluster_fields.yaml: the fields of the spec, then the settings."""
-    text = (files("engine.model") / "data/cluster_fields.yaml").read_text("utf-8")
-    document = read_table(text)
+    document = read_data("cluster_fields.yaml")
     return tuple(
         Field(name, kind == "settings", tuple(row.get("keys", ())), row.get("says", ""))
         for kind in ("spec", "settings")

@@ -16,10 +16,9 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import cache
-from importlib.resources import files
 from typing import Any
 
-from engine.model.tables import read_table
+from engine.model.data_files import read_data
 
 OWN_POLICY = "="
 TOLD_APART_BY = "[]"
@@ -154,7 +153,7 @@ def place_of(label: str) -> str:
 @cache
 def key_tree() -> dict[str, Any]:
     """data/cluster_keys.yaml; see its head for the shape."""
-    tree: dict[str, Any] = read_table((files("engine.model") / "data/cluster_keys.yaml").read_text("utf-8"))
+    tree: dict[str, Any] = read_data("cluster_keys.yaml")
     return tree
 
 

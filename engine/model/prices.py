@@ -19,7 +19,7 @@ from typing import Any, Literal
 import yaml
 
 from engine.errors import FieldProblem, InvalidSettings
-from engine.model.tables import read_table
+from engine.model.data_files import parse_data
 
 BUILT_IN = "engine/model/data/prices.yaml"
 HOURS_PER_MONTH = 730
@@ -115,7 +115,7 @@ def parse_prices(text: str, *, source: str) -> PriceTable:
     """
     place = "document"
     try:
-        document = read_table(text)
+        document = parse_data(text)
         if document["currency"] != "USD":
             raise ValueError("only prices in USD are understood")
         sources = {}

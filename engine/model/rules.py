@@ -9,13 +9,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
 from functools import cache
-from importlib.resources import files
 from typing import Annotated
 
 from pydantic import AfterValidator, Field
 
+from engine.model.data_files import read_data
 from engine.model.fields import Allowed, Strict, refused
-from engine.model.tables import read_table
 from engine.model.wording import nearest, shown
 
 RULE_BROKEN = "RULE_BROKEN"
@@ -37,8 +36,7 @@ class Rule:
 @cache
 def load_rules() -> Mapping[str, Rule]:
     """Every rule by its name, in the order of the file."""
-    text = (files("engine.model") / "data" / "rules.yaml").read_text("utf-8")
-    rules = {name: Rule(name, **row) for name, row in read_table(text).items()}
+    rules = {name: Rule(name, **row) for name, row in read_data("rules.yaml").items()}
     for rule in rules.values():
         if rule.severity not in _SEVERITIES:
             raise ValueError(f"{rule.name}: {rule.severity} is no severity")

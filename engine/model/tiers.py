@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from importlib.resources import files
 from typing import Annotated, Self
 
 from pydantic import AfterValidator, Field, ValidationError, model_validator
 
 from engine.errors import FieldProblem, InvalidSettings, InvalidSpec
+from engine.model.data_files import read_data
 from engine.model.documents import Unreadable, read_document
 from engine.model.fields import Allowed, Strict, document_problems, refuse_all, refused
 from engine.model.queues import Queue, cluster_refusals, nodes_max, repeats, some
@@ -84,8 +84,7 @@ class _Catalogue(Strict):
 
 def load_catalogue() -> tuple[Tier, ...]:
     """The catalogue that comes with the engine, in the order of its file."""
-    path = files("engine.model") / "data" / "tiers.yaml"
-    return parse_catalogue(path.read_text("utf-8"), source=BUILT_IN)
+    return _Catalogue.model_validate(read_data("tiers.yaml")).tiers
 
 
 def merge_catalogues(ours: Sequence[Tier], theirs: Sequence[Tier]) -> tuple[Tier, ...]:

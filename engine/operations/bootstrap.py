@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from engine.aws import buckets
+from engine.aws.account import account_of, require_account
 from engine.aws.existing_backend import MODULE, Existing, find_existing_backend
-from engine.aws.preflight import account_of, require_account
 from engine.aws.steps import Outcome, Step
 from engine.model.settings import Settings
 from engine.operations.engine import Engine

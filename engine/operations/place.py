@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from engine.aws.preflight import account_of
+from engine.aws.account import account_of
 from engine.aws.registry import Registry
 from engine.aws.session import Cloud
 from engine.model.names import Names, names_for

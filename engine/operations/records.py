@@ -39,8 +39,15 @@ def spec_of(record: ProjectRecord) -> ProjectSpec:
 
 def note_planned(place: Place, spec: ProjectSpec) -> ProjectRecord:
     """The project's record, made with phase PLANNED when it is new; an existing one is left alone."""
-    record = place.registry.get(spec.vlab_id, spec.project_id)
-    return record or place.registry.put_new(
+    return place.registry.get(spec.vlab_id, spec.project_id) or first_record(place, spec)
+
+
+def first_record(place: Place, spec: ProjectSpec) -> ProjectRecord:
+    """Make the project's record, with phase PLANNED.
+
+    Raises   OperationInProgress when there is one already
+    """
+    return place.registry.put_new(
         vlab_id=spec.vlab_id,
         project_id=spec.project_id,
         spec_json=dump_spec(spec),

@@ -46,9 +46,9 @@ def ask_for_project(
     check_nodes(spec, place.settings, chosen_tier(place.catalogue, spec))
     wish = Wish(Kind.PROVISION, dump_spec(spec))
     submitted = _submit(desk, spec.vlab_id, spec.project_id, wish, requested_by, idempotency)
-    # Another request has made the record in this very moment: then it is there, as it should be.
+    # A record that is there already, since long or from another request of this very moment, is left alone.
     with suppress(OperationInProgress):
-        records.note_planned(place, spec)
+        records.first_record(place, spec)
     hand_to_worker(desk, submitted.operation)
     return submitted
 

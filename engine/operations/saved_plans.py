@@ -15,8 +15,8 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+from engine.aws.account import caller_of
 from engine.aws.plan_store import PlanStore, already_applied
-from engine.aws.preflight import caller_of
 from engine.errors import (
     PlanEngineMoved,
     PlanExpired,

@@ -14,10 +14,9 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 from functools import cache
-from importlib.resources import files
 from typing import Any, NamedTuple
 
-from engine.model.tables import read_table
+from engine.model.data_files import read_data
 from engine.review.model import Action, AttributeChange, Change
 from engine.review.outline import attributes_of
 from engine.review.plan import build_review
@@ -297,7 +296,7 @@ def _noise(change: Change, attribute: AttributeChange, sets: Mapping[str, Any]) 
 def _table() -> tuple[
     tuple[tuple[re.Pattern[str], re.Pattern[str], str], ...], Mapping[str, tuple[str, ...]]
 ]:
-    document = read_table(files("engine.review").joinpath("data", "drift.yaml").read_text("utf-8"))
+    document = read_data("drift.yaml", package="engine.review")
     rules = tuple(
         (re.compile(row["type"]), re.compile(row["attribute"]), row["because"]) for row in document["noise"]
     )

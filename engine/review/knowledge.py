@@ -12,7 +12,7 @@ from functools import cache
 from importlib import resources
 from typing import Any
 
-from engine.model.tables import read_table
+from engine.model.data_files import parse_data
 from engine.review.model import Action
 
 _ACTIONS = {action.value for action in Action}
@@ -89,12 +89,12 @@ def parse_knowledge(*, resources_text: str, reasons_text: str) -> Knowledge:
 
     Raises   ValueError when a row has a field that means nothing
     """
-    document = read_table(resources_text)
+    document = parse_data(resources_text)
     return Knowledge(
         rows={name: _row(name, row) for name, row in document["resources"].items()},
         default=_row("defaults", document["defaults"]),
         kinds=tuple(KindRule(kind=kind, **rule) for kind, rule in document["kinds"].items()),
-        reasons=read_table(reasons_text),
+        reasons=parse_data(reasons_text),
     )
 
 

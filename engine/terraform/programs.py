@@ -60,7 +60,7 @@ def start_stoppable(
     launched = list(argv)
     if sys.platform == "linux" and sys.executable:
         launched = [sys.executable, "-I", "-S", "-c", _LAUNCHER, str(os.getpid()), *argv]
-    return subprocess.Popen(
+    process = subprocess.Popen(
         launched,
         cwd=folder,
         env=env,
@@ -72,6 +72,8 @@ def start_stoppable(
         # Plans, crash files and errored.tfstate hold what the state holds.
         umask=0o077,
     )
+    _pass_niceness_on(process.pid)
+    return process
 
 
 def start_detached(argv: Sequence[str], *, env: Mapping[str, str], log_path: Path) -> int:
@@ -126,13 +128,18 @@ class Companion:
             return None
 
 
-def start_companion(argv: Sequence[str], *, env: Mapping[str, str]) -> Companion:
+def start_companion(argv: Sequence[str], *, env: Mapping[str, str], niceness: int = 0) -> Companion:
     """Start a program that shares our process group, standard output and error.
 
-    env      the whole environment, nothing is inherited
-    Raises   OSError when it cannot be started
+    env        the whole environment, nothing is inherited
+    niceness   by how much it, and all that it starts, comes behind us when processors are short: 0 to 19
+    Raises     OSError when it cannot be started
     """
-    return Companion(subprocess.Popen(list(argv), env=dict(env), stdin=subprocess.DEVNULL))
+    process = subprocess.Popen(list(argv), env=dict(env), stdin=subprocess.DEVNULL)
+    if niceness:
+        ours = os.getpriority(os.PRIO_PROCESS, 0)
+        os.setpriority(os.PRIO_PROCESS, process.pid, min(19, ours + niceness))
+    return Companion(process)
 
 
 def start_helper(argv: Sequence[str], env: Mapping[str, str], stdin: int) -> Process:
@@ -149,8 +156,23 @@ def start_helper(argv: Sequence[str], env: Mapping[str, str], stdin: int) -> Pro
         start_new_session=True,
         umask=0o077,
     )
+    _pass_niceness_on(process.pid)
     threading.Thread(target=process.wait, daemon=True, name=f"reaper-{process.pid}").start()
     return process
+
+
+def _pass_niceness_on(pid: int) -> None:
+    """Have a process that was started into a session of its own come behind others as we do.
+
+    Where Linux divides processors among sessions, the niceness that it has from us counts inside its own
+    alone, and each new session gets as much as any other.
+    Source: sched(7), "The autogroup feature"
+    """
+    ours = os.getpriority(os.PRIO_PROCESS, 0)
+    if ours > 0:
+        # The kernel may have no such feature, or refuse it for being asked too often: then it is as it was.
+        with suppress(OSError):
+            Path(f"/proc/{pid}/autogroup").write_text(str(ours))
 
 
 def run_briefly(argv: Sequence[str], *, env: Mapping[str, str], timeout_s: float) -> Finished:

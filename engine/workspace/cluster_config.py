@@ -12,14 +12,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import yaml
-
 from engine.model import tags
+from engine.model.data_files import parse_data
 from engine.model.names import Names
 from engine.model.node_checks import head_node_type
 from engine.model.settings import Settings
 from engine.model.spec import ProjectSpec
-from engine.model.tables import read_table
 from engine.model.tiers import Tier
 from engine.workspace.slurm_settings import slurm_settings
 from engine.workspace.text_templates import template
@@ -80,7 +78,7 @@ def render_cluster_config(
 
 def cluster_configuration(text: str) -> dict[str, Any]:
     """The rendered text as the nested value that Terraform and CloudFormation take."""
-    value = read_table(text)
+    value = parse_data(text)
     if not isinstance(value, dict):
         raise ValueError("a cluster configuration is a mapping")
     return value

@@ -2,7 +2,8 @@
 
 As `provisioner serve` has it, on a local cloud in a process of its own. What is checked is the order of
 things: whatever is asked for is accepted before any worker has touched it, and then all of it is made, by no
-more workers than there are. How long it took is told, since machines differ.
+more workers than there are. Of the times one is checked, in the middle: nobody waits a second to be accepted.
+The rest is told, since machines differ.
 """
 
 from __future__ import annotations
@@ -31,6 +32,8 @@ PROJECTS = int(os.environ.get("LOAD_PROJECTS") or 200)
 WORKERS = int(os.environ.get("LOAD_WORKERS") or 4)
 # All of them are asked for within so many seconds.
 WITHIN_S = 10.0
+# In the middle, where the machine has nothing else to do.
+ACCEPTED_S = 1.0
 # 192 subnets of the usual size fit into the usual ranges (docs/service.md): a quarter of it holds them all.
 SETTINGS = {"address_prefix_length": "26"}
 # A project costs about 15 s of one processor; machines are shared.
@@ -82,6 +85,7 @@ def test_all_are_accepted_at_once_and_made_in_time(service: Served) -> None:
         ended_meanwhile=ended_meanwhile,
         **spread(seconds),
     )
+    assert statistics.median(seconds) < ACCEPTED_S
 
     # AND all of them come up, each once, in a subnet of its own
     while len(finished(service)) < PROJECTS:

@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 
+from engine.aws.account import account_of, require_account
 from engine.aws.checks import Check
-from engine.aws.preflight import account_of, check_backend, examine_backend, require_account
+from engine.aws.preflight import check_backend, examine_backend
 from engine.aws.session import Cloud
 from engine.errors import AccessDenied, BackendError, NotBootstrapped, Unreachable, WrongRegion
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from typing import Any
 
 import pytest
@@ -13,6 +14,7 @@ from engine.local.server import LocalCloud
 # One cloud for the file, so one worker.
 pytestmark = pytest.mark.xdist_group("service-parts")
 
+COUNT = "ApproximateNumberOfMessages"
 TRUST = json.dumps({"Version": "2012-10-17", "Statement": []})
 
 
@@ -34,6 +36,56 @@ def test_a_dead_letter_queue_says_who_may_use_it(cloud: LocalCloud) -> None:
     answer = sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=["All"])["Attributes"]
     assert answer["RedrivePolicy"] == redrive
     assert "RedriveAllowPolicy" not in answer
+
+
+def test_a_queue_counts_what_waits_what_is_late_and_what_is_held(cloud: LocalCloud) -> None:
+    sqs = cloud.client("sqs")
+    queue = sqs.create_queue(QueueName="counted")["QueueUrl"]
+    for delay in (0, 0, 0, 60, 60):
+        sqs.send_message(QueueUrl=queue, MessageBody="body", DelaySeconds=delay)
+    assert sqs.receive_message(QueueUrl=queue, MaxNumberOfMessages=1)["Messages"]
+    told = sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=["All"])["Attributes"]
+    counts = {name.removeprefix(COUNT): told[name] for name in told if name.startswith(COUNT)}
+    assert counts == {"": "2", "Delayed": "2", "NotVisible": "1"}
+    rest = sqs.receive_message(QueueUrl=queue, MaxNumberOfMessages=10)["Messages"]
+    assert len(rest) == 2
+
+
+def test_sending_does_not_look_at_each_message_that_waits(
+    cloud: LocalCloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from moto.core import utils
+
+    sqs = cloud.client("sqs")
+    queue = sqs.create_queue(QueueName="long.fifo", Attributes={"FifoQueue": "true"})["QueueUrl"]
+    read: list[None] = []
+    clock = utils.utcnow
+    monkeypatch.setattr(utils, "utcnow", lambda: read.append(None) or clock())
+    looks = []
+    for number in range(40):
+        read.clear()
+        sqs.send_message(
+            QueueUrl=queue, MessageBody="body", MessageGroupId=f"{number}", MessageDeduplicationId=f"{number}"
+        )
+        looks.append(len(read))
+    assert looks[0] == looks[-1] > 0
+
+
+def test_an_answer_needs_no_look_at_motos_own_files(
+    cloud: LocalCloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sqs = cloud.client("sqs")
+    sqs.list_queues()
+    looked: list[Any] = []
+    listed = os.listdir
+
+    def listdir(*path: Any) -> list[Any]:
+        looked.append(path)
+        return listed(*path)
+
+    monkeypatch.setattr(os, "listdir", listdir)
+    sqs.list_queues()
+    assert looked == []
 
 
 def test_the_policy_of_an_api_comes_back_escaped(cloud: LocalCloud) -> None:

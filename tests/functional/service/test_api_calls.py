@@ -26,6 +26,20 @@ CALLS = {
 SELDOM = {"cloudformation:DescribeStackEvents", "cloudformation:ListStacks", "secretsmanager:RestoreSecret"}
 
 
+# A request that many make at once: each call more is waited for by all of them.
+CALLS_OF_A_PUT = {
+    "new": ["dynamodb:TransactWriteItems", "dynamodb:PutItem", "sqs:SendMessage"],
+    # What is under way already is looked at: its lease, then the operation.
+    "joined": [
+        "dynamodb:TransactWriteItems",
+        "dynamodb:GetItem",
+        "dynamodb:GetItem",
+        "dynamodb:PutItem",
+        "sqs:SendMessage",
+    ],
+}
+
+
 def test_the_api_asks_for_this_and_nothing_else(gateway: Gateway, desk: Desk, cloud: LocalCloud) -> None:
     desk.place.cloud.s3.create_bucket(Bucket=desk.place.settings.state_bucket)
     heard: set[str] = set()
@@ -45,3 +59,13 @@ def test_the_api_asks_for_this_and_nothing_else(gateway: Gateway, desk: Desk, cl
         gateway("GET", "/v1/projects")
         gateway("DELETE", project)
     assert heard - SELDOM == CALLS
+
+
+def test_a_put_makes_so_many_calls(gateway: Gateway, desk: Desk, cloud: LocalCloud) -> None:
+    heard: list[str] = []
+    assert desk.queue.url  # asked for once in a process's life
+    for calls in CALLS_OF_A_PUT.values():
+        heard.clear()
+        with cloud.heard(lambda request: heard.append(f"{request.service}:{request.operation}")):
+            gateway("PUT", "/v1/projects/lab/proj", body={})
+        assert heard == calls

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from importlib.resources import files
 from typing import Any
 
 import pytest
@@ -193,3 +194,8 @@ def test_resizing_keeps_the_rest() -> None:
     assert (item.min_count, item.max_count) == (1, 1)
     assert shrunk.queues[0].max_nodes is None
     assert small.nodes_max == 4
+
+
+def test_the_engines_own_catalogue_is_read_as_a_persons_would_be() -> None:
+    text = (files("engine.model") / "data" / "tiers.yaml").read_text("utf-8")
+    assert parse_catalogue(text, source="tiers.yaml") == load_catalogue()

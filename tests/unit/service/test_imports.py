@@ -7,6 +7,7 @@ import sys
 
 import pytest
 
+from engine.model.instance_types import known_types
 from engine.service.api import ROUTES
 
 HEAVY = (
@@ -26,7 +27,14 @@ HEAVY = (
     "engine.review",
     "engine.local",
     "engine.cli",
+    "engine.aws.checks",
 )
+TOLD = """
+import engine.service.api
+from engine.model import instance_types, tiers
+tiers.load_catalogue()
+print(instance_types.facts_of.cache_info().currsize)
+"""
 
 
 @pytest.fixture(scope="module")
@@ -48,3 +56,8 @@ def test_the_walk_sees_what_is_imported(imported: set[str]) -> None:
 
 def test_every_route_has_a_name_of_its_own() -> None:
     assert len({route.name for route in ROUTES}) == len(ROUTES)
+
+
+def test_a_process_takes_apart_the_instance_types_that_it_meets() -> None:
+    told = subprocess.run([sys.executable, "-c", TOLD], capture_output=True, check=True).stdout
+    assert 0 < int(told) < len(known_types()) / 10
