@@ -28,8 +28,6 @@ if TYPE_CHECKING:
 
 _WORKERS_END_WITHIN_S = 120.0
 _LOOK_EVERY_S = 0.5
-# No request waits for a worker, but Terraform takes every processor that it gets: callers come first.
-_WORKERS_NICENESS = 10
 
 
 @click.command(short_help="Run the service on this machine: API, queue and workers.")
@@ -47,8 +45,16 @@ _WORKERS_NICENESS = 10
     type=click.FloatRange(min=60),
     help="Seconds after which a run hands over to the next one, as in Lambda [default: no limit].",
 )
+@click.option(
+    "--nice",
+    "niceness",
+    type=click.IntRange(0, 19),
+    default=10,
+    show_default=True,
+    help="How far the workers and their Terraform come behind callers when processors are short.",
+)
 @pass_invocation
-def serve(invocation: Invocation, port: int, workers: int, slice_s: float | None) -> None:
+def serve(invocation: Invocation, port: int, workers: int, slice_s: float | None, niceness: int) -> None:
     """Run API, queue and workers against the local cloud, which is started and bootstrapped if need be.
 
     Callers sign with AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY of this command's environment, as for
@@ -75,7 +81,7 @@ def serve(invocation: Invocation, port: int, workers: int, slice_s: float | None
     with _ending_on_signals() as ending, _serving(settings, catalogue, port, credentials) as server:
         note(f"The service answers at {server.url}; the local cloud is {settings.endpoint_url}.")
         environment = _workers_environment(invocation, settings)
-        with _working(environment, workers, slice_s, ending):
+        with _working(environment, workers, slice_s, niceness, ending):
             # On stdout, for whoever waits for it.
             click.echo(server.url)
             sys.stdout.flush()
@@ -164,6 +170,7 @@ def _working(
     env: Mapping[str, str],
     count: int,
     slice_s: float | None,
+    niceness: int,
     ending: threading.Event,
 ) -> Iterator[None]:
     """So many worker processes; one that dies is replaced. At the end all of them put their work down."""
@@ -172,7 +179,7 @@ def _working(
     argv = [sys.executable, "-m", "engine.service.local_worker", *([str(slice_s)] if slice_s else [])]
 
     def start() -> Companion:
-        return start_companion(argv, env=env, niceness=_WORKERS_NICENESS)
+        return start_companion(argv, env=env, niceness=niceness)
 
     workers = [start() for _ in range(count)]
 

@@ -1,34 +1,34 @@
 """Before the next plan: what an interruption tainted, and AWS calls healthy, is kept.
 
 Terraform taints what was being created when it was stopped, and would delete and make it anew. A
-file system or a cluster that has come up since is worth hours and money; so AWS is asked first.
+file system or a cluster that has come up since is worth hours and money, and with a mount target or a subnet
+goes what hangs on it; so AWS is asked first.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, Protocol, TypeVar
 
 from engine.aws import clusters
+from engine.aws.existing.search import Known, Life, Search, Wanted
+from engine.aws.existing.table import find_existing
 from engine.aws.filesystems import lustre_lifecycle
 from engine.errors import ClusterError
 from engine.model.names import Names
 from engine.operations.engine import Engine
 from engine.operations.states import read_state
 from engine.terraform.runner import Runner
-from engine.terraform.state import tainted_instances
+from engine.terraform.state import Instance, instances
 
 _POLL_S = 5.0
 _PATIENCE_S = 3600.0
-# Types without a life of their own: they exist when the call has returned, so the taint says nothing
-# about them, and replacing them would lose data.
-_INSTANT_DATA = ("aws_s3_bucket", "aws_efs_file_system", "aws_cloudwatch_log_group")
-# The provider watches this one for a minute after it was written, so an interruption often meets it; should
-# it be missing all the same, the plan that follows sees that.
-_INSTANT = (*_INSTANT_DATA, "aws_s3_bucket_lifecycle_configuration")
+# They exist when the call has returned, so the taint says nothing about them, and replacing them would lose
+# data. Should one be missing all the same, the plan that follows sees that.
+_DATA = ("aws_s3_bucket", "aws_efs_file_system", "aws_cloudwatch_log_group")
 
 
 class _InProgress(Protocol):
@@ -58,10 +58,9 @@ def untaint_healthy(
     Raises   ClusterError when something is still in progress after an hour
     """
     healed = []
-    for instance in tainted_instances(read_state(engine, names) if state is None else state):
-        health = _settled(
-            engine, names, instance.address, partial(_health, engine, names, instance.type, instance.id)
-        )
+    known = tuple(instances(read_state(engine, names) if state is None else state))
+    for instance in (one for one in known if one.tainted):
+        health = _settled(engine, names, instance.address, partial(_health, engine, names, instance, known))
         if health.healthy:
             engine.reporter.note(f"{instance.address} was interrupted and is healthy: kept")
             runner.untaint(instance.address)
@@ -100,11 +99,33 @@ def _settled(engine: Engine, names: Names, what: str, look: Callable[[], _Seen])
     return seen
 
 
-def _health(engine: Engine, names: Names, kind: str, resource_id: str) -> Health:
-    if kind == "aws_cloudformation_stack":
+def _health(engine: Engine, names: Names, instance: Instance, known: Iterable[Instance]) -> Health:
+    if instance.type == "aws_cloudformation_stack":
         status = clusters.describe_cluster(engine.cloud, cluster_name=names.cluster, stack_name=names.stack)
         return Health(healthy=status.ready, in_progress=status.in_progress)
-    if kind == "aws_fsx_lustre_file_system":
-        lifecycle = lustre_lifecycle(engine.cloud, resource_id)
+    if instance.type == "aws_fsx_lustre_file_system":
+        lifecycle = lustre_lifecycle(engine.cloud, instance.id)
         return Health(healthy=lifecycle == "AVAILABLE", in_progress=lifecycle in ("CREATING", "UPDATING"))
-    return Health(healthy=kind in _INSTANT, in_progress=False)
+    life = _life(engine, names, instance, known)
+    in_progress = life is Life.IN_PROGRESS
+    return Health(
+        healthy=life is Life.READY or (instance.type in _DATA and not in_progress), in_progress=in_progress
+    )
+
+
+def _life(engine: Engine, names: Names, instance: Instance, known: Iterable[Instance]) -> Life | None:
+    """How far AWS is with it, looked up like what no state knows; None: it is not found, or nobody looks.
+
+    Raises   OrphanConflict
+    """
+    search = Search(
+        cloud=engine.cloud,
+        account_id=engine.settings.require_account(),
+        vlab_id=names.vlab_id,
+        project_id=names.project_id,
+        known=[Known(one.address, one.type, one.id) for one in known if one is not instance],
+    )
+    itself = Known(instance.address, instance.type, instance.id)
+    wanted = Wanted(instance.address, instance.type, itself.module, instance.attributes)
+    found = next((thing for _, thing in find_existing(search, [wanted])), None)
+    return found.life if found is not None and found.id == instance.id else None

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 
 @dataclass(frozen=True)
 class Instance:
-    """One resource instance of the state."""
+    """One resource instance of the state. attributes: all that Terraform knows of it, secrets included."""
 
     address: str
     type: str
     id: str
     tainted: bool
+    attributes: Mapping[str, Any] = field(default_factory=dict, repr=False)
 
 
 def instances(state: Mapping[str, Any]) -> Iterator[Instance]:
@@ -23,11 +24,13 @@ def instances(state: Mapping[str, Any]) -> Iterator[Instance]:
         if resource.get("mode") != "managed":
             continue
         for instance in resource.get("instances", ()):
+            attributes = instance.get("attributes") or {}
             yield Instance(
                 address=_address(resource, instance),
                 type=resource["type"],
-                id=str((instance.get("attributes") or {}).get("id", "")),
+                id=str(attributes.get("id", "")),
                 tainted=instance.get("status") == "tainted",
+                attributes=attributes,
             )
 
 

@@ -59,7 +59,9 @@ def service(make_backend: Any, terraform: str, tmp_path: Path) -> Iterator[Serve
     assert running
     try:
         make_backend(Cloud(region=running.region, endpoint_url=running.endpoint, local=True))
-        with serving(running.endpoint, terraform, tmp_path, workers=WORKERS, settings=SETTINGS) as service:
+        with serving(
+            running.endpoint, terraform, tmp_path, workers=WORKERS, niceness=10, settings=SETTINGS
+        ) as service:
             yield service
     finally:
         control.down(home)

@@ -63,9 +63,13 @@ def serving(
     folder: Path,
     *,
     workers: int = 1,
+    niceness: int = 0,
     settings: Mapping[str, str] | None = None,
 ) -> Iterator[Served]:
-    """`provisioner serve` on a local cloud that has its backend; its folders are below `folder`."""
+    """`provisioner serve` on a local cloud that has its backend; its folders are below `folder`.
+
+    niceness   of its workers; 0, since other tests that run beside it would never let them have their turn
+    """
     environment = {
         **os.environ,
         **KEYS,
@@ -78,7 +82,7 @@ def serving(
     log = folder / "serve.log"
     with log.open("w") as written:
         process = subprocess.Popen(
-            [*_COMMAND, "--workers", str(workers)],
+            [*_COMMAND, "--workers", str(workers), "--nice", str(niceness)],
             env=environment,
             stdout=subprocess.PIPE,
             stderr=written,

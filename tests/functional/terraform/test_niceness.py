@@ -9,13 +9,13 @@ from pathlib import Path
 
 import pytest
 
-from engine.terraform.runner import start_companion
+from engine.terraform.programs import start_companion
 
 _TELL = "import os; print(os.getpriority(os.PRIO_PROCESS, 0), file=open({!r}, 'w'))"
 # A process that is nice itself, and starts a helper into a session of its own.
 _NICE = """
 import os, pathlib
-from engine.terraform.runner import start_helper
+from engine.terraform.programs import start_helper
 os.nice(3)
 read, write = os.pipe()
 helper = start_helper(["cat"], {}, read)
@@ -28,7 +28,11 @@ def test_a_companion_comes_behind_us_with_all_that_it_starts(tmp_path: Path) -> 
     ours, told = os.getpriority(os.PRIO_PROCESS, 0), tmp_path / "told"
     child = [sys.executable, "-c", _TELL.format(str(told))]
     # What it starts in its first moment is not nice yet; a worker imports for a second before it starts any.
-    code = f"import subprocess, time; time.sleep(0.5); subprocess.run({child!r}, check=True)"
+    code = (
+        "import os, subprocess, time\n"
+        f"while os.getpriority(os.PRIO_PROCESS, 0) == {ours}: time.sleep(0.01)\n"
+        f"subprocess.run({child!r}, check=True)"
+    )
     companion = start_companion([sys.executable, "-c", code], env={}, niceness=4)
     assert os.getpriority(os.PRIO_PROCESS, companion.pid) == min(19, ours + 4)
     assert companion.wait(60) == 0
