@@ -86,3 +86,28 @@ def test_an_ed25519_key_pair_is_real(ground):
     assert lines[0].endswith("OPENSSH PRIVATE KEY-----")
     assert base64.b64decode("".join(lines[1:-1])).startswith(b"openssh-key-v1\0")
     assert b"ssh-ed25519" in base64.b64decode("".join(lines[1:-1]))
+
+
+def test_the_tags_of_one_thing_cost_the_same_however_many_others_there_are(cloud, ground, monkeypatch):
+    """moto goes through the tags of all: with 25 projects half of the local cloud's work was that."""
+    from moto.ec2.models.tags import TagBackend
+
+    looked = []
+    whole = TagBackend.describe_tags
+
+    def counted(*arguments, **more):
+        looked.append(arguments)
+        return whole(*arguments, **more)
+
+    monkeypatch.setattr(TagBackend, "describe_tags", counted)
+    group = ground.group("ours")
+    ours = [{"Key": "of", "Value": "ours"}, {"Key": "b", "Value": "2"}]
+    ground.ec2.create_tags(Resources=[group], Tags=ours)
+
+    def groups(pattern):
+        return ground.ec2.describe_security_groups(Filters=[{"Name": "tag:of", "Values": [pattern]}])
+
+    (found,) = groups("our*")["SecurityGroups"]
+    assert (found["GroupId"], found["Tags"]) == (group, ours)
+    assert groups("theirs")["SecurityGroups"] == []
+    assert not looked
