@@ -38,7 +38,8 @@ run "one_file_for_the_nodes" {
   assert {
     condition = alltrue([
       for name in fileset("files", "**") :
-      strcontains(name, "__pycache__") || strcontains(aws_s3_object.this.content, "<<'END OF ${name}'\n${file("files/${name}")}END OF ${name}\n")
+      strcontains(aws_s3_object.this.content, "<<'END OF ${name}'\n${file("files/${name}")}END OF ${name}\n")
+      if !strcontains(name, "__pycache__")
     ])
     error_message = "Every file must be in it, as it is."
   }
