@@ -246,7 +246,6 @@ class LocalCloud:
             bucket_policies,
             conditional,
             dashboards,
-            dispatch,
             ec2_dependencies,
             efs,
             lambda_lifecycle,
@@ -258,6 +257,7 @@ class LocalCloud:
             secret_versions,
             security_group_rules,
             service_quotas,
+            shortcuts,
             stacks,
             table_encryption,
             transactions,
@@ -299,7 +299,7 @@ class LocalCloud:
         rest_apis.install(self._patches)
         aws_policies.plant(self.world)
         stacks.install(self.world, clusters, self._patches)
-        dispatch.install(self._patches)
+        shortcuts.install(self._patches)
         self._inventory = Inventory(self.world, fsx, accounting.book)
         identity = {
             "instance_id": self.instance_id,

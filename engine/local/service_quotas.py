@@ -8,12 +8,11 @@ Source: Service Quotas API reference; the values as in data/service_quotas.yaml.
 from __future__ import annotations
 
 import json
-from importlib.resources import files
 from typing import Any
 
 from engine.local.patches import Patches
 from engine.local.world import World
-from engine.model.data_files import parse_data
+from engine.model.data_files import read_data
 
 _PAGE = 100
 _NAMES = {
@@ -76,7 +75,6 @@ def install(world: World, patches: Patches) -> None:
 
 
 def _known(world: World) -> dict[str, list[dict[str, Any]]]:
-    text = (files("engine.local") / "data" / "service_quotas.yaml").read_text("utf-8")
     return {
         service: [
             {
@@ -92,5 +90,5 @@ def _known(world: World) -> dict[str, list[dict[str, Any]]]:
             }
             for code, (name, value) in quotas.items()
         ]
-        for service, quotas in parse_data(text).items()
+        for service, quotas in read_data("service_quotas.yaml", package="engine.local").items()
     }

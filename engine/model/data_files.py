@@ -1,7 +1,8 @@
 """The YAML files that come with the engine, as plain values.
 
-They are ours and tested, so they are not read with the care that a person's document gets (`documents`), but
-quickly: every command and every process of the service reads some before it does anything.
+They are ours and tested, and so is what an installation puts in the place of one. So they are not read with
+the care that a person's document gets (`documents`), but quickly: every command and every process of the
+service reads some before it does anything.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ def read_data(name: str, *, package: str = "engine.model") -> Any:
 
 
 def parse_data(text: str) -> Any:
-    """The value of a YAML text of ours.
+    """The value of a YAML text of that kind.
 
     Raises   yaml.YAMLError
     """

@@ -104,6 +104,7 @@ def _health(engine: Engine, names: Names, instance: Instance, known: Iterable[In
         status = clusters.describe_cluster(engine.cloud, cluster_name=names.cluster, stack_name=names.stack)
         return Health(healthy=status.ready, in_progress=status.in_progress)
     if instance.type == "aws_fsx_lustre_file_system":
+        # By its id, not by its tags: one that is not found would be replaced, with the files on it.
         lifecycle = lustre_lifecycle(engine.cloud, instance.id)
         return Health(healthy=lifecycle == "AVAILABLE", in_progress=lifecycle in ("CREATING", "UPDATING"))
     life = _life(engine, names, instance, known)

@@ -17,6 +17,9 @@ from engine.cli.invocation import base_folder
 from engine.cli.main import run
 from engine.local.durations import Durations
 from engine.local.server import LocalCloud
+from engine.model.settings import load_settings
+from engine.operations.engine import Engine, open_engine
+from engine.operations.reporting import Silent
 from engine.terraform.toolchain import prepare
 from tests.functional.mariadb import MariaDbServer, running_mariadb
 
@@ -129,6 +132,13 @@ def backend(cloud: LocalCloud) -> Cloud:
     aws = Cloud(region=cloud.region, endpoint_url=cloud.endpoint, local=True)
     _make_backend(aws)
     return aws
+
+
+@pytest.fixture
+def engine(cloud: LocalCloud, tmp_path: Path) -> Engine:
+    """The engine without a command line, on the test's local cloud; its folders are below tmp_path."""
+    settings = load_settings(environ={}, flags={"endpoint_url": cloud.endpoint}).settings
+    return open_engine(settings, base=tmp_path, environ=os.environ, reporter=Silent())
 
 
 @pytest.fixture(scope="session")

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import copy
 import json
-import os
-from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -18,14 +16,15 @@ from engine.aws.session import Cloud
 from engine.local.durations import INSTANT
 from engine.local.server import LocalCloud
 from engine.model.names import names_for
-from engine.model.settings import load_settings
 from engine.operations.adopt import Sweep
-from engine.operations.engine import Engine, open_engine
-from engine.operations.reporting import Silent
-from tests.functional.conftest import _make_backend
+from engine.operations.engine import Engine
 from tests.functional.leftovers import make_things, marks, pairs
 from tests.policies.permissions import permitted
 
+pytestmark = [
+    pytest.mark.parametrize("cloud", [{"durations": INSTANT}], indirect=True, ids=["instant"]),
+    pytest.mark.usefixtures("backend"),
+]
 NAMES = names_for("lab-1", "proj-1", account_id="123456789012")
 STATES = "provisioner-state-123456789012-us-east-1"
 # Recorded: what Terraform 1.11.4 and AWS provider 5.100.0 plan for a new project with Lustre.
@@ -36,19 +35,6 @@ LUSTRE = "module.fsx[0].aws_fsx_lustre_file_system.this"
 NODES = "module.parallelcluster[0].aws_security_group.this"
 BUCKET = "module.bucket.aws_s3_bucket.this"
 HOME = "module.efs.aws_efs_file_system.this"
-
-
-@pytest.fixture
-def cloud() -> Iterator[LocalCloud]:
-    with LocalCloud(durations=INSTANT) as cloud:
-        _make_backend(Cloud(region=cloud.region, endpoint_url=cloud.endpoint, local=True))
-        yield cloud
-
-
-@pytest.fixture
-def engine(cloud: LocalCloud, tmp_path: Path) -> Engine:
-    settings = load_settings(environ={}, flags={"endpoint_url": cloud.endpoint}).settings
-    return open_engine(settings, base=tmp_path, environ=os.environ, reporter=Silent())
 
 
 def sweep(engine: Engine, tmp_path: Path) -> Sweep:

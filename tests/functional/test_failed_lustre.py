@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,19 +9,11 @@ import pytest
 from engine.local.durations import INSTANT
 from engine.local.server import LocalCloud
 from engine.model.names import names_for
-from engine.model.settings import load_settings
 from engine.operations import lustre
-from engine.operations.engine import Engine, open_engine
-from engine.operations.reporting import Silent
+from engine.operations.engine import Engine
 
 pytestmark = [pytest.mark.parametrize("cloud", [{"durations": INSTANT}], indirect=True)]
 NAMES = names_for("lab-1", "proj-1", account_id="123456789012")
-
-
-@pytest.fixture
-def engine(cloud: LocalCloud, tmp_path: Path) -> Engine:
-    settings = load_settings(environ={}, flags={"endpoint_url": cloud.endpoint}).settings
-    return open_engine(settings, base=tmp_path, environ=os.environ, reporter=Silent())
 
 
 def made(cloud: LocalCloud) -> str:

@@ -2,28 +2,24 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterator
-from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
-from engine.aws.existing.table import TABLE
-from engine.aws.session import Cloud
 from engine.local.durations import INSTANT
 from engine.local.server import LocalCloud
 from engine.model.names import names_for
-from engine.model.settings import load_settings
-from engine.operations.engine import Engine, open_engine
+from engine.operations.engine import Engine
 from engine.operations.repair import untaint_healthy
-from engine.operations.reporting import Silent
-from tests.functional.conftest import _make_backend
 from tests.functional.leftovers import make_things
 from tests.functional.test_adopt import make_more, take_away_ec2s_own_rule
 from tests.policies.permissions import permitted
 
+pytestmark = [
+    pytest.mark.parametrize("cloud", [{"durations": INSTANT}], indirect=True, ids=["instant"]),
+    pytest.mark.usefixtures("backend"),
+]
 NAMES = names_for("lab-1", "proj-1", account_id="123456789012")
 LINK = "aws_fsx_data_repository_association"
 # Where the state has each of the things, as their tags say.
@@ -33,19 +29,6 @@ MODULES = {
     "aws_fsx_lustre_file_system": "module.fsx[0]",
     LINK: "module.fsx[0]",
 }
-
-
-@pytest.fixture
-def cloud() -> Iterator[LocalCloud]:
-    with LocalCloud(durations=INSTANT) as cloud:
-        _make_backend(Cloud(region=cloud.region, endpoint_url=cloud.endpoint, local=True))
-        yield cloud
-
-
-@pytest.fixture
-def engine(cloud: LocalCloud, tmp_path: Path) -> Engine:
-    settings = load_settings(environ={}, flags={"endpoint_url": cloud.endpoint}).settings
-    return open_engine(settings, base=tmp_path, environ=os.environ, reporter=Silent())
 
 
 def resource(kind: str, id_: str, *, tainted: bool = True, **attributes: Any) -> dict[str, Any]:
@@ -132,11 +115,3 @@ def test_a_mount_target_that_is_still_being_made_is_waited_for(engine: Engine, c
         resource("aws_subnet", things["aws_subnet"], tainted=False),
     )
     assert (kept, target()["LifeCycleState"]) == (["aws_efs_mount_target"], "available")
-
-
-def test_only_calls_are_made_again_unasked() -> None:
-    """Every type that can be looked for is."""
-    assert {kind for kind, row in TABLE.items() if row.find is None} == {
-        "aws_lambda_invocation",
-        "aws_s3_object",
-    }

@@ -59,7 +59,7 @@ def test_hidden_files_and_generated_workspaces_are_passed_over(tmp_path: Path) -
 def test_every_other_file_is_a_spec_or_told(tmp_path: Path) -> None:
     write(
         tmp_path,
-        fielsound_dot_yaml=SPEC.format("lab-1", "p-1") + "colour: blue\n",
+        field_dot_yaml=SPEC.format("lab-1", "p-1") + "colour: blue\n",
         half_dot_yaml="project_id: p-1\n",
         tier_dot_yaml=SPEC.format("lab-1", "p-2").replace("debug", "unheard-of"),
         torn_dot_yaml="vlab_id: [lab-1\n",
