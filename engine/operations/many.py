@@ -16,10 +16,11 @@ import math
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
+from queue import Empty, SimpleQueue
 from types import FrameType
 from typing import Generic, TypeVar
 
@@ -176,12 +177,19 @@ class _Pool(Generic[Item, Result]):
             engine.close()
 
 
-def _as_they_end(futures: Iterable[Future[Result]]) -> Iterator[Future[Result]]:
-    """Each as it ends. A signal that a worker's thread is given is heard when this one wakes up."""
-    left = set(futures)
+def _as_they_end(futures: Collection[Future[Result]]) -> Iterator[Future[Result]]:
+    """Each as it ends, in that order. A signal for a worker's thread is heard when this one wakes."""
+    ended: SimpleQueue[Future[Result]] = SimpleQueue()
+    for future in futures:
+        future.add_done_callback(ended.put)
+    left = len(futures)
     while left:
-        done, left = wait(left, timeout=_WAKE_S, return_when=FIRST_COMPLETED)
-        yield from done
+        try:
+            future = ended.get(timeout=_WAKE_S)
+        except Empty:
+            continue
+        left -= 1
+        yield future
 
 
 def _not_begun(project: str) -> TerraformInterrupted:

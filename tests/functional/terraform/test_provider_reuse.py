@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from engine.errors import TerraformInterrupted
+from engine.local.calls import Request
 from engine.local.durations import Durations
 from engine.local.server import LocalCloud
 from engine.terraform.packages import ADDRESS, package_digest
@@ -293,9 +294,19 @@ def test_a_killed_engine_leaves_terraform_its_provider_until_the_state_is_saved(
 
 
 def wait_for_lustre(cloud: LocalCloud) -> None:
-    before = cloud.calls().get("fsx:CreateFileSystem", 0)
-    wait_until(lambda: cloud.calls().get("fsx:CreateFileSystem", 0) > before)
-    time.sleep(1.5)  # the call has returned to the provider, which now waits for the file system
+    """Until the provider waits for a file system: it has the answer to its CreateFileSystem.
+
+    One that is stopped before that does not know what it has made, and neither does the state.
+    """
+    sent = threading.Event()
+
+    def hear(request: Request) -> None:
+        if request.operation == "CreateFileSystem":
+            sent.set()
+
+    with cloud.heard(hear, answered=True):
+        assert sent.wait(60), "no file system was asked for"
+    time.sleep(3)  # it has been read, on a busy machine too
 
 
 def require_tainted(runner: Runner, cloud: LocalCloud) -> None:
