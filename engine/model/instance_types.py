@@ -68,7 +68,8 @@ class InstanceFacts:
 _UNKNOWN = InstanceFacts()
 
 
-@lru_cache(maxsize=256)
+# For more than there are: one that goes through all of them would else throw out what it asks for next.
+@lru_cache(maxsize=4096)
 def facts_of(name: str) -> InstanceFacts:
     """What is known of a type; all None for one that is not listed."""
     head, lines = _table()

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-import sys
 from functools import cache
+from typing import Any
 
 import yaml
 from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 
 from engine.workspace.literals import terraform_literal
+
+# libyaml's is several times as fast, where PyYAML was built with it.
+_Dumper: Any = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
+_ONE_LINE = 2**31 - 1  # characters; what libyaml can hold
 
 
 def template(name: str) -> Template:
@@ -38,5 +42,5 @@ def _environment() -> Environment:
 
 def _quoted(text: str) -> str:
     """A YAML double-quoted scalar on one line: JSON's, but right beyond JSON's characters too."""
-    quoted: str = yaml.dump(text, default_style='"', allow_unicode=True, width=sys.maxsize)
+    quoted: str = yaml.dump(text, Dumper=_Dumper, default_style='"', allow_unicode=True, width=_ONE_LINE)
     return quoted.rstrip("\n")
