@@ -115,7 +115,7 @@ test-faults: setup ## Let AWS answer with errors, late or not at all, and worker
 soak: setup ## Operations on many projects with kills and bad weather for 20 minutes; writes soak.md
 	@$(BIN)/python -m tests.soak
 
-test-long: setup ## Run the whole lives that `make test` leaves out (a quarter of an hour on two cores)
+test-long: setup ## Run the whole lives that `make test` leaves out (twenty minutes on two cores)
 	GOGC=400 $(BIN)/python -m pytest -n 4 --dist loadgroup -m long tests/functional $(PYTEST_ARGS)
 
 test-unit: setup ## Run the tests that start nothing

@@ -52,6 +52,7 @@ def made(cloud: LocalCloud) -> list[tuple[str, str, str]]:
     return [(one["service"], one["type"], one["name"]) for one in cloud.inventory() if not one["seeded"]]
 
 
+@pytest.mark.long
 def test_from_nothing_to_nothing(cloud, provisioner, tmp_path: Path) -> None:
     aws = Cloud(region="us-east-1", endpoint_url=cloud.endpoint, local=True)
     empty = cloud.inventory()

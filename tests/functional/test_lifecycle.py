@@ -192,6 +192,7 @@ def test_a_lustre_project_from_nothing_to_nothing(
     assert provisioner("list", "--json").json == {"projects": []}
 
 
+@pytest.mark.long
 def test_efs_projects_side_by_side(cloud, provisioner, backend, spec) -> None:
     def of_the_first() -> list[object]:
         return [item for item in cloud.inventory() if "proj-1" in str(item)]
