@@ -72,10 +72,10 @@ class Operator:
     environ: Mapping[str, str]
     folder: Path
 
-    def run(self, *arguments: str) -> Run:
+    def run(self, *arguments: str, within_s: float = WITHIN_S) -> Run:
         """Run to the end."""
         process = self._start(arguments)
-        return ended(process)
+        return ended(process, within_s)
 
     def elsewhere(self) -> Operator:
         """The operator on another machine: with a disk of its own, which knows the provider."""

@@ -20,12 +20,14 @@ from engine.local.server import LocalCloud
 from tests.crash.killing import Operator, Run
 from tests.crash.once import problems
 
-pytestmark = [pytest.mark.faults, pytest.mark.terraform, pytest.mark.timeout(3600)]
+pytestmark = [pytest.mark.faults, pytest.mark.terraform, pytest.mark.timeout(7200)]
 
 SEED = int(os.environ.get("FAULT_SEED") or random.SystemRandom().randrange(10**6))
 PROJECT = "lab-1/proj-1"
 # So often a person, or a worker's queue, tries again while the weather is bad.
 TRIES = 3
+# Where every second answer is wrong, Terraform waits longer and longer between its tries.
+WITHIN_S = 1500.0
 # What tells that trying again makes no sense.
 HOPELESS = (
     "TERRAFORM_ERROR",
@@ -54,7 +56,7 @@ class Weathered:
         """The command until it succeeds; where the weather is too bad for that, at last in fair weather."""
         for _ in range(TRIES):
             self.cloud.weather(self.share, seed=SEED + self.runs)
-            ended = self.engine.run(*arguments)
+            ended = self.engine.run(*arguments, within_s=WITHIN_S)
             print(f"run {self.runs} with {self.share:.0%} (seed {SEED + self.runs}): {ended.code}")
             print(f"  {self.cloud.weather_counts()}")
             self.cloud.weather(0)
