@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 import threading
@@ -14,18 +15,34 @@ from typing import IO, TypeAlias
 
 Process: TypeAlias = subprocess.Popen[bytes]
 
-# Takes the engine's process id and a command line. SIGINT gets its plain meaning first, so that one
-# that comes early ends the program instead of raising inside it. Should the engine be gone before the
-# wish is known to the kernel, nothing is started.
+# Becomes the wanted program, and leaves a child that waits for a byte on a pipe, or for the end of all who
+# could write one, and then sends the program a SIGINT: one, whatever comes first. The signal that Linux sends
+# at a parent's death (PR_SET_PDEATHSIG) would not do: it may come again with the death of each thread of the
+# parent, and at the second one Terraform forgets what it is making.
+#
+# SIGINT gets its plain meaning, so that one that comes early ends the program instead of raising inside it.
+# The child keeps no other file open, and dies with the program. It is not forked in the engine: that has
+# threads, beside which code between fork and exec may deadlock.
 _LAUNCHER = """
 import ctypes, os, signal, sys
 signal.signal(signal.SIGINT, signal.SIG_DFL)
-ctypes.CDLL(None).prctl(1, signal.SIGINT)
-if os.getppid() == int(sys.argv[1]):
-    try:
-        os.execv(sys.argv[2], sys.argv[2:])
-    except OSError as error:
-        sys.exit(f"{sys.argv[2]} cannot be started: {error.strerror}")
+line, *others = map(int, sys.argv[1].split(","))
+program = os.getpid()
+try:
+    if not os.fork():
+        if sys.platform == "linux":
+            ctypes.CDLL(None).prctl(1, signal.SIGKILL)
+        for one in others:
+            os.close(one)
+        if os.getppid() == program:
+            os.read(line, 1)
+            if os.getppid() == program:
+                os.kill(program, signal.SIGINT)
+        os._exit(0)
+    os.close(line)
+    os.execv(sys.argv[2], sys.argv[2:])
+except OSError as error:
+    sys.exit(f"{sys.argv[2]} cannot be started: {error.strerror}")
 """
 
 
@@ -38,6 +55,39 @@ class Finished:
     stderr: str
 
 
+class Stoppable:
+    """A program that gets one SIGINT: when it is told to stop, or when we are gone."""
+
+    def __init__(self, process: Process, line: int) -> None:
+        self._process = process
+        self._line = [line]  # whoever pops it, a thread or a signal handler, uses and closes it
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
+    def ended(self) -> int | None:
+        """Its exit code (negative: killed by that signal); None while it runs."""
+        exit_code = self._process.poll()
+        if exit_code is not None:
+            with suppress(IndexError):
+                os.close(self._line.pop())
+        return exit_code
+
+    def stop(self) -> None:
+        """Have it get its SIGINT, unless it has; returns at once."""
+        try:
+            line = self._line.pop()
+        except IndexError:
+            return
+        try:
+            os.write(line, b"x")
+        except BrokenPipeError:  # whoever was to send it is gone, or the program is
+            self._process.send_signal(signal.SIGINT)
+        finally:
+            os.close(line)
+
+
 def start_stoppable(
     argv: Sequence[str],
     *,
@@ -46,34 +96,35 @@ def start_stoppable(
     out: IO[bytes],
     err: IO[bytes],
     descriptors: Sequence[int] = (),
-) -> Process:
+) -> Stoppable:
     """Start a program that a Ctrl-C at the terminal does not reach, and that gets a SIGINT if we are killed.
-
-    That is so on Linux (PR_SET_PDEATHSIG); elsewhere it goes on alone. The setting is made by a small Python
-    program that then becomes the wanted one: code run between fork and exec in a process with threads may
-    deadlock. Linux sends the signal when the *thread* that started it ends, which therefore must wait for it.
 
     env           the whole environment, nothing is inherited
     descriptors   open files that it gets under their numbers
     Raises        OSError when it cannot be started
     """
-    launched = list(argv)
-    if sys.platform == "linux" and sys.executable:
-        launched = [sys.executable, "-I", "-S", "-c", _LAUNCHER, str(os.getpid()), *argv]
-    process = subprocess.Popen(
-        launched,
-        cwd=folder,
-        env=env,
-        pass_fds=descriptors,
-        stdin=subprocess.DEVNULL,
-        stdout=out,
-        stderr=err,
-        start_new_session=True,
-        # Plans, crash files and errored.tfstate hold what the state holds.
-        umask=0o077,
-    )
+    heard, line = os.pipe()
+    try:
+        numbers = ",".join(map(str, (heard, 0, 1, 2, *descriptors)))
+        process = subprocess.Popen(
+            [sys.executable, "-I", "-S", "-c", _LAUNCHER, numbers, *argv],
+            cwd=folder,
+            env=env,
+            pass_fds=(heard, *descriptors),
+            stdin=subprocess.DEVNULL,
+            stdout=out,
+            stderr=err,
+            start_new_session=True,
+            # Plans, crash files and errored.tfstate hold what the state holds.
+            umask=0o077,
+        )
+    except BaseException:
+        os.close(line)
+        raise
+    finally:
+        os.close(heard)
     _pass_niceness_on(process.pid)
-    return process
+    return Stoppable(process, line)
 
 
 def start_detached(argv: Sequence[str], *, env: Mapping[str, str], log_path: Path) -> int:

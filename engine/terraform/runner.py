@@ -7,8 +7,8 @@ What stops a run, and what does not:
   waits for it, and raises TerraformInterrupted. Every further Ctrl-C only says what is being waited for;
   SIGTERM and SIGHUP count as Ctrl-C. There is no count of them at which Terraform is killed: that loses
   the state of everything made since it was last saved. Whoever wants that anyway is told the process id.
-- If the engine itself is killed, Linux sends that SIGINT in its place (`start_stoppable`), so Terraform still
-  saves its state and releases its lock.
+- If the engine itself is killed, Terraform gets that SIGINT too, if it has not had it (`start_stoppable`), so
+  it still saves its state and releases its lock.
 - Terraform writes to files without a name, not to pipes. With nobody left to read a pipe, the next line
   it prints would kill it by SIGPIPE, state unsaved and lock held (measured with Terraform 1.11.4).
 - A provider that is kept for several commands (provider.py) is no child of Terraform's. It has a session of
@@ -48,7 +48,7 @@ from engine.terraform.initialised import Place, forget_init, is_initialised, one
 from engine.terraform.listener import Listener
 from engine.terraform.output import CommandLog, Tail
 from engine.terraform.processes import RUN_VARIABLE
-from engine.terraform.programs import Process, start_helper, start_stoppable
+from engine.terraform.programs import Stoppable, start_helper, start_stoppable
 from engine.terraform.provider import PrivateProvider, Reuse
 from engine.terraform.redaction import Redactor
 
@@ -136,10 +136,9 @@ class Runner:
         self._init_lock = init_lock
         self._commands = Commands(binary)
         self._provider = PrivateProvider(workdir, self._env, reuse, start_helper)
-        self._process: Process | None = None
-        # Lists, since append and pop are atomic and take no lock that a signal handler could find taken.
+        self._process: Stoppable | None = None
+        # A list, since append is atomic and takes no lock that a signal handler could find taken.
         self._stops: list[None] = []
-        self._unsent: list[None] = []
 
     def version(self) -> str:
         """Such as "1.11.4"."""
@@ -288,7 +287,9 @@ class Runner:
         Safe in signal handlers and from other threads.
         """
         self._stops.append(None)
-        self._send_stop()
+        process = self._process
+        if process is not None:
+            process.stop()
 
     def _document(self, command: str, *args: str) -> list[str]:
         return self._commands.document_line(command, *args)
@@ -373,16 +374,16 @@ class Runner:
         """Start, listen until the end, give the exit code."""
         with self._signals_stop():
             process = self._start(argv, env, out, err)
-            self._unsent = [None]
             self._process = process
             if self._stops:  # asked between the check and the start
-                self._send_stop()
+                process.stop()
             stdout, stderr = Tail(out), Tail(err)
             announced = 0
-            ended = False
-            while not ended:
+            exit_code: int | None = None
+            while exit_code is None:
                 try:
-                    ended = process.poll() is not None
+                    exit_code = process.ended()
+                    ended = exit_code is not None
                     listener.hear(stdout.lines(ended=ended), stderr.lines(ended=ended))
                     if len(self._stops) > announced:
                         announced = len(self._stops)
@@ -390,12 +391,14 @@ class Runner:
                     if not ended:
                         time.sleep(_POLL_S)
                 except KeyboardInterrupt:  # raised by a handler that is not ours
-                    ended = False
+                    exit_code = None
                     self.interrupt()
             self._process = None
-        return int(process.returncode)
+        return exit_code
 
-    def _start(self, argv: Sequence[str], env: Mapping[str, str], out: IO[bytes], err: IO[bytes]) -> Process:
+    def _start(
+        self, argv: Sequence[str], env: Mapping[str, str], out: IO[bytes], err: IO[bytes]
+    ) -> Stoppable:
         return start_stoppable(
             argv,
             env=env,
@@ -429,16 +432,6 @@ class Runner:
         finally:
             for number, handler in replaced.items():
                 signal.signal(number, handler)
-
-    def _send_stop(self) -> None:
-        process = self._process
-        if process is None:
-            return
-        try:
-            self._unsent.pop()
-        except IndexError:
-            return
-        process.send_signal(signal.SIGINT)
 
     def _require_startable(self) -> None:
         if not os.access(self._binary, os.X_OK) or not self._binary.is_file():

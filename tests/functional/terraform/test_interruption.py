@@ -229,7 +229,6 @@ def test_being_stopped_in_an_apply_keeps_the_state(
     assert tainted(slow) == {"first": False, "second": True}
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells a process of its parent's death")
 def test_a_killed_engine_does_not_take_the_state_with_it(workplace: Workplace, slow: Runner) -> None:
     # GIVEN a real apply in an engine of its own
     engine = start_engine(workplace, "apply")
@@ -245,6 +244,35 @@ def test_a_killed_engine_does_not_take_the_state_with_it(workplace: Workplace, s
     # THEN Terraform stops by itself, saves what it knows and releases its lock
     wait_until(lambda: not lock.exists())
     assert tainted(slow) == {"first": False, "second": True}
+
+
+@pytest.mark.parametrize("stopped_before", [False, True])
+def test_terraform_gets_one_sigint_when_its_engine_is_killed(
+    stopped_before: bool, workplace: Workplace, pretender: Callable[..., Path], tmp_path: Path
+) -> None:
+    # GIVEN an engine with many threads, whose Terraform counts
+    counts, end = tmp_path / "counts", tmp_path / "end"
+    many = "import threading, time\nfor _ in range(40):\n" + (
+        "    threading.Thread(target=time.sleep, args=(60,), daemon=True).start()\n"
+    )
+    binary = pretender(STUBBORN.format(counts=counts, end=end))
+    engine = start_engine(workplace, "init", binary=binary, first=many)
+    lines = Lines(engine)
+    lines.wait_for("Message(text='started'")
+    if stopped_before:
+        engine.send_signal(signal.SIGINT)
+        lines.wait_for("Interrupting(")
+        wait_until(counts.exists)
+
+    # WHEN
+    engine.kill()
+    engine.wait()
+
+    # THEN it got one: at the second it would forget what it is making
+    wait_until(counts.exists)
+    time.sleep(0.5)
+    end.touch()
+    assert counts.read_text().split() == ["x"]
 
 
 class Going:
@@ -284,12 +312,14 @@ class Lines:
             self._lines.append(line)
 
 
-def start_engine(workplace: Workplace, command: str, binary: Path | None = None) -> subprocess.Popen[str]:
+def start_engine(
+    workplace: Workplace, command: str, binary: Path | None = None, first: str = ""
+) -> subprocess.Popen[str]:
     return subprocess.Popen(
         [
             sys.executable,
             "-c",
-            ENGINE,
+            first + ENGINE,
             str(workplace.folder),
             str(binary or workplace.tools.binary),
             str(workplace.log),
