@@ -32,9 +32,14 @@ _SHOWN_AT_ONCE = 8
 
 @dataclass
 class _Work:
-    """Resources under way: address -> (what is being done, since when)."""
+    """Resources under way.
+
+    at            address -> (what is being done, since when)
+    interrupted   Terraform was asked to stop: what ends now is broken off, and the next run asks AWS about it
+    """
 
     at: dict[str, tuple[str, float]] = field(default_factory=dict)
+    interrupted: bool = False
 
     def take(self, event: events.Event) -> str | None:
         """Follow one event; gives the line to print, if it is worth one."""
@@ -49,8 +54,15 @@ class _Work:
                 return f"{click.style('✓', fg='green')} {_verb(action, 1)} {address} {_seconds(elapsed)}"
             case events.ResourceFailed(address=address, action=action, elapsed_s=elapsed):
                 self.at.pop(address, None)
-                return f"{click.style('✗', fg='red')} {_verb(action, 0)} {address} failed {_seconds(elapsed)}"
+                if self.interrupted:
+                    mark, ended = click.style("◌", fg="yellow"), "interrupted"
+                else:
+                    mark, ended = click.style("✗", fg="red"), "failed"
+                return f"{mark} {_verb(action, 0)} {address} {ended} {_seconds(elapsed)}"
+            case events.CommandStarted():
+                self.interrupted = False
             case events.Interrupting():
+                self.interrupted = True
                 return click.style(event.text, fg="yellow")
         return None
 
