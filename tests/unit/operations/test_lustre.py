@@ -80,6 +80,33 @@ def test_without_links_a_person_is_told_of_the_last_export(engine: Any, fsx: Any
     assert fsx.deleted == []
 
 
+def test_the_export_of_an_earlier_run_lets_it_go_when_that_run_has_cut_the_links(
+    engine: Any, fsx: Any, mocker
+) -> None:
+    # GIVEN a release that was killed between its links and its file system
+    fsx.links.clear()
+    engine.note("lustre_export", f"{FS} task-1")
+    status = SimpleNamespace(
+        task_id="task-1", finished=True, succeeded=True, failed_count=0, succeeded_count=7
+    )
+    mocker.patch("engine.operations.lustre.exports.export_status", return_value=status)
+    # WHEN it goes on THEN no person is asked
+    assert lustre.give_up(engine, NAMES, FS, skip_export=None) == lustre.Export("task-1", 7)
+    assert fsx.deleted == [FS]
+
+
+def test_an_export_that_missed_a_file_does_not_let_it_go_without_links(engine: Any, fsx: Any, mocker) -> None:
+    fsx.links.clear()
+    engine.note("lustre_export", f"{FS} task-1")
+    status = SimpleNamespace(
+        task_id="task-1", finished=True, succeeded=True, failed_count=1, succeeded_count=6
+    )
+    mocker.patch("engine.operations.lustre.exports.export_status", return_value=status)
+    with pytest.raises(DataAtRisk):
+        lustre.give_up(engine, NAMES, FS, skip_export=None)
+    assert fsx.deleted == []
+
+
 def test_one_that_is_gone_is_fine(engine: Any, fsx: Any) -> None:
     fsx.lifecycle = None
     assert lustre.give_up(engine, NAMES, FS, skip_export=None) == lustre.Export()
