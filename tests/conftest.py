@@ -2,8 +2,15 @@
 
 from __future__ import annotations
 
+import signal
+
 import hypothesis
 import pytest
+
+# A run in the background of a shell, or under nohup, has these ignored, and hands that on to what it starts.
+for number, handler in ((signal.SIGINT, signal.default_int_handler), (signal.SIGHUP, signal.SIG_DFL)):
+    if signal.getsignal(number) == signal.SIG_IGN:
+        signal.signal(number, handler)
 
 # Machines are shared and noisy: how long one example took says nothing about the code.
 # Half of the usual examples: a run of all tests must stay short, and there are many runs.
