@@ -83,10 +83,9 @@ def _export_of(engine: Engine, names: Names, file_system_id: str, lifecycle: str
             hint="Wait until it is AVAILABLE, or mend it, and release again; "
             '--skip-export "reason" gives its files up.',
         )
-    if not filesystems.list_links(engine.cloud, file_system_id):
-        if own := _begun_before(engine, file_system_id):
-            # Cut by an earlier run of this operation, which has had the whole export for that.
-            return _whole(engine, names, exports.export_status(engine.cloud, own))
+    linked = filesystems.list_links(engine.cloud, file_system_id)
+    # An earlier run of this operation cuts the links when it has had its whole export.
+    if not linked and _begun_before(engine, file_system_id) is None:
         # Cut by another release, or by a person: only a person can tell.
         done = next(
             (one for one in exports.list_exports(engine.cloud, file_system_id) if one.succeeded), None
@@ -118,14 +117,7 @@ def _export(engine: Engine, names: Names, file_system_id: str) -> Export:
     Raises   DataAtRisk when a file failed; ClusterError when the task itself did
     """
     engine.reporter.step("Exporting Lustre to the bucket", "EXPORTING")
-    return _whole(engine, names, _finished_export(engine, names, file_system_id))
-
-
-def _whole(engine: Engine, names: Names, status: exports.ExportStatus) -> Export:
-    """A finished export, if no file is missing in it.
-
-    Raises   DataAtRisk when a file failed; ClusterError when the task itself did
-    """
+    status = _finished_export(engine, names, file_system_id)
     if status.failed_count:
         raise DataAtRisk(
             f"{status.failed_count} of {status.total_count} files of {names.project} could not be exported "

@@ -257,21 +257,24 @@ def test_terraform_gets_one_sigint_when_its_engine_is_killed(
     )
     binary = pretender(STUBBORN.format(counts=counts, end=end))
     engine = start_engine(workplace, "init", binary=binary, first=many)
-    lines = Lines(engine)
-    lines.wait_for("Message(text='started'")
-    if stopped_before:
-        engine.send_signal(signal.SIGINT)
-        lines.wait_for("Interrupting(")
+    try:
+        lines = Lines(engine)
+        lines.wait_for("Message(text='started'")
+        if stopped_before:
+            engine.send_signal(signal.SIGINT)
+            lines.wait_for("Interrupting(")
+            wait_until(counts.exists)
+
+        # WHEN
+        engine.kill()
+        engine.wait()
+
+        # THEN it got one: at the second it would forget what it is making
         wait_until(counts.exists)
-
-    # WHEN
-    engine.kill()
-    engine.wait()
-
-    # THEN it got one: at the second it would forget what it is making
-    wait_until(counts.exists)
-    time.sleep(0.5)
-    end.touch()
+        time.sleep(0.5)
+    finally:
+        engine.kill()
+        end.touch()
     assert counts.read_text().split() == ["x"]
 
 
