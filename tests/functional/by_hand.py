@@ -9,8 +9,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from engine.cli.invocation import base_folder
 from engine.local.server import LocalCloud
+from engine.operations.installation import base_folder
 from engine.terraform.environment import terraform_environment
 from engine.terraform.programs import start_helper
 from engine.terraform.provider import PrivateProvider, Reuse

@@ -13,12 +13,12 @@ from typing import Any
 import pytest
 
 from engine.aws.session import Cloud
-from engine.cli.invocation import base_folder
 from engine.cli.main import run
 from engine.local.durations import Durations
 from engine.local.server import LocalCloud
 from engine.model.settings import load_settings
 from engine.operations.engine import Engine, open_engine
+from engine.operations.installation import base_folder
 from engine.operations.reporting import Silent
 from engine.terraform.toolchain import prepare
 from tests.functional.mariadb import MariaDbServer, running_mariadb

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from engine.cli.invocation import base_folder
+from engine.operations.installation import base_folder
 from engine.terraform.environment import terraform_environment
 from engine.terraform.programs import start_helper
 from engine.terraform.provider import PrivateProvider, Reuse

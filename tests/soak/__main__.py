@@ -1,8 +1,8 @@
 """`make soak`: operations on many projects for some minutes, with kills and bad weather; a page with figures.
 
-Two workers take operations up. One is killed at random times, with its Terraform, and a new one takes its
-place; the other lives on, and its memory is watched. In the end what the account holds must be what the model
-says, made by as many calls as there were wishes. Exit code 1 when it is not.
+Some workers take operations up. All but one are killed at random times, with their Terraform, and a new
+one takes the place of each; the one lives on, and its memory is watched. In the end what the account holds
+must be what the model says, made by as many calls as there were wishes. Exit code 1 when it is not.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ import time
 from datetime import UTC, datetime
 from pathlib import Path
 
-from engine.cli.invocation import base_folder
 from engine.local.server import LocalCloud
+from engine.operations.installation import base_folder
 from engine.terraform.toolchain import prepare
 from tests.functional.conftest import QUICK
 from tests.soak.drive import Soak
@@ -31,7 +31,14 @@ def main() -> int:
     print(f"SOAK_SEED={seed}: {arguments.minutes:g} minutes, at most {arguments.operations} operations")
     terraform = str(prepare(base_folder() / ".provisioner", explicit=None, environ=os.environ).binary)
     with tempfile.TemporaryDirectory(prefix="soak-") as folder, LocalCloud(durations=QUICK) as cloud:
-        soak = Soak(cloud, Path(folder), terraform=terraform, seed=seed, projects=arguments.projects)
+        soak = Soak(
+            cloud,
+            Path(folder),
+            terraform=terraform,
+            seed=seed,
+            projects=arguments.projects,
+            workers=arguments.workers,
+        )
         began = datetime.now(UTC)
         try:
             soak.prepare()
@@ -62,13 +69,17 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--minutes", type=float, default=float(setting("MINUTES", "20")))
     parser.add_argument("--operations", type=int, default=int(setting("OPERATIONS", "500")))
     parser.add_argument("--projects", type=int, default=int(setting("PROJECTS", "50")))
+    parser.add_argument("--workers", type=int, default=int(setting("WORKERS", "8")), help="two or more")
     parser.add_argument("--seed", type=int, default=int(setting("SEED", "0")) or None)
     parser.add_argument("--weather", type=float, default=float(setting("WEATHER", "0.02")), help="0 to 1")
     parser.add_argument(
-        "--kill-every", type=float, default=float(setting("KILL_EVERY", "30")), help="seconds"
+        "--kill-every", type=float, default=float(setting("KILL_EVERY", "15")), help="seconds, of any of them"
     )
     parser.add_argument("--report", default=setting("REPORT", "soak.md"))
-    return parser.parse_args()
+    arguments = parser.parse_args()
+    if arguments.workers < 2:
+        parser.error("--workers: one that lives on, and one at least to be killed")
+    return arguments
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Operations asked for and carried out by two workers, one of which is killed again and again."""
+"""Operations asked for and carried out by some workers, all but one of which are killed again and again."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import sys
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -118,6 +118,7 @@ class Soak:
     terraform: str
     seed: int
     projects: int
+    workers: int
     done: list[Done] = field(default_factory=list)
     memory: list[tuple[float, float]] = field(default_factory=list)
     refusals: int = 0
@@ -152,7 +153,7 @@ class Soak:
         self._free = list(self.model.projects)
         self._owed: dict[str, Wishes] = {}
         self._lock = threading.Lock()
-        self._workers = [Worker(self.folder, environ) for _ in range(2)]
+        self._workers = [Worker(self.folder, environ) for _ in range(self.workers)]
 
     # -- from beginning to end -------------------------------------------------------------------------
 
@@ -177,7 +178,7 @@ class Soak:
         self._until, self._most = until, operations
         over = threading.Event()
         threads = [threading.Thread(target=self._work, args=(worker,)) for worker in self._workers]
-        killer = threading.Thread(target=self._keep_killing, args=(self._workers[1], over, kill_every_s))
+        killer = threading.Thread(target=self._keep_killing, args=(self._workers[1:], over, kill_every_s))
         for thread in (*threads, killer):
             thread.start()
         for thread in threads:
@@ -209,6 +210,8 @@ class Soak:
         while (project := self._next()) is not None:
             try:
                 self._operation(worker, project)
+            except AssertionError as error:
+                self.unfulfilled.append(str(error))
             finally:
                 with self._lock:
                     self._free.append(project)
@@ -276,10 +279,11 @@ class Soak:
         if project in self.model.projects:
             self.model.fulfil(project, wish)
 
-    def _keep_killing(self, worker: Worker, over: threading.Event, every_s: float) -> None:
+    def _keep_killing(self, workers: Sequence[Worker], over: threading.Event, every_s: float) -> None:
+        """Every so many seconds in the mean, one of these workers."""
         chance = random.Random(self.seed + 1)
         while not over.wait(chance.uniform(0.2, 1.8) * every_s):
-            worker.kill()
+            chance.choice(workers).kill()
 
     # -- afterwards ------------------------------------------------------------------------------------
 

@@ -12,6 +12,7 @@ from typing import Any
 Kinds = Counter[str]
 # Versions and contents, not things; bucket and workspace decide about them.
 _NOT_COUNTED = ("s3:object",)
+_CLUSTER_LOG = "logs:log-group"
 # Calls that make one thing of a project each time it is brought up, and of those the ones that stay parked.
 MADE_EACH_TIME = ("cloudformation:CreateStack", "ec2:CreateSubnet", "efs:CreateMountTarget")
 MADE_ONCE = ("efs:CreateFileSystem", "s3:CreateBucket")
@@ -53,12 +54,17 @@ _STEPS: Mapping[Is, tuple[tuple[Wishes, int, Is], ...]] = {
 
 @dataclass
 class Project:
-    """One project of the model. max_nodes changes with each update."""
+    """One project of the model.
+
+    max_nodes    grows with each update: AWS refuses to take nodes away while the fleet runs
+    brought_up   clusters it has had since it was made from nothing; the log group of each stays
+    """
 
     vlab_id: str
     project_id: str
     state: Is = Is.ABSENT
     max_nodes: int = 8
+    brought_up: int = 0
 
     @property
     def name(self) -> str:
@@ -92,7 +98,7 @@ class Model:
         steps = _STEPS[project.state]
         wish = chance.choices([step[0] for step in steps], [step[1] for step in steps])[0]
         if wish is Wishes.UPDATE:
-            project.max_nodes = 16 if project.max_nodes == 8 else 8
+            project.max_nodes += 1
         return wish
 
     def fulfil(self, project: Project, wish: Wishes) -> None:
@@ -101,18 +107,22 @@ class Model:
         if after is Is.READY and project.state is not Is.READY:
             self.brought_up += 1
             self.made += project.state is Is.ABSENT
+            project.brought_up += 1
+        if after is Is.ABSENT:
+            project.brought_up = 0
         project.state = after
         self.fulfilled[wish] += 1
 
     def expected(self, ready: Kinds, parked: Kinds) -> Kinds:
         """How many things of each kind there are beyond what was there before.
 
-        ready, parked   the same for one project that is so
+        ready, parked   the same for one project that is so, and has been brought up once
         """
         total: Kinds = Counter()
         for project in self.projects:
             if project.state is not Is.ABSENT:
                 total.update(ready if project.state is Is.READY else parked)
+                total[_CLUSTER_LOG] += project.brought_up - 1
         return total
 
     def expected_calls(self) -> dict[str, int]:

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from engine.cli.invocation import base_folder
 from engine.local.durations import Durations
 from engine.local.server import LocalCloud
+from engine.operations.installation import base_folder
 from engine.terraform.toolchain import prepare
 
 pytestmark = [pytest.mark.long, pytest.mark.terraform, pytest.mark.timeout(900)]
