@@ -17,7 +17,7 @@ from engine.errors import (
     Unreachable,
     WrongRegion,
 )
-from engine.model.passing import Why, codes
+from engine.model.passing import HEAD_SAYS_NO_MORE, Why, codes
 
 
 class PassingFailure(BackendError):
@@ -27,7 +27,7 @@ class PassingFailure(BackendError):
 
 
 # Codes as the services' API references ("Common errors") and EC2's "Error codes" page list them.
-# "403", "301" and "400" stand for S3 answers to HEAD, which have no body to carry a code.
+# "403" and "301" stand for S3 answers to HEAD, which have no body to carry a code.
 _REFUSED = frozenset(
     {
         "403",
@@ -52,7 +52,7 @@ _REFUSED = frozenset(
     }
 )
 _PASSING = codes(Why.THROTTLED, Why.ILL, Why.SETTLING)
-_EXPIRED = codes(Why.EXPIRED)
+_EXPIRED = codes(Why.EXPIRED) | {HEAD_SAYS_NO_MORE}
 _ELSEWHERE = frozenset(
     {
         "301",
@@ -137,6 +137,8 @@ def _translate_answer(error: ClientError, *, doing: str, secret: bool) -> Backen
     said = "" if secret else error.response.get("Error", {}).get("Message", "")
     text = f"AWS refused {error.operation_name} with {code or 'no code'} while {doing}"
     text += f": {said}" if said else "."
+    if code == HEAD_SAYS_NO_MORE:
+        text += ". S3 says no more to this request; most often the credentials have expired."
     if code in _EXPIRED:
         return CredentialsExpired(text, hint=_SIGN_IN, details=details)
     if code in _REFUSED:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import random
 from typing import Any
 
-from engine.model.passing import Why, codes
+from engine.model.passing import HEAD_SAYS_NO_MORE, Why, codes
 
-_EXPIRED = codes(Why.EXPIRED)
+_EXPIRED = codes(Why.EXPIRED) | {HEAD_SAYS_NO_MORE}
 # Credentials that are fixed stay expired: whoever waits is told soon.
 _EXPIRED_ATTEMPTS = 3
 _ANSWERED = codes(Why.THROTTLED, Why.ILL, Why.SETTLING) | _EXPIRED

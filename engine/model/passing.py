@@ -98,6 +98,10 @@ PASSING: tuple[Passing, ...] = (
     *_entries(Why.LOST, _SEEN, "request send failed", "StatusCode: 0,"),
 )
 
+# Not in the list, as it is no code: an answer of S3 to HEAD has no body, and botocore gives its status
+# instead. Credentials that have expired are told so (S3 API reference, "HeadObject": "400 Bad Request").
+HEAD_SAYS_NO_MORE = "400"
+
 
 def codes(*why: Why) -> frozenset[str]:
     """The entries that pass for one of these reasons; all of them when none is named."""

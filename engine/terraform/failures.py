@@ -184,7 +184,8 @@ RULES: tuple[Rule, ...] = (
     ),
     _rule(
         "credentials expired",
-        pattern(Why.EXPIRED),
+        # To HEAD, S3 gives no reason: see HEAD_SAYS_NO_MORE.
+        rf"{pattern(Why.EXPIRED)}|operation error S3: Head\w+, https response error StatusCode: 400",
         CredentialsExpired,
         "The credentials used for {project} expired.",
         _SIGN_IN,

@@ -10,6 +10,7 @@ from botocore.exceptions import ClientError
 from botocore.retries.standard import ThrottledRetryableChecker, TransientRetryableChecker
 
 from engine.aws.failures import translate
+from engine.errors import CredentialsExpired
 from engine.model.passing import PASSING, Passing, Why, codes, pattern
 from engine.terraform.diagnostics import from_text
 from engine.terraform.failures import error_for
@@ -57,6 +58,22 @@ def test_a_terraform_that_failed_for_it_is_run_again(one: Passing) -> None:
     error = error_for("apply", 1, from_text(text), project="lab/p", log_path=Path("log"))
 
     assert error.retryable, (type(error), text)
+
+
+def test_s3_gives_no_reason_to_head_where_credentials_have_expired() -> None:
+    answer = ClientError({"Error": {"Code": "400", "Message": "Bad Request"}}, "HeadBucket")
+    told = (
+        'Error: error loading state: Unable to access object "p/terraform.tfstate" in S3 bucket "b": '
+        "operation error S3: HeadObject, https response error StatusCode: 400, RequestID: , HostID: , "
+        "api error BadRequest: \n"
+    )
+
+    ours = translate(answer, doing="trying")
+    terraform_s = error_for("apply", 1, from_text(told), project="lab/p", log_path=Path("log"))
+
+    for error in (ours, terraform_s):
+        assert isinstance(error, CredentialsExpired) and error.retryable
+    assert "have expired" in ours.message
 
 
 def test_a_code_is_no_part_of_another_word() -> None:
