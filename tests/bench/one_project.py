@@ -8,7 +8,6 @@ The first time, there is no .terraform; again, all is as the time before left it
 from __future__ import annotations
 
 import shutil
-from itertools import cycle
 from pathlib import Path
 
 from tests.bench import report
@@ -16,7 +15,8 @@ from tests.bench.measure import Cost, measure, summary, swapped_pages
 from tests.bench.workplace import Workplace, workplace
 
 PART = "one-project"
-_SIZES = (8, 12)
+# As many as the queue of the spec's tier has.
+_NODES = 8
 
 
 class OneProject:
@@ -43,17 +43,22 @@ class OneProject:
         self.place.copy(self.folder, self.hand)
         return self.by_hand()
 
-    def make(self) -> None:
-        """Apply it for the first time, and prepare what changes it: a queue that grows and shrinks."""
+    def make(self, changes: int) -> None:
+        """Apply it for the first time, and prepare so many changes of it.
+
+        Each adds a node to a queue: to take one away, AWS wants the fleet stopped.
+        """
         self.place.provisioner("apply", self.spec, "--yes")
         self.place.copy(self.folder, self.hand, initialised=True)
-        self.sized = [self.place.spec(f"size-{size}", compute={"max_nodes": size}) for size in _SIZES]
-        self.hands: list[Path] = []
-        for spec in self.sized:
+        sizes = range(_NODES + 1, _NODES + 1 + changes)
+        specs = [self.place.spec(f"size-{size}", compute={"max_nodes": size}) for size in sizes]
+        self.changes: list[tuple[Path, Path]] = []
+        for spec in specs:
             self.place.provisioner("plan", spec)
-            self.hands.append(self.place.copy(self.folder, self.place.base / spec.stem, initialised=True))
-            self.place.by_hand(self.hands[-1])
-        self.turn = cycle(range(len(_SIZES)))
+            self.changes.append((spec, self.place.copy(self.folder, self.place.base / spec.stem)))
+        self.changed_by_hand = self.place.copy(self.folder, self.place.base / "changed", initialised=True)
+        self.place.by_hand(self.changed_by_hand)
+        self.changes.reverse()
 
     def apply_nothing(self) -> Cost:
         return self.place.provisioner("apply", self.spec, "--yes")
@@ -62,10 +67,13 @@ class OneProject:
         return self.place.by_hand(self.hand, apply=True)
 
     def change(self) -> Cost:
-        return self.place.provisioner("apply", self.sized[next(self.turn)], "--yes")
+        spec, _ = self.changes.pop()
+        return self.place.provisioner("apply", spec, "--yes")
 
     def change_by_hand(self) -> Cost:
-        return self.place.by_hand(self.hands[next(self.turn)], apply=True)
+        _, workspace = self.changes.pop()
+        shutil.copytree(workspace, self.changed_by_hand, symlinks=True, dirs_exist_ok=True)
+        return self.place.by_hand(self.changed_by_hand, apply=True)
 
 
 def main(repetitions: int) -> None:
@@ -79,7 +87,7 @@ def main(repetitions: int) -> None:
             "spec to review, again unchanged": {"provisioner": one.plan, "by hand": one.by_hand},
         }
         found = {name: summary(measure(sides, repetitions)) for name, sides in scenarios.items()}
-        one.make()
+        one.make(changes=2 * repetitions)
         scenarios = {
             "apply, nothing to change": {
                 "provisioner": one.apply_nothing,

@@ -35,6 +35,13 @@ def machine(**more: Any) -> dict[str, Any]:
     }
 
 
+def known(part: str) -> dict[str, Any]:
+    """What an earlier run wrote of a part, with the machine under `machine`; {} when there was none."""
+    results = json.loads(RESULTS.read_text("utf-8")) if RESULTS.is_file() else {}
+    found: dict[str, Any] = results.get("parts", {}).get(part, {})
+    return found
+
+
 def write(part: str, about: Mapping[str, Any], figures: Mapping[str, Any], text: str) -> None:
     """Write a part's section anew; the page must have its two marks.
 
