@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,6 +17,17 @@ if TYPE_CHECKING:
     from engine.model.spec import ProjectSpec
 
 _existing_folder = click.Path(exists=True, file_okay=False, path_type=Path)
+
+
+def _list_of_texts(_context: click.Context, _option: click.Parameter, value: str) -> tuple[str, ...]:
+    """What GitLab makes of an input of type `array`."""
+    try:
+        found = json.loads(value)
+    except ValueError:
+        found = None
+    if not isinstance(found, list) or not all(isinstance(one, str) and one for one in found):
+        raise click.BadParameter(f"{value!r} is no list of texts like '[\"aws\"]'.")
+    return tuple(found)
 
 
 @click.group(short_help="For GitLab pipelines: what to plan, and the comment on a merge request.")
@@ -52,7 +64,13 @@ def gitlab() -> None:
 @click.option("--audience", default="", help="Audience of the ID token that signs in to AWS.")
 @click.option("--plan-role", default="", metavar="ARN", help="Role that plans.")
 @click.option("--apply-role", default="", metavar="ARN", help="Role that applies and releases.")
-@click.option("--tag", "tags", multiple=True, help="Tag of the runners; repeatable.")
+@click.option(
+    "--tags",
+    callback=_list_of_texts,
+    default="[]",
+    metavar="JSON",
+    help="""Tags of the runners, as GitLab writes a list: '["aws", "large"]'.""",
+)
 @click.option("--comment/--no-comment", default=True, show_default=True, help="Comment on the merge request.")
 @click.option(
     "--out",
@@ -73,7 +91,7 @@ def pipeline(
     audience: str,
     plan_role: str,
     apply_role: str,
-    tags: Sequence[str],
+    tags: tuple[str, ...],
     comment: bool,
     out: Path,
 ) -> None:
@@ -105,7 +123,7 @@ def pipeline(
         audience=audience,
         plan_role=plan_role,
         apply_role=apply_role,
-        tags=tuple(tags),
+        tags=tags,
         comment=comment,
     )
     write_text(out, text_of(changes, Mode(mode), settings))

@@ -20,13 +20,13 @@ def write(repository: Path, **texts: str) -> None:
         (folder / name.replace("_dot_", ".")).write_text(text)
 
 
-def pipeline(place: Path, mode: str = "deploy") -> tuple[int, list[str]]:
+def pipeline(place: Path, mode: str = "deploy", *more: str) -> tuple[int, list[str]]:
     """The exit code, and the names of the jobs."""
     out = place / "child.yml"
     folders = ("--before", str(place / "before"), "--after", str(place / "after"))
-    code = run(["gitlab", "pipeline", *folders, "--mode", mode, "--out", str(out)])
+    code = run(["gitlab", "pipeline", *folders, "--mode", mode, "--out", str(out), *more])
     jobs = yaml.safe_load(out.read_text()) if out.exists() else {}
-    return code, [name for name in jobs if name != "stages"]
+    return code, [name for name in jobs if name not in ("stages", "default")]
 
 
 @pytest.fixture
@@ -61,3 +61,18 @@ def test_what_was_broken_before_is_mended_now(place: Path) -> None:
     write(place / "before", a_dot_yaml="vlab_id: [\n")
     write(place / "after", a_dot_yaml=A, b_dot_yaml=B)
     assert pipeline(place, "review") == (0, ["plan lab-1/a", "comment"])
+
+
+def test_tags_come_as_gitlab_writes_a_list(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    write(place / "after", a_dot_yaml=A, b_dot_yaml=B)
+    (place / "after" / "provisioner.yaml").write_text("{}\n")
+    everything = ("--affects-all", "provisioner.yaml")
+    assert pipeline(place, "review", *everything, "--tags", '["aws","large"]')[0] == 0
+    assert yaml.safe_load((place / "child.yml").read_text())["default"] == {"tags": ["aws", "large"]}
+
+    assert pipeline(place, "review", "--tags", "[]")[0] == 0
+    assert "default" not in yaml.safe_load((place / "child.yml").read_text())
+
+    for wrong in ("aws", '{"aws": 1}', "[1]", '[""]'):
+        assert pipeline(place, "review", "--tags", wrong)[0] == 3
+        assert "--tags" in capsys.readouterr().err
