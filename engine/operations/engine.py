@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
@@ -13,6 +13,7 @@ from typing import Any
 import engine
 from engine.aws.operation_store import OperationStore
 from engine.aws.state_lock import StateLock
+from engine.aws.state_store import StateStore
 from engine.errors import OutOfTime
 from engine.model.names import Names
 from engine.model.operation import Owner
@@ -68,6 +69,11 @@ class Engine(Place):
     def operations(self) -> OperationStore:
         return OperationStore(self.cloud, table=self.settings.registry_table)
 
+    @property
+    def state_store(self) -> StateStore:
+        settings = self.settings
+        return StateStore(self.cloud, bucket=settings.state_bucket, lock_table=settings.lock_table)
+
     def folder(self, names: Names) -> Path:
         """Where the project's workspace is generated."""
         return self.workspaces / names.directory
@@ -86,17 +92,29 @@ class Engine(Place):
             project=names.project,
             log_path=self.log(names),
             lock=self.state_lock(names),
+            on_written=lambda: self._settle_digest(names),
         )
         if after is not None:
             runner.go_on_from(after)
         return runner
 
+    def _settle_digest(self, names: Names) -> None:
+        if self.state_store.settle_digest(names.state_key):
+            self.reporter.note("Terraform could not write the checksum of the state; it is right again")
+
     def runner_in(
-        self, folder: Path, *, project: str, log_path: Path, lock: RunnersLock | None = None
+        self,
+        folder: Path,
+        *,
+        project: str,
+        log_path: Path,
+        lock: RunnersLock | None = None,
+        on_written: Callable[[], None] | None = None,
     ) -> Runner:
         """Terraform in a folder that holds a root; `project` is what messages call it.
 
-        lock   of the root's state; None: Terraform locks by itself
+        lock         of the root's state; None: Terraform locks by itself
+        on_written   as for a Runner
         """
         # Rendering comes with it, which commands that only read do without.
         from engine.operations.folders import modules_root
@@ -115,6 +133,7 @@ class Engine(Place):
             on_event=self.reporter.terraform,
             project=project,
             lock=lock,
+            on_written=on_written,
             reuse=Reuse(self.home, (modules_root(),)) if self.settings.provider_reuse == "auto" else None,
             # From a mirror, the provider is only linked to; from elsewhere it goes through a plugin cache.
             init_lock=None if toolchain.provider_mirror else self.home / "init.lock",

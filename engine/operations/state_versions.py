@@ -16,7 +16,7 @@ from engine.model.names import Names
 from engine.operations import records
 from engine.operations.engine import Engine
 from engine.operations.planning import PLAN_FILE, write_project
-from engine.operations.states import state_store, summary, with_serial
+from engine.operations.states import summary, with_serial
 from engine.review.model import Review
 from engine.review.plan import build_review
 from engine.workspace.stack import Presence
@@ -54,7 +54,7 @@ class Restored:
 
 def list_versions(engine: Engine, names: Names) -> list[StateVersion]:
     """Every version of the project's state, newest first; also of a project that the registry lost."""
-    return state_store(engine).versions(names.state_key)
+    return engine.state_store.versions(names.state_key)
 
 
 def show_version(engine: Engine, names: Names, version_id: str | None) -> dict[str, Any]:
@@ -113,7 +113,7 @@ def restore(engine: Engine, vlab_id: str, project_id: str, version_id: str, *, f
     serial = max(wanted["serial"], latest["serial"] if latest else 0) + 1
     engine.reporter.step("Restoring the state")
     with engine.state_lock(names).held("state restore"):
-        state_store(engine).write(names.state_key, with_serial(wanted, serial))
+        engine.state_store.write(names.state_key, with_serial(wanted, serial))
     return Restored(serial, review)
 
 
@@ -141,7 +141,7 @@ def _write_private(path: Path, text: str) -> None:
 
 
 def _read(engine: Engine, names: Names, version_id: str | None) -> dict[str, Any]:
-    content = state_store(engine).read(names.state_key, version_id)
+    content = engine.state_store.read(names.state_key, version_id)
     if content is None:
         raise NoSuchVersion(
             f"The state of {names.project} has no version {version_id}."
@@ -154,7 +154,7 @@ def _read(engine: Engine, names: Names, version_id: str | None) -> dict[str, Any
 
 def _latest(engine: Engine, names: Names) -> dict[str, Any]:
     """{} also where it cannot be read: that is what is repaired here."""
-    content = state_store(engine).read(names.state_key)
+    content = engine.state_store.read(names.state_key)
     try:
         return parse_state(content, project=names.project) if content else {}
     except StateCorrupt:

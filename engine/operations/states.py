@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from engine.aws.registry import Phase, ProjectRecord
-from engine.aws.state_store import StateStore, digest_of, parse_state
+from engine.aws.state_store import parse_state
 from engine.errors import BackendError, TerraformError
 from engine.model.names import Names
 from engine.operations.engine import Engine
@@ -25,17 +25,12 @@ class StateMissing(BackendError):
     code = "STATE_MISSING"
 
 
-def state_store(engine: Engine) -> StateStore:
-    settings = engine.settings
-    return StateStore(engine.cloud, bucket=settings.state_bucket, lock_table=settings.lock_table)
-
-
 def read_state(engine: Engine, names: Names) -> dict[str, Any]:
     """The state as it is stored (format version 4); {} when there is none. It holds sensitive values.
 
     Raises   StateCorrupt, AccessDenied, Unreachable, BackendError
     """
-    stored = state_store(engine).read(names.state_key)
+    stored = engine.state_store.read(names.state_key)
     return parse_state(stored, project=names.project) if stored else {}
 
 
@@ -62,7 +57,7 @@ def require_sound(engine: Engine, names: Names, record: ProjectRecord | None = N
     says so.
     Raises   StateCorrupt, StateMissing
     """
-    store = state_store(engine)
+    store = engine.state_store
     content = store.read(names.state_key)
     record = record or engine.registry.get(names.vlab_id, names.project_id)
     came_to_its_end = record is not None and record.phase in _DONE
@@ -78,8 +73,7 @@ def require_sound(engine: Engine, names: Names, record: ProjectRecord | None = N
     stored = Stored(parse_state(content, project=names.project), record)
     if came_to_its_end:
         return stored
-    kept, right = store.digest(names.state_key), digest_of(content)
-    if kept and kept != right and store.mend_digest(names.state_key, wrong=kept, right=right):
+    if store.settle_digest(names.state_key, content):
         engine.reporter.note("The last run died while it wrote the state; its checksum is right again")
     return stored
 

@@ -61,8 +61,9 @@ _WITHOUT_REUSE = ("init", "version")
 _PROVIDER_TROUBLE = re.compile(r"(?i)plugin|schema|rpc error|reattach")
 _STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _NO_STATE = "No state file was found!"
-# The commands that lock the state.
-_LOCKING = ("plan", "apply", "untaint", "state push", "state rm")
+# The commands that write the state, and those that lock it.
+_WRITING = ("apply", "untaint", "state push", "state rm")
+_LOCKING = ("plan", *_WRITING)
 
 
 class StateLock(Protocol):
@@ -101,6 +102,8 @@ class Runner:
     project    as messages name it; the folder's name if not given
     lock       held around every command that locks the state, which then runs with -lock=false and
                carries the run's id in its environment (processes.RUN_VARIABLE); None: Terraform locks
+    on_written called while the lock is held, after a command has written the state and ended well; when it
+               raises, so does the command
     reuse      keep one provider for all commands of this runner; None: Terraform starts it each time
     init_lock  file that is locked while init runs, where inits share a plugin cache: Terraform must not
                write to one from two sides; None: they don't
@@ -120,6 +123,7 @@ class Runner:
         redact: Collection[str] = (),
         project: str = "",
         lock: StateLock | None = None,
+        on_written: Callable[[], None] | None = None,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
         reuse: Reuse | None = None,
         init_lock: Path | None = None,
@@ -132,6 +136,7 @@ class Runner:
         self._redactor = Redactor(redact)
         self._project = project or workdir.name
         self._lock = lock
+        self._on_written = on_written
         self._now = now
         self._init_lock = init_lock
         self._commands = Commands(binary)
@@ -345,6 +350,8 @@ class Runner:
             exit_code = self._watch(argv, {**env, RUN_VARIABLE: run} if run else env, out, err, listener)
             elapsed_s = time.monotonic() - began
             log.footer(exit_code, elapsed_s=elapsed_s)
+            if exit_code == 0 and command in _WRITING and self._on_written is not None:
+                self._on_written()
         listener.tell(CommandFinished(command, exit_code, elapsed_s))
         # Go also ends with 2 when it dies of a fatal error; a plan with changes says what it came to.
         planned = command == "plan" and exit_code == 2 and listener.planned
