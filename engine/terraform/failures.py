@@ -56,6 +56,13 @@ class AlreadyThere(TerraformError):
     retryable = True
 
 
+class AlreadyGone(TerraformError):
+    """Something that Terraform would take away is not there: the answer to an earlier try of this very call
+    may have been lost."""
+
+    retryable = True
+
+
 @dataclass(frozen=True)
 class Rule:
     """If `pattern` is found in an error's text (on one line), and `address` in its address, it is `error`.
@@ -261,6 +268,14 @@ RULES: tuple[Rule, ...] = (
         AlreadyThere,
         "Something that {command} would make for {project} is there already.",
         "Run the command again: what is the project's own is taken over then, and else it says whose it is.",
+    ),
+    _rule(
+        "gone already",
+        # AWS provider 5.100.0 takes a new security group's egress rule away, and the SDK asks twice.
+        r"InvalidPermission\.NotFound",
+        AlreadyGone,
+        "Something that {command} would take away from {project} is gone already.",
+        "Run the command again: it goes on from what there is.",
     ),
     _rule(
         "cluster failed",

@@ -25,7 +25,15 @@ from engine.errors import (
     WrongRegion,
 )
 from engine.terraform.diagnostics import Diagnostic, from_bare_words, from_json, from_text
-from engine.terraform.failures import RULES, AlreadyThere, PlanIsStale, ServiceBusy, error_for, interrupted
+from engine.terraform.failures import (
+    RULES,
+    AlreadyGone,
+    AlreadyThere,
+    PlanIsStale,
+    ServiceBusy,
+    error_for,
+    interrupted,
+)
 
 # Terraform 1.11.4 and AWS provider 5.100.0 against a moto server (or a server that answers with the
 # error AWS documents), by the name of what was wrong.
@@ -77,6 +85,7 @@ EXPECTED: dict[str, type[EngineError]] = {
     "bad_plan": TerraformError,
     "exists": TerraformError,
     "other": AlreadyThere,
+    "gone": AlreadyGone,
 }
 
 
