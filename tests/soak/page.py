@@ -34,6 +34,7 @@ def _page(
     yield f"{began:%Y-%m-%d %H:%M} UTC, {machine}. `SOAK_SEED={soak.seed}` repeats the choices.\n"
     yield f"**{'Not as the model says.' if problems else 'As the model says; nothing was made twice.'}**\n"
     yield from (f"- {problem}" for problem in problems)
+    yield ""
     yield from _table(
         ("Figure", "Value"),
         [
