@@ -6,7 +6,7 @@ import pytest
 
 from engine.model.names import names_for
 
-pytestmark = [pytest.mark.terraform, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.long, pytest.mark.terraform, pytest.mark.timeout(600)]
 
 CLUSTER = names_for("lab-1", "proj-1", account_id="123456789012").cluster
 
