@@ -17,7 +17,7 @@ from engine.errors import (
     Unreachable,
     WrongRegion,
 )
-from engine.model.passing import HEAD_SAYS_NO_MORE, Why, codes
+from engine.model.passing import EXPIRED, HEAD_SAYS_NO_MORE, Why, codes
 
 
 class PassingFailure(BackendError):
@@ -52,7 +52,6 @@ _REFUSED = frozenset(
     }
 )
 _PASSING = codes(Why.THROTTLED, Why.ILL, Why.SETTLING)
-_EXPIRED = codes(Why.EXPIRED) | {HEAD_SAYS_NO_MORE}
 _ELSEWHERE = frozenset(
     {
         "301",
@@ -138,8 +137,8 @@ def _translate_answer(error: ClientError, *, doing: str, secret: bool) -> Backen
     text = f"AWS refused {error.operation_name} with {code or 'no code'} while {doing}"
     text += f": {said}" if said else "."
     if code == HEAD_SAYS_NO_MORE:
-        text += ". S3 says no more to this request; most often the credentials have expired."
-    if code in _EXPIRED:
+        text = f"{text.rstrip('.')}. S3 says no more to it; most often the credentials have expired."
+    if code in EXPIRED:
         return CredentialsExpired(text, hint=_SIGN_IN, details=details)
     if code in _REFUSED:
         unknown = code == "InvalidClientTokenId"

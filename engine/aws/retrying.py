@@ -5,12 +5,11 @@ from __future__ import annotations
 import random
 from typing import Any
 
-from engine.model.passing import HEAD_SAYS_NO_MORE, Why, codes
+from engine.model.passing import EXPIRED, Why, codes
 
-_EXPIRED = codes(Why.EXPIRED) | {HEAD_SAYS_NO_MORE}
 # Credentials that are fixed stay expired: whoever waits is told soon.
 _EXPIRED_ATTEMPTS = 3
-_ANSWERED = codes(Why.THROTTLED, Why.ILL, Why.SETTLING) | _EXPIRED
+_ANSWERED = codes(Why.THROTTLED, Why.ILL, Why.SETTLING) | EXPIRED
 _MOST_S = 20.0
 
 
@@ -32,7 +31,7 @@ def try_again(client: Any, attempts: int) -> None:
         is_ill = response[1].get("ResponseMetadata", {}).get("HTTPStatusCode", 0) >= 500
         if code not in _ANSWERED and not is_ill:
             return None
-        if attempts >= (min(most, _EXPIRED_ATTEMPTS) if code in _EXPIRED else most):
+        if attempts >= (min(most, _EXPIRED_ATTEMPTS) if code in EXPIRED else most):
             return None
         # Full jitter, as botocore's standard mode does it.
         return random.uniform(0, min(_MOST_S, 2 ** (attempts - 1)))  # noqa: S311

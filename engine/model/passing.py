@@ -108,6 +108,10 @@ def codes(*why: Why) -> frozenset[str]:
     return frozenset(one.code for one in PASSING if not why or one.why in why)
 
 
+EXPIRED = codes(Why.EXPIRED) | {HEAD_SAYS_NO_MORE}
+"""The codes of answers that mean expired credentials."""
+
+
 def pattern(*why: Why) -> str:
     """A regular expression that finds one of these entries in the text of a tool.
 
