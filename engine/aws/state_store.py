@@ -112,21 +112,21 @@ class StateStore:
             )
         return found.get("Item", {}).get("Digest", {}).get("S")
 
-    def settle_digest(self, key: str, content: bytes | None = None) -> bool:
+    def settle_digest(self, key: str) -> bool:
         """Make the digest that of the state as it is stored; True when it was another's.
-
-        content   of the state, where it was read just now; None: it is read
 
         Only for who knows that Terraform wrote the state last: what somebody put there is to be told.
         Terraform puts the object first and then the digest; when that call fails it says so in its debug
         log alone, and ends well. From then on it refuses the state.
         Source   Terraform 1.11, S3 backend, `putMD5`
         """
-        content = self.read(key) if content is None else content
-        if content is None:
+        # The digest is read first: whoever writes the state after that writes another one.
+        kept = self.digest(key)
+        content = self.read(key)
+        if kept is None or content is None:
             return False
-        kept, right = self.digest(key), digest_of(content)
-        return kept is not None and kept != right and self._mend_digest(key, wrong=kept, right=right)
+        right = digest_of(content)
+        return kept != right and self._mend_digest(key, wrong=kept, right=right)
 
     def _mend_digest(self, key: str, *, wrong: str, right: str) -> bool:
         """Replace a digest; False when somebody else wrote it meanwhile."""

@@ -100,7 +100,13 @@ def plan_backend(engine: Engine) -> PlannedBackend:
     )
     state_local = not _stored_state(engine)
     root = _write_root(engine, existing, state_local=state_local)
-    runner = engine.runner_in(root, project=NAME, log_path=engine.home / "logs" / f"{NAME}.log")
+    checked = not state_local and _LOCK_TABLE in existing
+    runner = engine.runner_in(
+        root,
+        project=NAME,
+        log_path=engine.home / "logs" / f"{NAME}.log",
+        on_written=(lambda: engine.settle_digest(STATE_KEY)) if checked else None,
+    )
     engine.reporter.step("Initialising Terraform")
     runner.init(backend_config=None if state_local else _backend_config(root))
     _untaint(runner)

@@ -92,14 +92,15 @@ class Engine(Place):
             project=names.project,
             log_path=self.log(names),
             lock=self.state_lock(names),
-            on_written=lambda: self._settle_digest(names),
+            on_written=lambda: self.settle_digest(names.state_key),
         )
         if after is not None:
             runner.go_on_from(after)
         return runner
 
-    def _settle_digest(self, names: Names) -> None:
-        if self.state_store.settle_digest(names.state_key):
+    def settle_digest(self, state_key: str) -> None:
+        """Write the checksum of a state that Terraform has just written, where it could not itself."""
+        if self.state_store.settle_digest(state_key):
             self.reporter.note("Terraform could not write the checksum of the state; it is right again")
 
     def runner_in(

@@ -73,7 +73,7 @@ def require_sound(engine: Engine, names: Names, record: ProjectRecord | None = N
     stored = Stored(parse_state(content, project=names.project), record)
     if came_to_its_end:
         return stored
-    if store.settle_digest(names.state_key, content):
+    if store.settle_digest(names.state_key):
         engine.reporter.note("The last run died while it wrote the state; its checksum is right again")
     return stored
 

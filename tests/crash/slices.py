@@ -14,6 +14,7 @@ from __future__ import annotations
 import argparse
 import os
 import platform
+import signal
 import sys
 import tempfile
 import time
@@ -78,12 +79,16 @@ class Sliced:
         return ("--within", f"{within:.1f}", "--margin", f"{margin:.1f}")
 
 
-def _row(slice_s: float | None, scale: float, terraform: str) -> str:
-    """One line of the table; an exception with all that was said where something is wrong."""
+def _row(slice_s: float | None, scale: float, terraform: str, standing: list[Stage]) -> str:
+    """One line of the table; an exception with all that was said where something is wrong.
+
+    standing   where the stage is noted, for who wants to stop it
+    """
     with (
         tempfile.TemporaryDirectory(prefix="slices-") as folder,
         Stage("lustre", Prepared.NOTHING, terraform, Path(folder), case_s=_LONGEST_S) as stage,
     ):
+        standing.append(stage)
         done = stage.play(Sliced(slice_s, scale))
     if not done.ok:
         raise RuntimeError(done.said)
@@ -96,8 +101,14 @@ def _row(slice_s: float | None, scale: float, terraform: str) -> str:
 
 def table(scale: float, slices_s: Sequence[float | None]) -> str:
     terraform = str(prepare(base_folder() / ".provisioner", explicit=None, environ=os.environ).binary)
+    standing: list[Stage] = []
     with ThreadPoolExecutor(len(slices_s)) as pool:
-        rows = list(pool.map(lambda slice_s: _row(slice_s, scale, terraform), slices_s))
+        try:
+            rows = list(pool.map(lambda slice_s: _row(slice_s, scale, terraform, standing), slices_s))
+        except BaseException:
+            for stage in standing:
+                stage.stop()
+            raise
     cores = os.cpu_count()
     return "\n".join(
         [
@@ -122,6 +133,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--print", action="store_true", dest="only_print", help="do not write the page")
     parser.add_argument("--slice", type=float, action="append", dest="slices_s", help="seconds; repeatable")
     asked = parser.parse_args(arguments)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     text = table(asked.scale, asked.slices_s or SLICES_S)
     print(text)
     if not asked.only_print:

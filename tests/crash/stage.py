@@ -15,6 +15,7 @@ import json
 import multiprocessing
 import os
 import shutil
+import signal
 import sys
 import threading
 import time
@@ -170,10 +171,14 @@ class Stage:
         self._process.start()
         return self
 
+    def stop(self) -> None:
+        """End the case that is being played, and the stage, from another thread: `play` raises there."""
+        self._process.terminate()
+
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._ours.close()  # it ends when nobody is left to ask
+        self._ours.close()  # it ends when nobody is left to ask, and the case with it
         self._process.join(20)
         if self._process.is_alive():
             self._process.kill()
@@ -191,7 +196,19 @@ class Stage:
 
 def _serve(asked: Any, storage: str, prepared: Prepared, terraform: str, folder: Path, case_s: float) -> None:
     """The life of a stage: prepare, rest, and fork for each case, until nobody is left to ask."""
+    # A Ctrl-C is for whoever asks. A handler and not SIG_IGN, which the engine would inherit.
+    signal.signal(signal.SIGINT, lambda *_: None)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1)
+    try:
+        _play_cases(asked, storage, prepared, terraform, folder, case_s)
+    finally:
+        kill_below()
+
+
+def _play_cases(
+    asked: Any, storage: str, prepared: Prepared, terraform: str, folder: Path, case_s: float
+) -> None:
     log = folder / "said.txt"
     log.touch()
     _say_to(log)
@@ -211,7 +228,7 @@ def _serve(asked: Any, storage: str, prepared: Prepared, terraform: str, folder:
                 case = asked.recv()
             except EOFError:
                 return
-            asked.send(_played(site, case, case_s) if site else Ended(False, log.read_text(), 0.0))
+            asked.send(_played(site, case, case_s, asked) if site else Ended(False, log.read_text(), 0.0))
 
 
 def _prepared(cloud: LocalCloud, storage: str, prepared: Prepared, terraform: str, folder: Path) -> Site:
@@ -226,7 +243,7 @@ def _prepared(cloud: LocalCloud, storage: str, prepared: Prepared, terraform: st
     return Site(cloud, aws, site.engine, folder, storage, site.seen())
 
 
-def _played(site: Site, case: Case, case_s: float) -> Ended:
+def _played(site: Site, case: Case, case_s: float, asked: Any) -> Ended:
     """Do the case in a copy of this process, and wait for its end."""
     shutil.rmtree(site.folder / "elsewhere", ignore_errors=True)
     for name in _KEPT:
@@ -238,7 +255,7 @@ def _played(site: Site, case: Case, case_s: float) -> Ended:
     pid = os.fork()
     if not pid:
         _play(site, case, log)
-    status = _waited(pid, case_s)
+    status = _waited(pid, case_s, asked)
     kill_below()
     took_s = time.monotonic() - began
     late = "" if status is not None else f"\nnot done after {case_s:.0f} s"
@@ -264,10 +281,11 @@ def _play(site: Site, case: Case, log: Path) -> None:
         os._exit(code)
 
 
-def _waited(pid: int, patience_s: float) -> int | None:
-    """The status the copy ended with; None when it took too long and was killed."""
+def _waited(pid: int, patience_s: float, asked: Any) -> int | None:
+    """The status the copy ended with; None when it was killed: too late, or nobody is left to tell."""
     deadline = time.monotonic() + patience_s
-    while time.monotonic() < deadline:
+    # While a case is played nothing is asked: what can be read is the end of who asks.
+    while time.monotonic() < deadline and not asked.poll():
         ended, status = os.waitpid(pid, os.WNOHANG)
         if ended:
             return status

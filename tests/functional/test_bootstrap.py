@@ -23,6 +23,7 @@ from engine.model.settings import load_settings
 from engine.operations.bootstrap import bootstrap
 from engine.operations.engine import Engine, open_engine
 from engine.operations.reporting import Silent
+from tests.functional.digests import refuse_digests
 
 pytestmark = [pytest.mark.terraform, pytest.mark.timeout(900)]
 
@@ -53,7 +54,7 @@ def made(cloud: LocalCloud) -> list[tuple[str, str, str]]:
 
 
 @pytest.mark.long
-def test_from_nothing_to_nothing(cloud, provisioner, tmp_path: Path) -> None:
+def test_from_nothing_to_nothing(cloud, provisioner, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     aws = Cloud(region="us-east-1", endpoint_url=cloud.endpoint, local=True)
     empty = cloud.inventory()
 
@@ -112,6 +113,14 @@ def test_from_nothing_to_nothing(cloud, provisioner, tmp_path: Path) -> None:
         f"lock table {LOCKS}": "created",
     }
     assert aws.s3.get_bucket_versioning(Bucket=BUCKET)["Status"] == "Enabled"
+
+    # WHEN Terraform cannot write the checksum of the state THEN the engine does, and the next run goes on
+    aws.s3.put_bucket_versioning(Bucket=BUCKET, VersioningConfiguration={"Status": "Suspended"})
+    with monkeypatch.context() as patch:
+        refused = refuse_digests(patch)
+        assert changed(provisioner("bootstrap").ok().out) == {"versioning": "repaired"}
+    assert refused
+    assert changed(provisioner("bootstrap").ok().out) == {}
 
     # WHEN it is taken down as workspaces/bootstrap/README.md says THEN the account is as it was
     take_down(cloud, provisioner, aws, tmp_path)

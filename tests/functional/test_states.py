@@ -10,8 +10,6 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from moto.core.exceptions import JsonRESTError
-from moto.dynamodb.models import DynamoDBBackend
 
 from engine.aws.registry import Phase
 from engine.aws.session import Cloud
@@ -28,6 +26,7 @@ from engine.operations.reporting import Silent
 from engine.operations.state_versions import NoSuchVersion, StateDoesNotFit
 from engine.operations.states import StateMissing
 from tests.functional.conftest import Provisioner, _make_backend
+from tests.functional.digests import refuse_digests
 from tests.policies.permissions import permitted
 
 NAMES = names_for("lab-1", "proj-1", account_id="123456789012")
@@ -139,14 +138,6 @@ def test_a_digest_that_terraform_could_not_write_is_written(
     engine: Engine, cloud: LocalCloud, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # GIVEN a table that takes no digest from Terraform, which says nothing of that and ends well
-    taken, refused = DynamoDBBackend.put_item, []
-
-    def put_item(table: Any, table_name: str, item: dict[str, Any], *more: Any, **options: Any) -> Any:
-        if "Digest" in item and "Digest = :wrong" not in (*more, *options.values()):
-            refused.append(item["Digest"]["S"])
-            raise JsonRESTError("ExpiredTokenException", "The security token is expired")
-        return taken(table, table_name, item, *more, **options)
-
     folder = tmp_path / "root"
     folder.mkdir()
     (folder / "main.tf").write_text(
@@ -177,7 +168,7 @@ def test_a_digest_that_terraform_could_not_write_is_written(
 
     runner.init()
     apply(1)
-    monkeypatch.setattr(DynamoDBBackend, "put_item", put_item)
+    refused = refuse_digests(monkeypatch)
 
     # WHEN it writes the state, THEN the digest is that of what it wrote
     apply(2)
