@@ -87,6 +87,12 @@ class RequestHandler(MotoRequestHandler):
         self.server.connections.discard(self.connection)
         super().finish()
 
+    def handle_expect_100(self) -> bool:
+        """Let the body come at once: boto3 waits a second for that word with each object it writes to S3."""
+        go_on = super().handle_expect_100()
+        self.wfile.flush()
+        return go_on
+
     def run_wsgi(self) -> None:
         try:
             status, headers, body, close = self._answer()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 import threading
 import time
 import urllib.error
@@ -167,3 +168,13 @@ def wait_for(condition):
     while not condition():
         assert time.monotonic() < deadline, "it never came to that"
         time.sleep(0.01)
+
+
+def test_who_asks_first_whether_to_send_a_body_is_answered_before_it(cloud):
+    # boto3 does so with each object that it writes, and waits for a second.
+    asked = "PUT /bucket/key HTTP/1.1\r\nHost: s3\r\nContent-Length: 4\r\nExpect: 100-continue\r\n\r\n"
+    with socket.create_connection(("127.0.0.1", cloud.port), timeout=10) as sender:
+        sender.sendall(asked.encode())
+        assert sender.recv(100).startswith(b"HTTP/1.1 100 Continue")
+        sender.sendall(b"body")
+        assert sender.recv(100).startswith(b"HTTP/1.1 404")
