@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import signal
 
 import hypothesis
@@ -31,6 +32,7 @@ def pytest_collection_finish(session: pytest.Session) -> None:
     pytest-xdist 3.8 says a test's group by a suffix of its id, which pytest 9.2 ignores without a word
     (pytest-xdist, issue 1386).
     """
+    gc.freeze()  # five thousand tests and what they import stay; Python need not look through them
     if not getattr(session.config.option, "loadgroup", False):
         return
     grouped = [item for item in session.items if item.get_closest_marker("xdist_group")]
