@@ -27,7 +27,7 @@ def test_what_is_stopped_leaves_no_process(tmp_path: Path, how: signal.Signals) 
         env={**os.environ, "TMPDIR": str(tmp_path)},
         start_new_session=True,
     )
-    while not _working(below := descendants(slices.pid)):
+    while not _working(descendants(slices.pid)):
         assert slices.poll() is None, "it ended by itself"
         time.sleep(0.2)
     below = descendants(slices.pid)
