@@ -120,16 +120,22 @@ def export_status(cloud: Cloud, task_id: str) -> ExportStatus:
 
     Raises  BackendError when FSx does not know the task (any more)
     """
+    found = find_export(cloud, task_id)
+    if found is None:
+        raise BackendError(f"FSx does not know the export task {task_id}.", hint="Start the export again.")
+    return found
+
+
+def find_export(cloud: Cloud, task_id: str) -> ExportStatus | None:
+    """How far a task is; None when FSx does not know it, or not any more."""
     with aws_errors(f"looking at the export task {task_id}"):
         try:
             found = cloud.fsx.describe_data_repository_tasks(TaskIds=[task_id])["DataRepositoryTasks"]
         except ClientError as error:
             if error_code(error) != "DataRepositoryTaskNotFound":
                 raise
-            found = []
-    if not found:
-        raise BackendError(f"FSx does not know the export task {task_id}.", hint="Start the export again.")
-    return _export(found[0])
+            return None
+    return _export(found[0]) if found else None
 
 
 def list_exports(cloud: Cloud, file_system_id: str) -> list[ExportStatus]:

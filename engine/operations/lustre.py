@@ -162,12 +162,15 @@ def _finished_export(engine: Engine, names: Names, file_system_id: str) -> expor
 
 
 def _begun_before(engine: Engine, file_system_id: str) -> str | None:
-    """The export of this operation that is at work or came to a good end; a failed one is repeated."""
+    """The export of this operation that is at work or came to a good end.
+
+    One that failed is repeated, and so is one that FSx has forgotten.
+    """
     noted_for, _, task_id = engine.noted(_EXPORT_NOTE).partition(" ")
     if noted_for != file_system_id:
         return None
-    status = exports.export_status(engine.cloud, task_id)
-    return None if status.finished and not (status.succeeded and not status.failed_count) else task_id
+    status = exports.find_export(engine.cloud, task_id)
+    return task_id if status and (status.succeeded or not status.finished) else None
 
 
 def _wait(engine: Engine, names: Names, done: Callable[[], bool]) -> None:

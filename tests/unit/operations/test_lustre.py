@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
+from engine.aws.exports import ExportStatus
 from engine.errors import DataAtRisk
 from engine.model.names import names_for
 from engine.operations import lustre
@@ -14,6 +16,26 @@ from engine.operations.reporting import Silent
 
 NAMES = names_for("lab-1", "proj-1", account_id="123456789012")
 FS = "fs-0123456789abcdef0"
+
+
+def task(task_id: str, *, failed: int = 0) -> ExportStatus:
+    """An export of seven files that came to its end."""
+    return ExportStatus(
+        task_id=task_id,
+        file_system_id=FS,
+        paths=("/project/private",),
+        lifecycle="SUCCEEDED",
+        total_count=7,
+        succeeded_count=7 - failed,
+        failed_count=failed,
+        created_at=datetime(2026, 5, 1, tzinfo=UTC),
+        ended_at=datetime(2026, 5, 1, 1, tzinfo=UTC),
+    )
+
+
+PROVES_NOTHING = pytest.mark.parametrize(
+    "known", [{"task-1": task("task-1", failed=1)}, {}], ids=["a file missed", "forgotten"]
+)
 
 
 @pytest.fixture
@@ -33,7 +55,7 @@ def engine() -> Any:
 @pytest.fixture
 def fsx(mocker) -> Any:
     """FSx as the operation sees it: gone as soon as its deletion is asked for."""
-    state = SimpleNamespace(lifecycle="AVAILABLE", links=["link"], exports=[], deleted=[])
+    state = SimpleNamespace(lifecycle="AVAILABLE", links=["link"], exports=[], tasks={}, deleted=[])
 
     def delete(_cloud: Any, file_system_id: str) -> None:
         state.deleted.append(file_system_id)
@@ -44,10 +66,11 @@ def fsx(mocker) -> Any:
     mocker.patch(f"{outside}.list_links", side_effect=lambda *_: list(state.links))
     mocker.patch(f"{outside}.delete_link", side_effect=lambda *_: state.links.clear())
     mocker.patch(f"{outside}.delete_lustre", side_effect=delete)
-    mocker.patch("engine.operations.lustre.exports.list_exports", side_effect=lambda *_: state.exports)
-    state.start = mocker.patch(
-        "engine.operations.lustre.exports.start_export", side_effect=AssertionError("no export expected")
-    )
+    tasks = "engine.operations.lustre.exports"
+    mocker.patch(f"{tasks}.list_exports", side_effect=lambda *_: state.exports)
+    mocker.patch(f"{tasks}.find_export", side_effect=lambda _, task_id: state.tasks.get(task_id))
+    mocker.patch(f"{tasks}.export_status", side_effect=lambda _, task_id: state.tasks[task_id])
+    state.start = mocker.patch(f"{tasks}.start_export", side_effect=AssertionError("no export expected"))
     state.links = [SimpleNamespace(id="dra-1")]
     return state
 
@@ -81,30 +104,40 @@ def test_without_links_a_person_is_told_of_the_last_export(engine: Any, fsx: Any
 
 
 def test_the_export_of_an_earlier_run_lets_it_go_when_that_run_has_cut_the_links(
-    engine: Any, fsx: Any, mocker
+    engine: Any, fsx: Any
 ) -> None:
     # GIVEN a release that was killed between its links and its file system
     fsx.links.clear()
     engine.note("lustre_export", f"{FS} task-1")
-    status = SimpleNamespace(
-        task_id="task-1", finished=True, succeeded=True, failed_count=0, succeeded_count=7
-    )
-    mocker.patch("engine.operations.lustre.exports.export_status", return_value=status)
+    fsx.tasks["task-1"] = task("task-1")
     # WHEN it goes on THEN no person is asked
     assert lustre.give_up(engine, NAMES, FS, skip_export=None) == lustre.Export("task-1", 7)
     assert fsx.deleted == [FS]
 
 
-def test_an_export_that_missed_a_file_does_not_let_it_go_without_links(engine: Any, fsx: Any, mocker) -> None:
+@PROVES_NOTHING
+def test_without_links_an_export_must_be_known_to_be_whole(
+    engine: Any, fsx: Any, known: dict[str, ExportStatus]
+) -> None:
     fsx.links.clear()
     engine.note("lustre_export", f"{FS} task-1")
-    status = SimpleNamespace(
-        task_id="task-1", finished=True, succeeded=True, failed_count=1, succeeded_count=6
-    )
-    mocker.patch("engine.operations.lustre.exports.export_status", return_value=status)
+    fsx.tasks = known
     with pytest.raises(DataAtRisk):
         lustre.give_up(engine, NAMES, FS, skip_export=None)
     assert fsx.deleted == []
+
+
+@PROVES_NOTHING
+def test_an_export_of_an_earlier_run_that_proves_nothing_is_repeated(
+    engine: Any, fsx: Any, known: dict[str, ExportStatus]
+) -> None:
+    # GIVEN a release that went on after weeks, when FSx may know nothing of its export any more
+    engine.note("lustre_export", f"{FS} task-1")
+    fsx.tasks = {**known, "task-2": task("task-2")}
+    fsx.start.side_effect = ["task-2"]
+    # WHEN it goes on THEN it exports again
+    assert lustre.give_up(engine, NAMES, FS, skip_export=None) == lustre.Export("task-2", 7)
+    assert engine.noted("lustre_export") == f"{FS} task-2"
 
 
 def test_one_that_is_gone_is_fine(engine: Any, fsx: Any) -> None:
