@@ -274,7 +274,8 @@ def _delete_efs(cloud: Cloud, one: Belonging, _account_id: str) -> None:
 
     try:
         for target in targets():
-            cloud.efs.delete_mount_target(MountTargetId=target["MountTargetId"])
+            if target["LifeCycleState"] != "deleting":
+                cloud.efs.delete_mount_target(MountTargetId=target["MountTargetId"])
         _wait(cloud, one, lambda: not targets())
         cloud.efs.delete_file_system(FileSystemId=one.id)
     except ClientError as error:

@@ -104,10 +104,13 @@ def _delete(engine: Engine, names: Names, file_system_id: str) -> None:
     engine.check()
     engine.reporter.step("Deleting the Lustre file system", "DELETING")
     cloud = engine.cloud
+    # An earlier run may have asked already. FSx does not say what it answers to whoever asks twice.
     for link in filesystems.list_links(cloud, file_system_id):
-        filesystems.delete_link(cloud, link.id)
+        if link.lifecycle != "DELETING":
+            filesystems.delete_link(cloud, link.id)
     _wait(engine, names, lambda: not filesystems.list_links(cloud, file_system_id))
-    filesystems.delete_lustre(cloud, file_system_id)
+    if filesystems.lustre_lifecycle(cloud, file_system_id) != "DELETING":
+        filesystems.delete_lustre(cloud, file_system_id)
     _wait(engine, names, lambda: filesystems.lustre_lifecycle(cloud, file_system_id) is None)
 
 

@@ -71,7 +71,7 @@ def fsx(mocker) -> Any:
     mocker.patch(f"{tasks}.find_export", side_effect=lambda _, task_id: state.tasks.get(task_id))
     mocker.patch(f"{tasks}.export_status", side_effect=lambda _, task_id: state.tasks[task_id])
     state.start = mocker.patch(f"{tasks}.start_export", side_effect=AssertionError("no export expected"))
-    state.links = [SimpleNamespace(id="dra-1")]
+    state.links = [SimpleNamespace(id="dra-1", lifecycle="AVAILABLE")]
     return state
 
 
@@ -138,6 +138,22 @@ def test_an_export_of_an_earlier_run_that_proves_nothing_is_repeated(
     # WHEN it goes on THEN it exports again
     assert lustre.give_up(engine, NAMES, FS, skip_export=None) == lustre.Export("task-2", 7)
     assert engine.noted("lustre_export") == f"{FS} task-2"
+
+
+def test_what_is_going_already_is_waited_for_and_not_asked_again(engine: Any, fsx: Any, mocker) -> None:
+    # GIVEN a release that was killed after it had asked FSx to delete both
+    fsx.lifecycle, fsx.links = "DELETING", [SimpleNamespace(id="dra-1", lifecycle="DELETING")]
+    cut = mocker.patch("engine.operations.lustre.filesystems.delete_link")
+
+    def time_passes(_seconds: float) -> None:
+        fsx.lifecycle = None if not fsx.links else fsx.lifecycle
+        fsx.links.clear()
+
+    engine.pause = time_passes
+    # WHEN it goes on THEN it waits until both are gone
+    lustre.give_up(engine, NAMES, FS, skip_export=None)
+    assert (fsx.lifecycle, fsx.links) == (None, [])
+    assert fsx.deleted == [] and not cut.called
 
 
 def test_one_that_is_gone_is_fine(engine: Any, fsx: Any) -> None:
