@@ -63,6 +63,14 @@ class AlreadyGone(TerraformError):
     retryable = True
 
 
+class ClusterBusy(ClusterError):
+    """CloudFormation is at work on the cluster's stack already: the answer to an earlier try of this very
+    call may have been lost, or somebody else changes the cluster. The next run waits for it."""
+
+    code = "CLUSTER_BUSY"
+    retryable = True
+
+
 @dataclass(frozen=True)
 class Rule:
     """If `pattern` is found in an error's text (on one line), and `address` in its address, it is `error`.
@@ -276,6 +284,13 @@ RULES: tuple[Rule, ...] = (
         AlreadyGone,
         "Something that {command} would take away from {project} is gone already.",
         "Run the command again: it goes on from what there is.",
+    ),
+    _rule(
+        "cluster busy",
+        r"(updating|deleting) CloudFormation Stack .* is in \w+_IN_PROGRESS state and can ?not be",
+        ClusterBusy,
+        "CloudFormation is at work on the cluster of {project}, and takes nothing else until it is done.",
+        "Run the command again: it waits for that, and goes on from there.",
     ),
     _rule(
         "cluster failed",

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from engine.local.server import LocalCloud
+from engine.local.weather import Forecast, Trouble
 from engine.model.names import names_for
 from engine.model.settings import load_settings
 from engine.operations.engine import open_engine
@@ -166,3 +167,24 @@ def test_a_cluster_that_does_not_come_up(cloud, provisioner, backend, spec) -> N
     stacks = [one["name"] for one in cloud.inventory() if one["type"] == "stack" and not one["seeded"]]
     assert sorted(stacks) == sorted([NAMES.cluster, NAMES.stack])
     assert provisioner("plan", spec("efs"), "--detailed-exitcode").code == 0
+
+
+def test_the_answer_to_an_update_is_lost(cloud, provisioner, backend, spec, mocker) -> None:
+    # GIVEN a project that runs, and an update that CloudFormation takes in without anybody hearing of it
+    provisioner("apply", spec("efs"), "--yes").ok()
+    bigger = spec("efs", compute={"max_nodes": 12})
+    cloud.set_durations(cluster_update_s=8)
+
+    def lost(_forecast: Forecast, operation: str, number: int) -> Trouble | None:
+        return Trouble.LOST if (operation, number) == ("cloudformation:UpdateStack", 0) else None
+
+    mocker.patch.object(Forecast, "trouble", lost)
+    cloud.weather(1)
+
+    # WHEN the provider asks a second time THEN it is told that work is under way, which passes
+    provisioner("apply", bigger, "--yes").refused(8, "CLUSTER_BUSY", PROJECT, "Run the command again")
+
+    # WHEN the same command runs again THEN it waits for that update, and makes no other
+    provisioner("apply", bigger, "--yes").ok()
+    assert cloud.calls()["cloudformation:UpdateStack"] == 1
+    assert provisioner("status", PROJECT, "--json").json["phase"] == "READY"
