@@ -272,7 +272,7 @@ RULES: tuple[Rule, ...] = (
         # A bucket's name that is taken in another account stays taken, and what a cluster's stack met, too.
         r"^(?!.*waiting for CloudFormation Stack).*((?<!Bucket)AlreadyExists|already exists|AlreadyOwnedByYou"
         r"|InvalidSubnet\.Conflict|InvalidGroup\.Duplicate|InvalidPermission\.Duplicate"
-        r"|ResourceConflictException|MountTargetConflict)",
+        r"|ResourceConflictException|MountTargetConflict|Resource\.AlreadyAssociated)",
         AlreadyThere,
         "Something that {command} would make for {project} is there already.",
         "Run the command again: what is the project's own is taken over then, and else it says whose it is.",
