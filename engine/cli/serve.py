@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from engine import settle
 from engine.cli.arguments import pass_invocation
 from engine.cli.console import note
 from engine.cli.invocation import Invocation
@@ -159,6 +160,7 @@ def _serving(
         answer=service.answer,
     )
     server.start()
+    settle()
     try:
         yield server
     finally:

@@ -18,6 +18,7 @@ from collections.abc import Sequence
 from importlib import metadata
 from pathlib import Path
 
+from engine import settle
 from engine.local.clock import iso
 from engine.local.durations import Durations
 from engine.local.run_file import RunFiles, RunRecord
@@ -69,6 +70,7 @@ def _serve(options: argparse.Namespace, files: RunFiles) -> int:
             )
         )
         log.info("serving at %s, instance %s", cloud.endpoint, cloud.instance_id)
+        settle()
         stopping.wait()
         log.info("stopping")
     finally:

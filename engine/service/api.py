@@ -21,6 +21,7 @@ from typing import Any
 from aws_lambda_powertools.event_handler import APIGatewayRestResolver, Response
 from aws_lambda_powertools.utilities.data_classes import APIGatewayProxyEvent
 
+from engine import settle
 from engine.errors import EngineError, RequestError
 from engine.operations.installation import base_folder, read_catalogue, read_settings
 from engine.operations.place import Place, connect
@@ -64,6 +65,7 @@ def service() -> Service:
     effective = read_settings(environ=os.environ)
     cloud, settings = connect(effective.settings)
     catalogue = read_catalogue(effective, base=base_folder())
+    settle()
     return Service(
         open_desk(Place(settings=settings, cloud=cloud, now=lambda: datetime.now(UTC), catalogue=catalogue))
     )

@@ -16,6 +16,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
+from engine import settle
 from engine.aws.events import publish
 from engine.aws.queue import Queue, Received, read_task
 from engine.errors import BusyError, EngineError, LeaseLost, RequestError
@@ -76,6 +77,7 @@ def worker() -> Worker:
         catalogue=read_catalogue(effective, base=base),
         prices=read_prices(effective, base=base),
     )
+    settle()
     return Worker(engine)
 
 

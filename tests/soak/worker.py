@@ -12,6 +12,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+from engine import settle
 from engine.errors import BusyError, EngineError, LeaseLost
 from engine.model.settings import load_settings
 from engine.operations.engine import Engine, open_engine
@@ -25,6 +26,7 @@ def main() -> None:
     base = Path(sys.argv[1])
     settings = load_settings(environ=os.environ).settings
     engine = open_engine(settings, base=base, environ=os.environ, reporter=Silent())
+    settle()
     for line in sys.stdin:
         task = json.loads(line)
         print(json.dumps(_run(engine, task["project"], task["operation"])), flush=True)
