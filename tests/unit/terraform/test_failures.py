@@ -182,14 +182,14 @@ def test_the_same_words_about_a_resource_of_our_own_are_not_shared_ground() -> N
     "said",
     [
         # EC2 API reference, "Error codes"; EFS API reference, CreateMountTarget and CreateFileSystem.
-        "Resource.AlreadyAssociated: the specified association for route table rtb-1 conflicts",
-        "InvalidPermission.Duplicate: the specified rule already exists",
-        "MountTargetConflict: mount target already exists in this AZ",
-        "FileSystemAlreadyExists: file system already exists with creation token",
+        "Resource.AlreadyAssociated",
+        "InvalidPermission.Duplicate",
+        "MountTargetConflict",
+        "FileSystemAlreadyExists",
     ],
 )
 def test_what_an_earlier_try_of_the_same_call_made_is_looked_for_by_the_next_run(said: str) -> None:
-    seen = Diagnostic("error", f"creating something: api error {said}", address="module.a.aws_b.this")
+    seen = Diagnostic("error", f"creating something: api error {said}: no", address="module.a.aws_b.this")
     error = error_for("apply", 1, [seen], project="lab-1/proj-1", log_path=LOG)
     assert type(error) is AlreadyThere and error.retryable
 
