@@ -21,12 +21,23 @@ from engine.local.durations import INSTANT
 from engine.local.server import LocalCloud
 from engine.model.settings import load_settings
 from tests.bench import report
-from tests.bench.measure import FIELDS, Cost, measure, run, spread, summary
+from tests.bench.measure import Cost, measure, run, spread
 from tests.functional.conftest import make_table
 
 PART = "api"
-BARE, HANDLER = "bare `import boto3`", "import of the handler"
-_CODE = {BARE: "import boto3", HANDLER: "import engine.service.api"}
+_BARE = "`import boto3` alone"
+_RESOLVER = "from aws_lambda_powertools.event_handler import APIGatewayRestResolver"
+_MODEL = "import pydantic; pydantic.create_model('Model', field=(int, 0))"
+# What of the handler's import is that of libraries, and what is ours.
+_IMPORTS = {
+    _BARE: "import boto3",
+    "boto3 and powertools' resolver": f"import boto3; {_RESOLVER}",
+    "boto3 and one pydantic model of one field": f"import boto3; {_MODEL}",
+    "all three": f"import boto3; {_RESOLVER}; {_MODEL}",
+    "**the handler**": "import engine.service.api",
+}
+# They are short, so that more of them can be afforded, and are needed.
+_IMPORTS_PER_REPETITION = 3
 # So many of each kind, in each process.
 _REQUESTS = 15
 _COMING_UP = {
@@ -56,17 +67,24 @@ def main(repetitions: int) -> None:
     report.write(PART, about, figures, _text(figures))
 
 
-def _imports(repetitions: int) -> dict[str, Any]:
+def _imports(repetitions: int) -> dict[str, dict[str, Any]]:
+    """CPU milliseconds and MB of each, and how many times boto3's."""
+
     def importing(code: str) -> Cost:
         return run([[sys.executable, "-c", code]], cwd=report.ROOT, env=os.environ)
 
-    sides = {name: lambda code=code: importing(code) for name, code in _CODE.items()}
+    sides = {name: lambda code=code: importing(code) for name, code in _IMPORTS.items()}
     measure(sides, 1)  # files that nobody has read yet
-    found = summary(measure(sides, repetitions))
-    ratio = {
-        field: round(found[HANDLER][field]["median"] / found[BARE][field]["median"], 2) for field in FIELDS
+    costs = measure(sides, repetitions * _IMPORTS_PER_REPETITION)
+    bare = statistics.median(cost.cpu_s for cost in costs[_BARE])
+    return {
+        name: {
+            "cpu_ms": spread([cost.cpu_s * 1000 for cost in runs]),
+            "ratio": round(statistics.median(cost.cpu_s for cost in runs) / bare, 2),
+            "memory_mb": spread([cost.memory_mb for cost in runs]),
+        }
+        for name, runs in costs.items()
     }
-    return {**found, "ratio": ratio}
 
 
 def _make_ground(cloud: LocalCloud) -> None:
@@ -104,6 +122,13 @@ def _latency(values: list[float]) -> dict[str, float]:
 
 
 def _text(figures: dict[str, Any]) -> str:
+    imports = report.table(
+        ["Import of", "CPU ms: median (min–max)", "of boto3's", "Peak anonymous MB"],
+        [
+            [name, report.cell(found["cpu_ms"]), found["ratio"], found["memory_mb"]["median"]]
+            for name, found in figures["imports"].items()
+        ],
+    )
     first = report.table(
         ["A process of the function", "s: median (min–max)"],
         [[name, report.cell(figures["first"][key])] for key, name in _COMING_UP.items()],
@@ -115,7 +140,7 @@ def _text(figures: dict[str, Any]) -> str:
     memory = report.cell(figures["peak_memory_mb"])
     return "\n\n".join(
         [
-            report.costs_table({"coming up": figures["imports"]}),
+            imports,
             first,
             warm,
             f"Peak resident memory after all of these: {memory} MB.",
