@@ -7,6 +7,8 @@ Codes and default values
   fsx, elasticfilesystem, cloudformation
         what ListServiceQuotas answers, in two published listings of accounts that agree; AWS's guides name
         these quotas without their codes
+  iam   likewise; values and use are GetAccountSummary's (IAM API reference), since Service Quotas shows
+        those of a global service in one region alone
 """
 
 from __future__ import annotations
@@ -24,7 +26,7 @@ _PAGE = 100
 
 @dataclass(frozen=True)
 class Quota:
-    """One quota, per region of an account.
+    """One quota, per region of an account; those of iam for all of it.
 
     name      as Service Quotas shows it
     default   AWS's value for a new account
@@ -38,6 +40,7 @@ class Quota:
 
 INTERFACE_ENDPOINTS = Quota("vpc", "L-29B6F2EB", "Interface VPC endpoints per VPC", 50)
 SUBNETS = Quota("vpc", "L-407747CB", "Subnets per VPC", 200)
+SECURITY_GROUPS = Quota("vpc", "L-E79EC296", "VPC security groups per Region", 2500)
 GROUPS_PER_INTERFACE = Quota("vpc", "L-2AFB9258", "Security groups per network interface", 5)
 RULES_PER_GROUP = Quota("vpc", "L-0EA8095F", "Inbound or outbound rules per security group", 60)
 RULES_PER_ACL = Quota("vpc", "L-2AEEBF1A", "Rules per network ACL", 20)
@@ -45,6 +48,8 @@ LUSTRE_CAPACITY = Quota("fsx", "L-8F1B9C74", "Lustre Persistent_2 storage capaci
 LUSTRE_FILE_SYSTEMS = Quota("fsx", "L-FD6F2F22", "Lustre Persistent_2 file systems", 100)
 EFS_FILE_SYSTEMS = Quota("elasticfilesystem", "L-848C634D", "File systems per account", 1000)
 STACKS = Quota("cloudformation", "L-0485CB21", "Stack count", 2000)
+ROLES = Quota("iam", "L-FE177D64", "Roles per account", 1000)
+INSTANCE_PROFILES = Quota("iam", "L-6E65F664", "Instance profiles per account", 1000)
 
 
 def _on_demand(code: str, families: str, default: float) -> Quota:
@@ -66,6 +71,9 @@ VCPUS: Mapping[str, Quota] = {
 """Instance family -> quota of the vCPUs that run On-Demand."""
 
 SERVICES = ("vpc", "ec2", "fsx", "elasticfilesystem", "cloudformation")
+"""Those that are asked for their quotas with `read_quotas`; iam is not."""
+
+_IAM = {ROLES: "Roles", INSTANCE_PROFILES: "InstanceProfiles"}
 
 _FAMILIES = {
     "dl": "DL",
@@ -106,3 +114,24 @@ def read_quotas(cloud: Cloud, service: str) -> Mapping[str, float]:
             # One that AWS could not look up just now carries the reason instead of a value.
             if "Value" in quota
         }
+
+
+@dataclass(frozen=True)
+class IamSummary:
+    """What is used of IAM's quotas, and the account's own values, by code."""
+
+    used: Mapping[str, int]
+    limits: Mapping[str, float]
+
+
+def read_iam_summary(cloud: Cloud) -> IamSummary:
+    """Counts of the whole account, whoever made what, and in one answer.
+
+    Raises   AccessDenied, Unreachable, BackendError
+    """
+    with aws_errors("asking for the account's IAM quotas (iam:GetAccountSummary)"):
+        summary = cloud.iam.get_account_summary()["SummaryMap"]
+    return IamSummary(
+        used={quota.code: summary[name] for quota, name in _IAM.items()},
+        limits={quota.code: summary[f"{name}Quota"] for quota, name in _IAM.items()},
+    )

@@ -83,6 +83,12 @@ class KmsClient(Protocol):
     def list_resource_tags(self, *, KeyId: str) -> Any: ...
 
 
+class IamClient(Protocol):
+    """As much of boto3's IAM client as the engine uses."""
+
+    def get_account_summary(self) -> Any: ...
+
+
 class EcrClient(Protocol):
     """As much of boto3's ECR client as the engine uses."""
 
@@ -185,6 +191,11 @@ class Cloud:
     @property
     def fsx(self) -> FSxClient:
         return self._client("fsx")  # type: ignore[no-any-return]
+
+    @property
+    def iam(self) -> IamClient:
+        """One for the whole account, whatever the region."""
+        return self._client("iam")  # type: ignore[no-any-return]
 
     @property
     def kms(self) -> KmsClient:

@@ -1,6 +1,7 @@
 """Service Quotas: AWS's default values for the quotas that stop clusters, and values a test sets.
 
-moto knows the defaults of `vpc` only and two of the calls. An account's own value is answered where one was
+moto knows the defaults of `vpc` only and two of the calls. Those of IAM are asked for elsewhere
+(GetAccountSummary), which moto answers with its defaults. An account's own value is answered where one was
 set or AWS shows one, else the default, as for a new account.
 Source: Service Quotas API reference; the values as in data/service_quotas.yaml.
 """
@@ -15,6 +16,7 @@ from engine.local.world import World
 from engine.model.data_files import read_data
 
 _PAGE = 100
+_OF_IAM = {"L-FE177D64": "RolesQuota", "L-6E65F664": "InstanceProfilesQuota"}
 _NAMES = {
     "cloudformation": "AWS CloudFormation",
     "ec2": "Amazon Elastic Compute Cloud (Amazon EC2)",
@@ -24,11 +26,23 @@ _NAMES = {
 
 
 def install(world: World, patches: Patches) -> None:
+    from moto.iam.models import AccountSummary
     from moto.servicequotas.exceptions import NoSuchResource
     from moto.servicequotas.models import ServiceQuotasBackend
     from moto.servicequotas.resources.default_quotas.vpc import VPC_DEFAULT_QUOTAS
     from moto.servicequotas.responses import ServiceQuotasResponse
 
+    summary_of = AccountSummary.__dict__["summary_map"].fget
+
+    def summary_map(self: Any) -> dict[str, Any]:
+        own = {
+            name: int(world.quotas[f"iam/{code}"])
+            for code, name in _OF_IAM.items()
+            if f"iam/{code}" in world.quotas
+        }
+        return {**summary_of(self), **own}
+
+    patches.set(AccountSummary, "summary_map", property(summary_map))
     known = _known(world) | {"vpc": [*VPC_DEFAULT_QUOTAS]}
 
     def defaults(service_code: str) -> list[dict[str, Any]]:

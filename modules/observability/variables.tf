@@ -166,7 +166,7 @@ variable "database_free_memory_min_mib" {
 }
 
 variable "database_connections_max" {
-  description = "Connections to the database above which there is an alarm; about 80 % of its max_connections, which RDS sets to 341 for 4 GiB of memory."
+  description = "Connections to the database above which there is an alarm; about 80 % of its max_connections, which RDS sets to the instance's bytes of memory / 25165760: 341 for 8 GiB."
   type        = number
   default     = 270
   nullable    = false

@@ -120,7 +120,9 @@ module "observability" {
   database            = var.accounting_database
   accounting_function = var.accounting_function
   alarm_emails        = var.alarm_emails
-  log_retention_days  = var.log_retention_days
+  # It follows from the class: a larger one takes more, and this would cry wolf.
+  database_connections_max = var.database.max_connections_alarm
+  log_retention_days       = var.log_retention_days
 
   tags    = local.tags
   address = "module.observability"

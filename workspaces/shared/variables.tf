@@ -134,11 +134,12 @@ variable "function_package" {
 }
 
 variable "database" {
-  description = "Size and protection of the database. deletion_protection = false is one step of taking it down on purpose."
+  description = "Size and protection of the database. max_connections_alarm goes with the class: 80 % of its bytes of memory / 25165760. deletion_protection = false is one step of taking it down on purpose."
   type = object({
-    instance_class      = optional(string, "db.t4g.large")
-    multi_az            = optional(bool, true)
-    deletion_protection = optional(bool, true)
+    instance_class        = optional(string, "db.t4g.large")
+    max_connections_alarm = optional(number, 270)
+    multi_az              = optional(bool, true)
+    deletion_protection   = optional(bool, true)
   })
   default  = {}
   nullable = false

@@ -18,7 +18,7 @@ from engine.aws.doctor.endpoints import missing_services
 from engine.aws.doctor.network_reading import Network
 from engine.aws.doctor.rules import count_rules
 from engine.aws.failures import aws_errors
-from engine.aws.quotas import Quota
+from engine.aws.quotas import IamSummary, Quota
 from engine.aws.session import Cloud
 from engine.errors import EngineError
 from engine.model.spec import LustreStorage
@@ -39,6 +39,11 @@ SUBJECT = "quotas"
 HEAD_NODE_GROUPS = 5
 # The stack that drives the cluster, and the cluster's own.
 PROJECT_STACKS = 2
+# ParallelCluster's for head node and computes; the project's own, its home's and its Lustre's.
+PROJECT_GROUPS = 5
+# What ParallelCluster makes for a cluster beside one for each queue: the head node's, and the role of the
+# function that cleans up.
+BESIDE_QUEUES = {quotas.ROLES: 2, quotas.INSTANCE_PROFILES: 1}
 _SCARCE = 0.1
 _PERSISTENT_2 = "PERSISTENT_2"
 # EC2 API, Filter: at most this many values.
@@ -81,13 +86,17 @@ def examine_quotas(
     types = sorted({head_node, *(one for tier in tiers for one in _types(tier))})
     with asking() as ask:
         limits = {service: ask(partial(quotas.read_quotas, cloud, service)) for service in quotas.SERVICES}
+        iam = ask(lambda: quotas.read_iam_summary(cloud))
         vcpus = ask(lambda: read_vcpu_usage(cloud, types))
+        groups = ask(pages(cloud.ec2, "describe_security_groups", "SecurityGroups"))
         lustre = ask(pages(cloud.fsx, "describe_file_systems", "FileSystems"))
         efs = ask(pages(cloud.efs, "describe_file_systems", "FileSystems"))
         stacks = ask(lambda: count_stacks(cloud))
 
+    limits["iam"] = lambda: iam().limits
     demands: list[tuple[str, Answer[Demand]]] = [
         *(_of_network(network, region) if network else []),
+        ("security groups", lambda: demand_for_groups(groups())),
         *(
             (f"running {family} vCPUs", _vcpu_demand(family, vcpus, tiers, head_node))
             for family in sorted({quotas.family_of(type_) for type_ in types}, reverse=True)
@@ -101,6 +110,8 @@ def examine_quotas(
             ),
         ),
         ("CloudFormation stacks", lambda: demand_for_stacks(stacks())),
+        ("IAM roles", lambda: demand_for_iam(quotas.ROLES, iam(), tiers)),
+        ("IAM instance profiles", lambda: demand_for_iam(quotas.INSTANCE_PROFILES, iam(), tiers)),
     ]
     return run_probes(SUBJECT, [_probe(name, demand, limits) for name, demand in demands])
 
@@ -203,6 +214,19 @@ def demand_for_lustre(file_systems: Iterable[FileSystemTypeDef]) -> Demand:
 def demand_for_stacks(stacks: int) -> Demand:
     note = f"one more project needs {PROJECT_STACKS}"
     return Demand(quotas.STACKS, stacks, PROJECT_STACKS, note=note)
+
+
+def demand_for_groups(groups: Sequence[SecurityGroupTypeDef]) -> Demand:
+    note = f"one more project needs up to {PROJECT_GROUPS}"
+    return Demand(quotas.SECURITY_GROUPS, len(groups), PROJECT_GROUPS, note=note)
+
+
+def demand_for_iam(quota: Quota, iam: IamSummary, tiers: Sequence[Tier]) -> Demand:
+    """Roles or instance profiles: one for each queue, and some beside."""
+    largest = max(tiers, key=lambda tier: len(tier.queues))
+    needed = len(largest.queues) + BESIDE_QUEUES[quota]
+    note = f"one more project of tier {largest.name} needs {needed}"
+    return Demand(quota, iam.used[quota.code], needed, note=note)
 
 
 def demand_for_endpoints(endpoints: Sequence[VpcEndpointTypeDef], region: str) -> Demand:

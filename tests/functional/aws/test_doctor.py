@@ -482,6 +482,9 @@ CASES: list[tuple[Break, Finding, str, str]] = [
         for service, code, value, name, found in (
             ("vpc", "L-29B6F2EB", 11, "interface endpoints", "11 of 11 used"),
             ("vpc", "L-407747CB", 2, "subnets", "2 of 2 used; one more project needs 1"),
+            ("vpc", "L-E79EC296", 9, "security groups", "of 9 used; one more project needs up to 5"),
+            ("iam", "L-FE177D64", 2, "IAM roles", "of 2 used; one more project of tier"),
+            ("iam", "L-6E65F664", 1, "IAM instance profiles", "of 1 used; one more project of tier"),
             ("vpc", "L-2AFB9258", 4, "security groups per interface", "5 of 4 carried by each head node"),
             ("vpc", "L-0EA8095F", 2, "security group rules", "2 of 2 used in the fullest group"),
             ("vpc", "L-2AEEBF1A", 4, "network ACL rules", "4 of 4 used"),
@@ -579,7 +582,8 @@ def test_quotas_that_may_not_be_read_are_warnings_with_the_defaults(
     findings = ground.findings()
 
     assert {(subject, level) for subject, _, level in findings} == {("quotas", "warning")}
-    assert len(findings) == 11
+    # Those of IAM are asked for elsewhere.
+    assert len(findings) == 12
     subnets = findings["quotas", "subnets", "warning"]
     assert subnets.found == (
         "could not be read; 2 of 200 used; one more project needs 1, which is AWS's default"

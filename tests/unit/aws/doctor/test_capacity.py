@@ -170,6 +170,18 @@ def test_both_kinds_of_endpoint_share_a_quota() -> None:
     assert (demand.used, demand.needed) == (2, 11)
 
 
+def test_each_queue_has_a_role_of_its_own() -> None:
+    iam = quotas.IamSummary(used={quotas.ROLES.code: 300, quotas.INSTANCE_PROFILES.code: 280}, limits={})
+    largest = max(TIERS, key=lambda tier: len(tier.queues))
+
+    roles = capacity.demand_for_iam(quotas.ROLES, iam, TIERS)
+    profiles = capacity.demand_for_iam(quotas.INSTANCE_PROFILES, iam, TIERS)
+
+    assert (roles.used, roles.needed) == (300, len(largest.queues) + 2)
+    assert (profiles.used, profiles.needed) == (280, len(largest.queues) + 1)
+    assert largest.name in roles.note
+
+
 def test_the_fuller_direction_counts() -> None:
     acl: Any = {
         "NetworkAclId": "acl-1",
@@ -197,8 +209,10 @@ def test_the_local_cloud_plays_the_same_quotas() -> None:
 
     played = yaml.safe_load((files("engine.local") / "data" / "service_quotas.yaml").read_text("utf-8"))
     played["vpc"] = {one["QuotaCode"]: [one["QuotaName"], one["Value"]] for one in VPC_DEFAULT_QUOTAS}
+    # GetAccountSummary answers for these, which the functional tests read.
+    played["iam"] = {one.code: [one.name, one.default] for one in (quotas.ROLES, quotas.INSTANCE_PROFILES)}
     ours = [one for one in vars(quotas).values() if isinstance(one, quotas.Quota)]
 
     for quota in [*ours, *quotas.VCPUS.values()]:
         assert played[quota.service][quota.code] == [quota.name, quota.default]
-        assert quota.service in quotas.SERVICES
+        assert quota.service in (*quotas.SERVICES, "iam")
