@@ -58,13 +58,14 @@ def idempotency_key(key: str) -> Attributes:
     return {"pk": {"S": "IDEMPOTENCY"}, "sk": {"S": hashlib.sha256(key.encode()).hexdigest()}}
 
 
-def encode_idempotency(key: str, digest: str, operation: Operation) -> Attributes:
+def encode_idempotency(key: str, digest: str, operation: Operation, *, now: datetime) -> Attributes:
+    """now: when the caller asked, from which on the key is kept."""
     return {
         **idempotency_key(key),
         "project": {"S": operation.project},
         "operation_id": {"S": operation.id},
         "digest": {"S": digest},
-        EXPIRY: {"N": str(seconds(operation.created_at + _KEYS_KEPT))},
+        EXPIRY: {"N": str(seconds(now + _KEYS_KEPT))},
     }
 
 

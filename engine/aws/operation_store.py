@@ -120,7 +120,7 @@ class OperationStore:
             if under_way.id == operation.id:
                 return Submitted(operation, created=True)
             if under_way.wish == operation.wish:
-                return Submitted(under_way, created=False)
+                return self._joined(under_way, operation, idempotency)
             if supersede is None or not self._superseded(standing, under_way, operation, supersede):
                 raise _in_progress(under_way)
         raise OperationInProgress(
@@ -149,19 +149,31 @@ class OperationStore:
             },
         ]
         if idempotency is not None:
-            items.append(self._remember(idempotency, operation))
+            items.append(self._remember(idempotency, operation, now=operation.created_at))
         with table_errors(f"recording an operation of {operation.project}", table=self._table):
             return not transact(self._cloud, items)
 
-    def _remember(self, idempotency: Idempotency, operation: Operation) -> dict[str, Any]:
+    def _joined(
+        self, under_way: Operation, wished: Operation, idempotency: Idempotency | None
+    ) -> Submitted:
+        """The operation that was under way already, which the caller's key stands for from now on."""
+        if idempotency is None:
+            return Submitted(under_way, created=False)
+        item = self._remember(idempotency, under_way, now=wished.created_at)
+        with table_errors(f"recording a key for {wished.project}", table=self._table):
+            taken = transact(self._cloud, [item])
+        known = self._known(wished, idempotency) if taken else None
+        return known or Submitted(under_way, created=False)
+
+    def _remember(self, idempotency: Idempotency, operation: Operation, *, now: datetime) -> dict[str, Any]:
         return {
             "Put": {
                 "TableName": self._table,
-                "Item": encode_idempotency(idempotency.key, idempotency.digest, operation),
+                "Item": encode_idempotency(idempotency.key, idempotency.digest, operation, now=now),
                 # DynamoDB may take days to remove what has expired.
                 "ConditionExpression": "attribute_not_exists(pk) OR #ttl < :now",
                 "ExpressionAttributeNames": {"#ttl": EXPIRY},
-                "ExpressionAttributeValues": {":now": {"N": str(seconds(operation.created_at))}},
+                "ExpressionAttributeValues": {":now": {"N": str(seconds(now))}},
             }
         }
 

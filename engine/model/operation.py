@@ -45,6 +45,11 @@ class State(StrEnum):
     def finished(self) -> bool:
         return self in (State.SUCCEEDED, State.FAILED)
 
+    @property
+    def put_down(self) -> bool:
+        """Whether a run has come to its end: the operation is finished, or waits for the next run."""
+        return self.finished or self is State.CONTINUES
+
 
 @dataclass(frozen=True)
 class Wish:

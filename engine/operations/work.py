@@ -45,7 +45,8 @@ def work(
     started    given the duty, so that a signal handler can stop it
     Gives      the operation: SUCCEEDED or FAILED, or CONTINUES when another run must go on with it
     Raises     OperationInProgress while another worker holds it; LeaseLost when there is nothing left to do,
-               or another took over meanwhile; UnknownOperation
+               or another took over meanwhile, or AWS did not answer for as long as the lease lives;
+               UnknownOperation; what AWS answers when the end of the run cannot be written
     """
     lease, operation = engine.operations.claim(
         project, operation_id, owner, now=engine.now(), ttl=engine.lease_ttl, dead=is_dead
@@ -59,7 +60,9 @@ def work(
     except LeaseLost:
         raise
     except EngineError:
-        pass  # it is in the operation
+        if not duty.operation.state.put_down:
+            raise
+        # It is in the operation.
     return duty.operation
 
 

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from engine import settle
 from engine.aws.events import publish
-from engine.aws.queue import Queue, Received, read_task
+from engine.aws.queue import Queue, Received, Task, read_task
 from engine.errors import BusyError, EngineError, LeaseLost, RequestError
 from engine.model.operation import Event, Operation, Owner, State
 from engine.operations.drift import drift
@@ -194,9 +194,7 @@ class Worker:
             if operation.state is State.CONTINUES:
                 self.queue.send(operation)
         except LeaseLost as error:
-            # It is finished already, or another worker goes on with it: this message has done its duty.
-            logger.info("nothing to do", code=error.code, detail=error.message)
-            return "superfluous"
+            return self._without_lease(task, error)
         except BusyError as error:
             logger.info("another works on it", code=error.code, detail=error.message)
             return "busy"
@@ -209,6 +207,20 @@ class Worker:
         if operation.failure is not None:
             logger.error("failed", code=operation.failure.code, detail=operation.failure.message)
         return str(operation.state).lower()
+
+    def _without_lease(self, task: Task, lost: LeaseLost) -> str:
+        """Whether the message has done its duty: only when its operation is finished. Who goes on with it
+        may die, and where AWS did not answer for a minute nobody goes on with it at all."""
+        try:
+            operation = self.engine.operations.get(task.project, task.operation_id)
+        except EngineError as error:
+            logger.error("could not look", code=error.code, detail=error.message)
+            return "refused"
+        if operation is not None and not operation.state.finished:
+            logger.info("gave it up", code=lost.code, detail=lost.message)
+            return "busy"
+        logger.info("nothing to do", code=lost.code, detail=lost.message)
+        return "superfluous"
 
     def _publish(self, operation: Operation, event: Event) -> None:
         """Tell the log, and the bus if there is one; whether anybody listens decides nothing."""

@@ -119,6 +119,22 @@ def test_a_key_stands_for_one_request(store: OperationStore) -> None:
     assert late.created
 
 
+def test_a_key_stands_for_the_operation_that_it_joined(store: OperationStore) -> None:
+    # GIVEN a wish that is under way, and a caller with a key who joins it
+    key = Idempotency("role/workflow key-2", "digest-a")
+    first = store.submit(wished())
+    late = NOON + timedelta(hours=30)
+    joined = store.submit(wished(now=late), idempotency=key)
+    assert (joined.created, joined.operation) == (False, first.operation)
+    lease, operation = store.claim(PROJECT, first.operation.id, ANNA, now=late, ttl=TTL)
+    store.finish(lease, succeeded(operation, late))
+    # WHEN its answer was lost and it asks again THEN nothing is done anew, for a day from its request on
+    again = store.submit(wished(now=late + timedelta(hours=23)), idempotency=key)
+    assert (again.created, again.operation.id) == (False, first.operation.id)
+    with pytest.raises(IdempotencyConflict):
+        store.submit(wished(now=late), idempotency=replace(key, digest="digest-b"))
+
+
 def test_one_owner_at_a_time(store: OperationStore) -> None:
     lease, operation = claimed(store)
     assert (operation.state, operation.slices, lease.token) == (State.RUNNING, 1, 1)

@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from engine.aws.operation_store import OperationStore
 from engine.aws.queue import read_task
 from engine.errors import LeaseLost, OperationInProgress, RequestError, UnknownOperation, Unreachable
 from engine.model.operation import (
@@ -32,6 +33,7 @@ from engine.operations import records
 from engine.operations.engine import open_engine
 from engine.operations.reporting import Silent
 from engine.operations.requests import Desk
+from engine.operations.work import work
 from engine.review.drift import Drifted, DriftReport, ProjectDrift, Standing
 from engine.review.model import Action, Change
 from engine.service.worker import Worker
@@ -131,6 +133,38 @@ def test_a_message_is_given_back_unless_there_is_nothing_to_do(
 
     answer = working(carry_out).answer(batch(message(1, wished())), Lambda())
     assert given_back(answer) == (["1"] if back else [])
+
+
+@pytest.mark.parametrize("trouble", ["its end is not written", "the lease runs out unheard"])
+def test_a_message_stays_until_its_operation_is_put_down(
+    working: Callable[..., Worker], desk: Desk, monkeypatch: pytest.MonkeyPatch, trouble: str
+) -> None:
+    """Without its message nobody would ever go on with an operation that has begun."""
+    operation = desk.store.submit(wished()).operation
+    worker = working(work)
+
+    def release(*_: Any, **__: Any) -> None:
+        if trouble == "the lease runs out unheard":
+            raise LeaseLost("DynamoDB did not answer for a minute")
+
+    def finish(*_: Any, **__: Any) -> None:
+        raise Unreachable("no DynamoDB")
+
+    # GIVEN a run that comes to its end, or not, while DynamoDB does not answer
+    monkeypatch.setattr("engine.operations.work.release", release)
+    with monkeypatch.context() as patch:
+        patch.setattr(OperationStore, "finish", finish)
+        answer = worker.answer(batch(message(1, operation)), Lambda())
+    # THEN the message comes again
+    assert given_back(answer) == ["1"]
+    assert desk.store.active("lab/proj") == desk.store.require("lab/proj", operation.id)
+    # AND the run that takes it up, once the lease is over, ends it
+    monkeypatch.setattr("engine.operations.work.release", lambda *_, **__: None)
+    monkeypatch.setattr("engine.operations.work.is_dead", lambda _: True)
+    assert not given_back(worker.answer(batch(message(1, operation)), Lambda()))
+    assert desk.store.require("lab/proj", operation.id).state is State.SUCCEEDED
+    # AND a message of what has ended has nothing to do
+    assert not given_back(worker.answer(batch(message(1, operation)), Lambda()))
 
 
 def test_what_is_given_back_is_handed_out_again_before_the_queue_would(
