@@ -153,9 +153,7 @@ class OperationStore:
         with table_errors(f"recording an operation of {operation.project}", table=self._table):
             return not transact(self._cloud, items)
 
-    def _joined(
-        self, under_way: Operation, wished: Operation, idempotency: Idempotency | None
-    ) -> Submitted:
+    def _joined(self, under_way: Operation, wished: Operation, idempotency: Idempotency | None) -> Submitted:
         """The operation that was under way already, which the caller's key stands for from now on."""
         if idempotency is None:
             return Submitted(under_way, created=False)

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from contextlib import suppress
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 
+from engine.aws.operation_items import Standing
 from engine.aws.operation_store import Idempotency, OperationStore, Submitted
 from engine.aws.queue import Queue
 from engine.aws.registry import Phase
@@ -15,6 +17,12 @@ from engine.model.spec import ProjectSpec, dump_spec
 from engine.model.tiers import chosen_tier
 from engine.operations import records
 from engine.operations.place import Place
+
+SCHEDULE = "the schedule"
+"""Who asks for a purge whose grace period is over."""
+# A message that waits its turn is no lost one; whoever asked has given up after a day.
+_LOST_AFTER = timedelta(minutes=30)
+_GIVEN_UP_AFTER = timedelta(days=1)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,9 +54,11 @@ def ask_for_project(
     check_nodes(spec, place.settings, chosen_tier(place.catalogue, spec))
     wish = Wish(Kind.PROVISION, dump_spec(spec))
     submitted = _submit(desk, spec.vlab_id, spec.project_id, wish, requested_by, idempotency)
-    # A record that is there already, since long or from another request of this very moment, is left alone.
-    with suppress(OperationInProgress):
-        records.first_record(place, spec)
+    # A key may stand for an operation that has ended, and whose project is gone.
+    if not submitted.operation.state.finished:
+        # A record that is there already, since long or from a request of this very moment, is left alone.
+        with suppress(OperationInProgress):
+            records.first_record(place, spec)
     hand_to_worker(desk, submitted.operation)
     return submitted
 
@@ -99,10 +109,40 @@ def _removed_before(desk: Desk, project: str, wish: Wish) -> Submitted | None:
 
 
 def hand_to_worker(desk: Desk, operation: Operation) -> None:
-    """Send a waiting operation to the workers. Whoever joins it sends it as well: should the first caller
-    have died after it was recorded, it does not wait for ever."""
-    if operation.state is State.QUEUED:
+    """Send an operation to the workers that waits for one, or has been left. Whoever joins it sends it as
+    well: should the first caller have died, or its message be lost, it does not wait for ever."""
+    if _needs_worker(desk, operation):
         desk.queue.send(operation)
+
+
+def remind_worker(desk: Desk, operation: Operation) -> None:
+    """As `hand_to_worker`, for somebody who only looks: what nobody wants any more is left alone."""
+    if _is_wanted(operation, desk.place.now()) and _needs_worker(desk, operation):
+        desk.queue.send(operation)
+
+
+def is_lost(operation: Operation, standing: Standing, now: datetime) -> bool:
+    """Whether an unfinished operation is to be sent again although nobody asks for it."""
+    return _is_wanted(operation, now) and _is_left(operation, standing, now)
+
+
+def _needs_worker(desk: Desk, operation: Operation) -> bool:
+    if operation.state.finished or operation.state is State.QUEUED:
+        return not operation.state.finished
+    return _is_left(operation, desk.store.standing(operation.project), desk.place.now())
+
+
+def _is_left(operation: Operation, standing: Standing, now: datetime) -> bool:
+    """Whether nobody has worked on it for so long that there is no message of it any more."""
+    return not standing.held(now) and now - operation.updated_at >= _LOST_AFTER
+
+
+def _is_wanted(operation: Operation, now: datetime) -> bool:
+    """Whether the service took it in, and not long ago. A person's own operations are left alone: nobody but
+    that person agreed to their plan."""
+    # Callers of the service are ARNs, people at a command line user@host.
+    of_service = operation.requested_by.startswith("arn:") or operation.requested_by == SCHEDULE
+    return of_service and now - operation.created_at <= _GIVEN_UP_AFTER
 
 
 def _submit(
@@ -116,4 +156,15 @@ def _submit(
     operation = requested(
         vlab_id=vlab_id, project_id=project_id, wish=wish, requested_by=requested_by, now=desk.place.now()
     )
-    return desk.store.submit(operation, idempotency=idempotency)
+    try:
+        return desk.store.submit(operation, idempotency=idempotency)
+    except OperationInProgress:
+        if not _given_up(desk, operation.project):
+            raise
+        return desk.store.submit(operation, idempotency=idempotency, supersede=lambda _owner: False)
+
+
+def _given_up(desk: Desk, project: str) -> bool:
+    """Whether the project's unfinished operation was left a day ago: it must not bar the way for ever."""
+    left, standing, now = desk.store.active(project), desk.store.standing(project), desk.place.now()
+    return left is not None and not standing.held(now) and now - left.updated_at > _GIVEN_UP_AFTER

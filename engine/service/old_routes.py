@@ -19,7 +19,13 @@ from engine.model.operation import Kind, Operation, State
 from engine.model.spec import EfsStorage, LustreStorage, ProjectSpec
 from engine.model.tiers import find_tier
 from engine.operations import access
-from engine.operations.requests import Desk, ask_for_project, ask_for_removal, hand_to_worker
+from engine.operations.requests import (
+    Desk,
+    ask_for_project,
+    ask_for_removal,
+    hand_to_worker,
+    remind_worker,
+)
 from engine.operations.status import ProjectStatus, project_status
 from engine.service import answers
 from engine.service.logging import note
@@ -31,6 +37,7 @@ REQUESTED, CREATING, CREATED = "CREATE_REQUEST_RECEIVED", "CREATE_IN_PROGRESS", 
 CREATE_FAILED, UPDATING = "CREATE_FAILED", "UPDATE_IN_PROGRESS"
 DELETING, DELETE_FAILED = "DELETE_IN_PROGRESS", "DELETE_FAILED"
 _STANDING = frozenset({"CREATE_COMPLETE", "UPDATE_COMPLETE"})
+_REMOVALS = frozenset({Kind.RELEASE, Kind.DESTROY})
 
 _NAMES = {"vlab_id": "The virtual lab.", "project_id": "The project."}
 _MAYBE = tuple(Parameter(name, text, {"type": "string"}) for name, text in _NAMES.items())
@@ -129,7 +136,7 @@ def old_status(
     if latest is not None and not latest.state.finished:
         return _under_way(latest, cluster, made_at)
     if latest is not None and latest.state is State.FAILED:
-        if latest.wish.kind is not Kind.PROVISION:
+        if latest.wish.kind in _REMOVALS:
             return DELETE_FAILED
         return CREATED if cluster in _STANDING else CREATE_FAILED
     if cluster is None:
@@ -138,7 +145,7 @@ def old_status(
 
 
 def _under_way(operation: Operation, cluster: str | None, made_at: datetime | None) -> str:
-    if operation.wish.kind is not Kind.PROVISION:
+    if operation.wish.kind in _REMOVALS:
         return DELETING
     # What this operation makes is complete when the operation is: until then nobody could remove it either.
     stood_before = made_at is not None and made_at < operation.created_at
@@ -155,7 +162,8 @@ def _plain(cluster: str) -> str:
 
 
 def _stands(desk: Desk, spec: ProjectSpec) -> bool:
-    """Whether the cluster is there or on its way already."""
+    """Whether the cluster is there or on its way already. One that a change was refused for, or has failed to
+    reach, stands all the same; one that was to be given back does not."""
     place = desk.place
     active = desk.store.active(spec.project)
     if active is not None:
@@ -163,7 +171,11 @@ def _stands(desk: Desk, spec: ProjectSpec) -> bool:
         hand_to_worker(desk, active)
         return active.wish.kind is Kind.PROVISION
     record = place.registry.get(spec.vlab_id, spec.project_id)
-    if record is None or record.phase is not Phase.READY:
+    if record is None:
+        return False
+    latest = desk.store.latest(spec.project)
+    wanted = latest is not None and latest.wish.kind is Kind.PROVISION
+    if record.phase is not Phase.READY and not wanted:
         return False
     stack = place.names(spec.vlab_id, spec.project_id).stack
     return clusters.describe_cluster(place.cloud, cluster_name=record.cluster, stack_name=stack).ready
@@ -211,7 +223,7 @@ def _one(desk: Desk, vlab_id: str, project_id: str) -> Reply:
     latest = desk.store.latest(record.project)
     if latest is not None:
         note(operation_id=latest.id)
-        hand_to_worker(desk, latest)
+        remind_worker(desk, latest)
     word = old_status(record, cluster.status, cluster.created_at, latest)
     if word is None:
         raise _absent(record.project)

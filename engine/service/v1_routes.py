@@ -24,7 +24,7 @@ from engine.model.names import names_for
 from engine.model.operation import Operation
 from engine.model.spec import ProjectSpec, load_spec
 from engine.operations import records
-from engine.operations.requests import Desk, ask_for_project, ask_for_removal, hand_to_worker
+from engine.operations.requests import Desk, ask_for_project, ask_for_removal, remind_worker
 from engine.operations.status import list_page, project_status
 from engine.service import answers, pages
 from engine.service.problems import NoPlanStored
@@ -161,7 +161,7 @@ def operations(desk: Desk, request: Request) -> Reply:
 def operation(desk: Desk, request: Request) -> Reply:
     found = _operation(desk, request)
     # Whoever polls an operation that waits for a worker makes sure that it is in the queue.
-    hand_to_worker(desk, found)
+    remind_worker(desk, found)
     return Reply({"operation": found.to_dict()})
 
 
@@ -258,7 +258,14 @@ def _idempotency(request: Request, method: str, content: Any) -> Idempotency | N
         return None
     ids = [request.ids["vlab_id"], request.ids["project_id"]]
     canonical = json.dumps([method, *ids, content], sort_keys=True, separators=(",", ":"))
-    return Idempotency(f"{request.caller}\n{key}", hashlib.sha256(canonical.encode()).hexdigest())
+    digest = hashlib.sha256(canonical.encode()).hexdigest()
+    return Idempotency(f"{_without_session(request.caller)}\n{key}", digest)
+
+
+def _without_session(caller: str) -> str:
+    """Whose key it is: that of a role, not of one of its sessions, since whoever repeats a request after a
+    crash is another process. "arn:aws:sts::210987654321:assumed-role/NAME/SESSION", as API Gateway has it."""
+    return caller.rpartition("/")[0] if ":assumed-role/" in caller else caller
 
 
 def _accepted(submitted: Submitted) -> Reply:

@@ -19,7 +19,13 @@ def recorded(name: str) -> dict[str, Any]:
 
 
 def event(
-    method: str, path: str, *, query: str = "", body: Any = None, headers: Mapping[str, str] | None = None
+    method: str,
+    path: str,
+    *,
+    query: str = "",
+    body: Any = None,
+    headers: Mapping[str, str] | None = None,
+    caller: str = CALLER,
 ) -> dict[str, Any]:
     """The recorded event, with another request in it. body: text as it is, anything else as JSON."""
     made = recorded("old_get_one")
@@ -36,5 +42,10 @@ def event(
         "headers": sent,
         "multiValueHeaders": {name: [value] for name, value in sent.items()},
         "body": body if body is None or isinstance(body, str) else json.dumps(body),
-        "requestContext": {**made["requestContext"], "httpMethod": method, "path": f"/production{path}"},
+        "requestContext": {
+            **made["requestContext"],
+            "httpMethod": method,
+            "path": f"/production{path}",
+            "identity": {**made["requestContext"]["identity"], "userArn": caller},
+        },
     }

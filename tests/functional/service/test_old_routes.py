@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -12,7 +13,7 @@ import pytest
 from engine.aws.queue import read_task
 from engine.aws.registry import Phase
 from engine.local.server import LocalCloud
-from engine.model.operation import Failure, Kind, Owner, failed, succeeded
+from engine.model.operation import Failure, Kind, Owner, Wish, failed, succeeded
 from engine.operations.requests import Desk
 from engine.service import old_routes
 from engine.service.old_routes import old_status
@@ -112,6 +113,16 @@ def test_what_stands_is_left_as_it_is(gateway: Gateway, desk: Desk, monkeypatch:
     # THEN it gets the cluster that is there, and nothing is changed
     assert first.body == again.body == afterwards.body
     assert len(desk.store.list("lab/proj").operations) == 1
+    # AND so it is where a change of the cluster has failed
+    gateway("PUT", "/v1/projects/lab/proj", body={"tier": "debug"})
+    end(desk, Phase.FAILED, failure=Failure("NO_CAPACITY", "none left"))
+    assert gateway("POST", CLUSTER, query=PROJECT).body == first.body
+    assert len(desk.store.list("lab/proj").operations) == 2
+    # BUT a cluster that was to be given back is asked for anew
+    gateway("DELETE", "/v1/projects/lab/proj")
+    end(desk, Phase.FAILED, failure=Failure("DATA_AT_RISK", "the export failed"))
+    assert gateway("POST", CLUSTER, query=PROJECT).body == first.body
+    assert len(desk.store.list("lab/proj").operations) == 4
 
 
 def test_down_removes_what_was_only_asked_for(gateway: Gateway, desk: Desk) -> None:
@@ -199,6 +210,10 @@ def test_no_status_is_one_that_old_clients_do_not_know(desk: Desk, gateway: Gate
     times = (None, now - timedelta(days=1), now + timedelta(seconds=1))
     seen = {old_status(record, word, at, one) for word in words for at in times for one in latest}
     assert seen - {None} <= KNOWN
+    # An operator's adoption of what stands is no removal of it.
+    adopting = replace(waiting, wish=Wish(Kind.ADOPT))
+    for one in (adopting, failed(adopting, Failure("X", "y"), now), succeeded(adopting, now)):
+        assert old_status(record, "CREATE_COMPLETE", times[1], one) == "CREATE_COMPLETE"
     # What an operation makes is complete when the operation is; what stood before it stays so meanwhile.
     assert old_status(record, "CREATE_COMPLETE", times[2], waiting) == "CREATE_IN_PROGRESS"
     assert old_status(record, "CREATE_COMPLETE", times[1], waiting) == "CREATE_COMPLETE"

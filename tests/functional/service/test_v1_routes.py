@@ -10,16 +10,19 @@ from typing import Any
 
 import pytest
 
+from engine.aws.queue import read_task
 from engine.aws.registry import Phase
 from engine.errors import Unreachable
 from engine.model.operation import Event, Owner, State
 from engine.operations.requests import Desk
 from engine.service import v1_routes
+from engine.service.api import Service
 from tests.functional.service.gateway import Gateway
 
 TTL = timedelta(minutes=1)
 PROJECT = "/v1/projects/lab/proj"
 EFS = {"storage": {"kind": "efs"}}
+ROLE = "arn:aws:sts::123456789012:assumed-role/workflow-service"
 
 
 def test_a_spec_becomes_an_operation_that_can_be_looked_at(gateway: Gateway, desk: Desk) -> None:
@@ -46,6 +49,62 @@ def test_the_same_wish_is_joined_and_another_is_told_which_one_is_under_way(gate
     assert other.headers["Content-Type"] == "application/problem+json"
 
 
+def test_what_was_left_is_taken_up_again_and_does_not_bar_the_way_for_ever(
+    gateway: Gateway, desk: Desk
+) -> None:
+    # GIVEN an operation whose worker died, and whose message is lost
+    begun = gateway("PUT", PROJECT, body=EFS).body["operation"]
+    received = desk.queue.receive()
+    assert received
+    desk.queue.finish(received)
+    now = datetime.now(UTC)
+    desk.store.claim("lab/proj", begun["id"], Owner("process", "me", {}), now=now, ttl=TTL)
+    # WHEN it is asked for once more at once THEN its worker may live
+    gateway("PUT", PROJECT, body=EFS)
+    assert desk.queue.receive() is None
+    # WHEN somebody looks at it weeks later THEN nobody wants it any more
+    after_weeks = Gateway(Service(at(desk, now + timedelta(days=21))))
+    assert after_weeks("GET", f"{PROJECT}/operations/{begun['id']}").status == 200
+    assert desk.queue.receive() is None
+    # WHEN somebody looks at it, or asks for it, an hour later THEN it is sent again
+    after_an_hour = Gateway(Service(at(desk, now + timedelta(hours=1))))
+    assert after_an_hour("GET", f"{PROJECT}/operations/{begun['id']}").status == 200
+    again = desk.queue.receive()
+    assert again and read_task(again.body).operation_id == begun["id"]
+    desk.queue.finish(again)
+    # AND another wish waits for it, but not for weeks
+    assert after_an_hour("DELETE", PROJECT).code == "OPERATION_IN_PROGRESS"
+    assert after_weeks("DELETE", PROJECT).status == 202
+    assert desk.store.require("lab/proj", begun["id"]).state is State.FAILED
+
+
+def test_a_wish_that_is_asked_for_again_is_sent_again(gateway: Gateway, desk: Desk) -> None:
+    begun = gateway("PUT", PROJECT, body=EFS).body["operation"]
+    received = desk.queue.receive()
+    assert received
+    desk.queue.finish(received)
+    now = datetime.now(UTC)
+    desk.store.claim("lab/proj", begun["id"], Owner("process", "me", {}), now=now, ttl=TTL)
+    joined = Gateway(Service(at(desk, now + timedelta(days=21))))("PUT", PROJECT, body=EFS)
+    assert joined.body["operation"]["id"] == begun["id"]
+    again = desk.queue.receive()
+    assert again and read_task(again.body).operation_id == begun["id"]
+
+
+def test_a_repeated_request_does_not_bring_back_a_project_that_is_gone(gateway: Gateway, desk: Desk) -> None:
+    key = {"Idempotency-Key": "night-run-3"}
+    begun = gateway("PUT", PROJECT, body=EFS, headers=key).body["operation"]
+    finish(desk)
+    record = desk.place.registry.get("lab", "proj")
+    assert record and desk.place.registry.remove(record)
+    assert gateway("PUT", PROJECT, body=EFS, headers=key).body["operation"]["id"] == begun["id"]
+    assert desk.place.registry.get("lab", "proj") is None
+
+
+def at(desk: Desk, moment: datetime) -> Desk:
+    return replace(desk, place=replace(desk.place, now=lambda: moment))
+
+
 def test_an_idempotency_key_stands_for_one_request_of_one_caller(gateway: Gateway, desk: Desk) -> None:
     key = {"Idempotency-Key": "night-run-1"}
     first = gateway("PUT", PROJECT, body=EFS, headers=key).body["operation"]
@@ -57,6 +116,13 @@ def test_an_idempotency_key_stands_for_one_request_of_one_caller(gateway: Gatewa
     assert (reused.status, reused.code) == (422, "IDEMPOTENCY_CONFLICT")
     fresh = gateway("PUT", PROJECT, body=EFS, headers={"Idempotency-Key": "night-run-2"})
     assert fresh.body["operation"]["id"] != first["id"]
+    finish(desk)
+    # A role's sessions are one caller: the process that repeats a request may be another one.
+    session = gateway("PUT", PROJECT, body=EFS, headers=key, caller=f"{ROLE}/another-task")
+    assert session.body["operation"]["id"] == first["id"]
+    stranger = f"{ROLE.replace('workflow-service', 'another-service')}/session"
+    other = gateway("PUT", PROJECT, body=EFS, headers=key, caller=stranger)
+    assert other.body["operation"]["id"] not in (first["id"], fresh.body["operation"]["id"])
     for bad in ("", "two words", "ü", "x" * 256):
         assert gateway("PUT", PROJECT, body=EFS, headers={"Idempotency-Key": bad}).code == "INVALID_REQUEST"
 

@@ -213,17 +213,24 @@ def test_the_clock_sends_what_was_lost_and_nothing_else(working: Callable[..., W
     ask("new", minutes=5)
     ask("old", minutes=2000)
     ask("mine", by="me@here")
-    # AND one that somebody works on
+    # AND one that somebody works on, one whose worker died, and one whose worker just put it down
     owner = Owner("process", "me@here", {})
     desk.store.claim("lab/taken", ask("taken").id, owner, now=now, ttl=timedelta(minutes=5))
+    left = ask("left", minutes=100)
+    desk.store.claim("lab/left", left.id, owner, now=now - timedelta(minutes=90), ttl=timedelta(minutes=1))
+    lease, running = desk.store.claim(
+        "lab/slices", ask("slices").id, owner, now=now, ttl=timedelta(minutes=1)
+    )
+    desk.store.hand_over(lease, replace(running, state=State.CONTINUES))
 
     # WHEN
-    assert worker.by_the_clock("sweep", Lambda()) == {"sent": [lost.id]}
+    assert worker.by_the_clock("sweep", Lambda()) == {"sent": [left.id, lost.id]}
 
     # THEN
-    sent = desk.queue.receive()
-    assert sent and read_task(sent.body).operation_id == lost.id
-    desk.queue.finish(sent)
+    sent = [one for one in (desk.queue.receive(), desk.queue.receive()) if one]
+    assert {read_task(one.body).operation_id for one in sent} == {left.id, lost.id}
+    for one in sent:
+        desk.queue.finish(one)
     assert desk.queue.receive() is None
     with pytest.raises(RequestError, match="knows no schedule 'tides'"):
         worker.by_the_clock("tides", Lambda())
