@@ -190,7 +190,7 @@ def _show_list(engine: Engine, story: Story) -> None:
             [
                 one.record.project,
                 str(one.record.phase),
-                one.spec.storage.kind,
+                one.storage or "?",
                 one.cluster_status or "-",
                 full.cluster.head_node_private_ip or "-",
                 full.lustre or "-",

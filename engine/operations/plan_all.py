@@ -82,7 +82,7 @@ def _registered(found: Iterable[ProjectRecord]) -> Iterator[Wanted]:
         presence = Presence.PARKED if record.phase is Phase.PARKED else Presence.RUNNING
         try:
             yield Wanted(record.project, "registry", records.spec_of(record), None, presence)
-        except InvalidSpec as error:
+        except records.SpecUnreadable as error:
             yield Wanted(record.project, "registry", None, error)
 
 

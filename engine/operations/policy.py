@@ -7,7 +7,6 @@ from decimal import Decimal
 from typing import Any
 
 from engine.aws.registry import Phase, ProjectRecord
-from engine.errors import InvalidSpec
 from engine.model.names import Names
 from engine.model.prices import PriceTable
 from engine.model.rules import Policy
@@ -15,7 +14,7 @@ from engine.model.settings import Settings
 from engine.model.spec import ProjectSpec
 from engine.model.tiers import last_tier
 from engine.operations.engine import Engine
-from engine.operations.records import spec_of
+from engine.operations.records import SpecUnreadable, spec_of
 from engine.review.context import Context, LabUse
 from engine.review.cost import cost_of_shape
 from engine.review.shape import shape_of
@@ -79,7 +78,7 @@ def lab_use(engine: Engine, records: Iterable[ProjectRecord], *, besides: Projec
 def _use_of(engine: Engine, record: ProjectRecord, prices: PriceTable) -> LabUse:
     try:
         spec = spec_of(record)
-    except InvalidSpec:
+    except SpecUnreadable:
         return LabUse(1, vcpus_known=False, cost_known=False)
     names = engine.names(spec.vlab_id, spec.project_id)
     shape = shape_of(_configuration(engine, spec, names))

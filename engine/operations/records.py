@@ -7,12 +7,19 @@ from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 from engine.aws.registry import Phase, ProjectRecord
-from engine.errors import EngineError, LeaseLost, UnknownProject
+from engine.errors import BackendError, EngineError, InvalidSpec, LeaseLost, UnknownProject
 from engine.model.spec import ProjectSpec, dump_spec, load_spec, spec_digest
 from engine.operations.place import Place
 
 if TYPE_CHECKING:
     from engine.operations.engine import Engine
+
+
+class SpecUnreadable(BackendError):
+    """What was written down of a project is no spec of this version's; nobody's request is to blame."""
+
+    code = "SPEC_UNREADABLE"
+
 
 # What failed is told in full by the command; the record keeps what fits into a table.
 _MESSAGE_CHARS = 1000
@@ -33,8 +40,18 @@ def record_of(place: Place, vlab_id: str, project_id: str) -> ProjectRecord:
 
 
 def spec_of(record: ProjectRecord) -> ProjectSpec:
-    """The spec that was last applied (or planned, where nothing was applied yet)."""
-    return load_spec(record.spec_json, source=f"registry record of {record.vlab_id}/{record.project_id}")
+    """The spec that was last applied (or planned, where nothing was applied yet).
+
+    Raises   SpecUnreadable where a newer version of the engine wrote it
+    """
+    source = f"registry record of {record.project}"
+    try:
+        return load_spec(record.spec_json, source=source)
+    except InvalidSpec as error:
+        raise SpecUnreadable(
+            f"This version cannot read the spec that is recorded of {record.project}:\n{error.message}",
+            hint="A newer version wrote it: use that one, or apply the project's spec with this one.",
+        ) from error
 
 
 def note_planned(place: Place, spec: ProjectSpec) -> ProjectRecord:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -112,8 +113,11 @@ def _order(version: str) -> tuple[int, ...]:
 
 @dataclass(frozen=True)
 class Listed:
+    """tier, storage: None where a newer version of the engine has written the record otherwise."""
+
     record: ProjectRecord
-    spec: ProjectSpec
+    tier: str | None
+    storage: str | None
     cluster_status: str | None
     cluster_version: str | None
 
@@ -132,10 +136,22 @@ def list_page(place: Place, *, limit: int, after: str | None) -> tuple[list[List
     return [_listed(record, summaries.get(record.cluster)) for record in found], last
 
 
+def _asked_for(record: ProjectRecord) -> tuple[str | None, str | None]:
+    """Tier and kind of storage, read without the rest: one spec that this version can't read must not keep
+    all other projects from being listed."""
+    try:
+        spec = json.loads(record.spec_json)
+        return spec.get("tier"), spec.get("storage", {}).get("kind")
+    except (AttributeError, ValueError):
+        return None, None
+
+
 def _listed(record: ProjectRecord, found: clusters.ClusterSummary | None) -> Listed:
+    tier, storage = _asked_for(record)
     return Listed(
         record,
-        records.spec_of(record),
+        tier,
+        storage,
         found.status if found else None,
         found.version if found else None,
     )

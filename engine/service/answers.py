@@ -157,7 +157,7 @@ class ListedProject(TypedDict):
     project_id: str
     phase: str
     message: str
-    tier: str
+    tier: Annotated[str | None, Field(description="null where a newer version wrote the project's spec.")]
     cluster: str
     cluster_status: str | None
     version: str | None

@@ -88,7 +88,7 @@ def projects(desk: Desk, request: Request) -> Reply:
                 "project_id": one.record.project_id,
                 "phase": str(one.record.phase),
                 "message": one.record.message,
-                "tier": one.spec.tier,
+                "tier": one.tier,
                 "cluster": one.record.cluster,
                 "cluster_status": one.cluster_status,
                 "version": one.cluster_version,

@@ -173,6 +173,24 @@ def test_lists_come_in_pages(gateway: Gateway) -> None:
     assert seen == [f"p{number}" for number in range(5)]
 
 
+def test_a_spec_of_a_newer_version_keeps_no_other_project_from_being_listed(
+    gateway: Gateway, desk: Desk
+) -> None:
+    gateway("PUT", PROJECT, body=EFS)
+    gateway("PUT", "/v1/projects/lab/other", body=EFS)
+    record = desk.place.registry.get("lab", "proj")
+    assert record
+    newer = {**json.loads(record.spec_json), "of_the_future": 1}
+    desk.place.registry.replace(record, now=datetime.now(UTC), spec_json=json.dumps(newer))
+    listed = gateway("GET", "/v1/projects").body["projects"]
+    assert [one["project_id"] for one in listed] == ["other", "proj"]
+    assert {one["tier"] for one in listed} == {"debug"}
+    # Whoever asks for that one did nothing wrong.
+    asked = gateway("GET", PROJECT)
+    assert (asked.status, asked.code) == (500, "INTERNAL_ERROR")
+    assert "SPEC_UNREADABLE" in asked.body["detail"]
+
+
 def test_events_go_on_where_the_last_page_ended(gateway: Gateway, desk: Desk) -> None:
     operation = gateway("PUT", PROJECT, body=EFS).body["operation"]
     now = datetime.now(UTC)
