@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Mapping
 from typing import Any
@@ -27,6 +28,8 @@ _ACTIONS: dict[tuple[str, ...], Action] = {
     ("create", "forget"): Action.REPLACE,
 }
 
+_LOSING = (Action.DELETE, Action.REPLACE)
+_FOR_EVER = math.inf
 _STEP = re.compile(r"([^.\[\]]+)|\[(\d+)\]")
 
 
@@ -45,6 +48,8 @@ def read_change(entry: Mapping[str, Any], knowledge: Knowledge) -> Change:
     kind = knowledge.kind_of(str(entry.get("type", "")), module, name, _texts(raw))
     row = knowledge.row(kind)
     attributes = _attributes(action, raw, before, after)
+    holds_data = row.holds_data and entry.get("mode") != "data"
+    shorter = kept_shorter(row.keeps_days, before, after) if action is Action.UPDATE else None
     return Change(
         address=address,
         module=module,
@@ -53,14 +58,15 @@ def read_change(entry: Mapping[str, Any], knowledge: Knowledge) -> Change:
         name=name,
         kind=kind,
         action=action,
-        data_bearing=row.holds_data and entry.get("mode") != "data",
+        data_bearing=holds_data,
+        loses_data=holds_data and (action in _LOSING or shorter is not None),
         create_before_destroy=raw.get("actions", [None])[0] == "create" and action is Action.REPLACE,
         previous_address=str(entry.get("previous_address", "")),
         imported_id=_imported_id(raw),
         deposed=str(entry.get("deposed", "")),
         reason_code=str(entry.get("action_reason", "")),
         reasons=_reasons(entry, attributes, knowledge),
-        consequence=_consequence(kind, action, before, after, knowledge),
+        consequence=(*_consequence(kind, action, before, after, knowledge), *_older_goes(shorter)),
         attributes=attributes,
         facts=_facts(action, row.telling or knowledge.default.telling, before, after),
     )
@@ -84,6 +90,27 @@ def value_at(value: Any, path: str) -> Any:
         else:
             return None
     return value
+
+
+def kept_shorter(path: str, before: Any, after: Any) -> tuple[int, int] | None:
+    """The days for which something was kept and those for which it will be, where that is shorter.
+
+    path   of the days, inside both sides; "": there are none. 0 days, and no number, are for ever
+    Source   CloudWatch Logs, PutRetentionPolicy: events older than the retention are deleted, also those that
+             were there before it
+    """
+    was, will = (value_at(side, path) or 0 for side in (before, after))
+    if not isinstance(was, int) or not isinstance(will, int):
+        return None
+    return (was, will) if (will or _FOR_EVER) < (was or _FOR_EVER) else None
+
+
+def _older_goes(shorter: tuple[int, int] | None) -> tuple[str, ...]:
+    if shorter is None:
+        return ()
+    was, will = shorter
+    so_far = f"{was} days" if was else "ever"
+    return (f"What is older than {will} days is deleted; until now it was kept for {so_far}.",)
 
 
 def _action(entry: Mapping[str, Any], raw: Mapping[str, Any], address: str) -> Action:

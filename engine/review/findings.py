@@ -15,7 +15,7 @@ from engine.model import tags
 from engine.model.cluster_updates import Need
 from engine.model.rules import RULE_BROKEN, load_rules
 from engine.review.amounts import Cost
-from engine.review.changes import before_and_after, value_at
+from engine.review.changes import before_and_after, kept_shorter, value_at
 from engine.review.context import Context
 from engine.review.knowledge import Knowledge
 from engine.review.model import Action, Change, ClusterUpdate, Finding, Review, Risk
@@ -154,8 +154,7 @@ def refuse_data_loss(review: Review, *, allowed: Collection[str] = ()) -> None:
     lost = [
         change
         for change in review.changes
-        if change.data_bearing
-        and change.action in _LOSING
+        if change.loses_data
         and change.address not in waived
         and change.type not in allowed
         and change.address not in allowed
@@ -165,9 +164,7 @@ def refuse_data_loss(review: Review, *, allowed: Collection[str] = ()) -> None:
     listed = "".join(f"\n  - {change.address}: {' '.join(_loss(change))}" for change in lost)
     raise DataAtRisk(
         f"The plan for {review.project} would lose data, and nobody gave that data up:{listed}",
-        hint="Nothing was changed. To keep the data, take back the change that causes this. To end the "
-        "cluster and keep bucket and home directories, release the project; to delete the data for "
-        "good, destroy it with --purge-data.",
+        hint="Nothing was changed. " + " ".join(_ways_on(review, lost)),
         details={
             "resources": [
                 {
@@ -180,6 +177,18 @@ def refuse_data_loss(review: Review, *, allowed: Collection[str] = ()) -> None:
             ]
         },
     )
+
+
+def _ways_on(review: Review, lost: Sequence[Change]) -> Iterator[str]:
+    if any(change.action in _LOSING for change in lost):
+        yield (
+            "To keep the data, take back the change that causes this. To end the cluster and keep bucket "
+            "and home directories, release the project; to delete the data for good, destroy it with "
+            "--purge-data."
+        )
+    shortened = {change.address for change in lost if change.action not in _LOSING}
+    told = (one.hint for one in review.findings if one.rule == "data-loss" and one.address in shortened)
+    yield from dict.fromkeys(told)
 
 
 def refuse_cluster_update(
@@ -250,11 +259,21 @@ def _about_the_plan(*, errored: bool, complete: bool) -> Iterator[Finding]:
 
 def _data_loss(subject: _Subject) -> Iterator[Finding]:
     change = subject.change
-    if change.data_bearing and change.action in _LOSING:
+    if change.loses_data:
         message = " ".join(change.consequence) or " ".join(_loss(replace(change, reasons=())))
-        yield Finding(
-            "data-loss", Risk.HIGH, change.address, message, "Apply this only if that data is given up."
-        )
+        yield Finding("data-loss", Risk.HIGH, change.address, message, _to_keep_data(subject))
+
+
+def _to_keep_data(subject: _Subject) -> str:
+    row = subject.knowledge.row(subject.change.kind)
+    shorter = kept_shorter(row.keeps_days, subject.before, subject.after)
+    if subject.change.action in _LOSING or shorter is None:
+        return "Apply this only if that data is given up."
+    days = f"{shorter[0]} or more, or to 0 (for ever)" if shorter[0] else "0 (for ever)"
+    return (
+        f"To keep it, set {row.days_setting or row.keeps_days} back to {days}. To give it up, waive "
+        "data-loss for this resource in the spec (`waivers`), with a reason and a last day."
+    )
 
 
 def _data_forgotten(subject: _Subject) -> Iterator[Finding]:

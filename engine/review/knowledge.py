@@ -26,6 +26,8 @@ class ResourceKnowledge:
     holds_data: bool = False
     telling: tuple[str, ...] = ()
     guards: Mapping[str, Any] = field(default_factory=dict)
+    keeps_days: str = ""
+    days_setting: str = ""
     sentences: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -103,7 +105,7 @@ def _data(name: str) -> str:
 
 
 def _row(name: str, row: Mapping[str, Any]) -> ResourceKnowledge:
-    fields = {"title", "holds_data", "telling", "guards"}
+    fields = {"title", "holds_data", "telling", "guards", "keeps_days", "days_setting"}
     if strange := set(row) - fields - _ACTIONS:
         raise ValueError(f"{name}: {', '.join(sorted(strange))} means nothing here.")
     return ResourceKnowledge(
@@ -111,5 +113,7 @@ def _row(name: str, row: Mapping[str, Any]) -> ResourceKnowledge:
         holds_data=row.get("holds_data", False),
         telling=tuple(row.get("telling", ())),
         guards=row.get("guards", {}),
+        keeps_days=row.get("keeps_days", ""),
+        days_setting=row.get("days_setting", ""),
         sentences={action: row[action] for action in _ACTIONS if action in row},
     )

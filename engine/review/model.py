@@ -87,6 +87,8 @@ class Change:
     kind              row of the knowledge table: the type, or a narrower word ("cluster")
     reason_code       Terraform's `action_reason`, "" when it gives none
     reasons           why, in plain words
+    data_bearing      it holds what Terraform can't make again
+    loses_data        some of that is lost: deleted, replaced, or kept for fewer days
     consequence       what it means for the project's users, sentences; empty when nothing is known
     attributes        of UPDATE and REPLACE: each leaf that differs; of CREATE, DELETE and FORGET:
                       each top-level attribute that is set; else empty
@@ -102,6 +104,7 @@ class Change:
     kind: str
     action: Action
     data_bearing: bool = False
+    loses_data: bool = False
     create_before_destroy: bool = False
     previous_address: str = ""
     imported_id: str = ""

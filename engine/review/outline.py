@@ -22,7 +22,6 @@ SYMBOLS = {
 }
 
 _RULES_OF_GROUPS = ("aws_vpc_security_group_ingress_rule", "aws_vpc_security_group_egress_rule")
-_LOSING = (Action.DELETE, Action.REPLACE)
 _EMPTY: tuple[Any, ...] = (None, "", [], {})
 _ELIDED = "template_body.Resources."
 """Every key of a CloudFormation template that matters starts with this: it only costs width."""
@@ -68,7 +67,7 @@ def headline(review: Review) -> str:
 
 def sections(review: Review) -> tuple[Section, ...]:
     """Everything that would be done, the gravest first. Empty sections are left out."""
-    losing = [c for c in review.with_action(*_LOSING) if c.data_bearing]
+    losing = [change for change in review.changes if change.loses_data]
 
     def but_losing(action: Action) -> list[Change]:
         return [change for change in review.with_action(action) if change not in losing]

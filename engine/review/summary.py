@@ -30,17 +30,22 @@ def sentences(review: Review) -> tuple[str, ...]:
 
 
 def _of_data(review: Review) -> Iterator[str]:
-    losing = [one for one in review.changes if one.data_bearing and one.action in _LOSING]
-    if losing:
-        waived = {one.address for one in review.findings if one.rule == "data-loss" and one.waived}
-        given_up = sum(one.address in waived for one in losing)
-        stores = (
-            "1 place that holds data is" if len(losing) == 1 else f"{len(losing)} places that hold data are"
-        )
-        said = f"Data is lost: {stores} deleted or replaced"
-        yield f"{said}, {given_up} of them given up in the spec." if given_up else f"{said}."
-    else:
+    waived = {one.address for one in review.findings if one.rule == "data-loss" and one.waived}
+    losing = [one for one in review.changes if one.loses_data]
+    gone = [one.address in waived for one in losing if one.action in _LOSING]
+    shortened = [one.address in waived for one in losing if one.action not in _LOSING]
+    if gone:
+        stores = "1 place that holds data is" if len(gone) == 1 else f"{len(gone)} places that hold data are"
+        yield _lost(f"{stores} deleted or replaced", sum(gone))
+    if shortened:
+        stores = "1 place keeps" if len(shortened) == 1 else f"{len(shortened)} places keep"
+        yield _lost(f"{stores} data for fewer days", sum(shortened))
+    if not losing:
         yield "No data is lost."
+
+
+def _lost(said: str, given_up: int) -> str:
+    return f"Data is lost: {said}" + (f", {given_up} of them given up in the spec." if given_up else ".")
 
 
 def _of_the_cluster(review: Review) -> Iterator[str]:

@@ -3,15 +3,28 @@
 from __future__ import annotations
 
 import json
+from datetime import date
 from typing import Any
 
 import pytest
 
 from engine.errors import ClusterUpdateRefused, DataAtRisk
-from engine.review import Finding, Review, Risk, build_review, refuse_cluster_update, refuse_data_loss
+from engine.model.rules import Waiver
+from engine.review import (
+    Context,
+    Finding,
+    Review,
+    Risk,
+    build_review,
+    refuse_cluster_update,
+    refuse_data_loss,
+)
+from engine.review.outline import sections
+from engine.review.summary import sentences, verdict
 from tests.unit.review.plans import OWN_TAGS, PROJECT, entry, golden_plan, plan_of
 
 LUSTRE = "module.fsx[0].aws_fsx_lustre_file_system.this"
+RECORDS = "module.job_records.aws_cloudwatch_log_group.this"
 STACK = "module.parallelcluster[0].aws_cloudformation_stack.this"
 
 
@@ -79,6 +92,50 @@ def test_a_replace_chain_names_its_cause() -> None:
     review = build_review(golden_plan("replace-subnet"), project=PROJECT)
     with pytest.raises(DataAtRisk, match="subnet_ids"):
         refuse_data_loss(review)
+
+
+def records_kept(was: int | None, will: int | None, *, address: str = RECORDS, **context: Any) -> Review:
+    sides = {"before": {"retention_in_days": was}, "after": {"retention_in_days": will}}
+    plan = plan_of(entry(address, "update", **sides))
+    return build_review(plan, project=PROJECT, context=Context(**context))
+
+
+@pytest.mark.parametrize(("was", "will"), [(365, 30), (0, 3653), (None, 60)])
+def test_keeping_records_for_fewer_days_loses_the_older_ones(was: int | None, will: int) -> None:
+    # GIVEN CloudWatch, which deletes what is older than a shortened retention; 0 days are for ever
+    review = records_kept(was, will)
+    # THEN that is told as a loss, and refused with both ways on: to keep it, and to give it up
+    assert rules(review) == {"data-loss": Risk.HIGH} and review.risk is Risk.HIGH
+    assert f"older than {will} days is deleted" in review.findings[0].message
+    assert verdict(review) == "It would be refused as it is: data-loss."
+    assert sentences(review)[0] == "Data is lost: 1 place keeps data for fewer days."
+    assert [section.title for section in sections(review)] == ["Loses data"]
+    with pytest.raises(DataAtRisk, match=f"older than {will} days") as refused:
+        refuse_data_loss(review)
+    back = f"set job_record_retention_days back to {was} or more" if was else "back to 0 (for ever)"
+    assert back in refused.value.hint and "waive data-loss" in refused.value.hint
+    assert "release the project" not in refused.value.hint
+    # AND another log group, which no setting of ours is known to reach, is named by its attribute
+    other = records_kept(was, will, address="aws_cloudwatch_log_group.this")
+    assert "set retention_in_days back" in other.findings[0].hint
+
+
+@pytest.mark.parametrize(("was", "will"), [(30, 365), (30, 0), (30, 30), (0, 0), (30, None)])
+def test_keeping_records_as_long_or_longer_loses_nothing(was: int | None, will: int | None) -> None:
+    review = records_kept(was, will)
+    refuse_data_loss(review)
+    assert rules(review) == {} and sentences(review)[0] == "No data is lost."
+
+
+def test_records_that_the_spec_gives_up_are_kept_for_fewer_days() -> None:
+    waiver = Waiver.model_validate(
+        {"rule": "data-loss", "reason": "nobody reads them", "until": "2026-11-28", "resource": RECORDS}
+    )
+    review = records_kept(365, 30, waivers=(waiver,), today=date(2026, 11, 28))
+    refuse_data_loss(review)
+    assert review.risk is Risk.MEDIUM and verdict(review) == "It can be applied."
+    said = "Data is lost: 1 place keeps data for fewer days, 1 of them given up in the spec."
+    assert sentences(review)[0] == said
 
 
 def test_forgetting_data_is_seen() -> None:

@@ -60,12 +60,13 @@ def test_the_cluster_is_recognised(
         ("aws_lambda_invocation", "module.other", "database", "aws_lambda_invocation"),
         ("aws_secretsmanager_secret", "module.accounting", "this", "accounting_secret"),
         ("aws_secretsmanager_secret", "", "this", "aws_secretsmanager_secret"),
+        ("aws_cloudwatch_log_group", "module.job_records", "this", "job_records"),
+        ("aws_cloudwatch_log_group", "module.network", "this", "aws_cloudwatch_log_group"),
     ],
 )
-def test_what_the_accounting_module_makes_is_recognised(
+def test_what_our_modules_make_is_recognised(
     resource_type: str, module: str, name: str, expected: str
 ) -> None:
     assert load_knowledge().kind_of(resource_type, module, name, ()) == expected
-    assert load_knowledge().row(expected).holds_data is (
-        expected in ("accounting_database", "aws_secretsmanager_secret")
-    )
+    holding = ("accounting_database", "aws_secretsmanager_secret", "job_records", "aws_cloudwatch_log_group")
+    assert load_knowledge().row(expected).holds_data is (expected in holding)
