@@ -285,11 +285,17 @@ def _noise(change: Change, attribute: AttributeChange, sets: Mapping[str, Any]) 
     for kind, path, because in rules:
         if kind.fullmatch(change.type) and path.fullmatch(attribute.path):
             return because
-    top = re.split(r"[.\[]", attribute.path)[0]
     # Default tags come from the provider, and are in tags_all alone.
-    if top == "tags_all" or top in watched.get(change.type, ()) or _is_set(sets, attribute.path):
+    counts = ("tags_all", *watched.get(change.type, ()))
+    if any(_lies_in(one, attribute.path) for one in counts) or _is_set(sets, attribute.path):
         return ""
     return _NOT_SET
+
+
+def _lies_in(path: str, attribute: str) -> bool:
+    """Whether `rule[0].expiration[0].days` is, or is inside of, `rule.expiration`."""
+    plain = re.sub(r"\[[0-9]+\]", "", attribute)
+    return plain == path or plain.startswith((f"{path}.", f"{path}["))
 
 
 @cache

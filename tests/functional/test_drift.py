@@ -56,7 +56,8 @@ def test_drift_is_found_and_noise_is_not(
     assert found["noise"]
     assert found["last_operation"]["kind"] == "provision"
 
-    # WHEN somebody changes a tag, opens a port, takes a rule away, and turns a lifecycle rule off
+    # WHEN somebody changes a tag, opens a port, takes a rule away, and turns a lifecycle rule off that now
+    # has objects expire
     ec2.create_tags(Resources=[subnet["SubnetId"]], Tags=[{"Key": "provisioner:owner", "Value": "eve"}])
     groups = ec2.describe_security_groups(Filters=named)["SecurityGroups"]
     (group,) = [one["GroupId"] for one in groups if tagged(one, NODES)]
@@ -66,7 +67,7 @@ def test_drift_is_found_and_noise_is_not(
     (to_home,) = [one for one in rules_of["SecurityGroupRules"] if tagged(one, TO_HOME)]
     ec2.revoke_security_group_egress(GroupId=group, SecurityGroupRuleIds=[to_home["SecurityGroupRuleId"]])
     rules = s3.get_bucket_lifecycle_configuration(Bucket=NAMES.bucket)["Rules"]
-    rules[0]["Status"] = "Disabled"
+    rules[0] |= {"Status": "Disabled", "Expiration": {"Days": 30}}
     s3.put_bucket_lifecycle_configuration(Bucket=NAMES.bucket, LifecycleConfiguration={"Rules": rules})
 
     # THEN each is told, with who may have done it, in every format
@@ -86,6 +87,7 @@ def test_drift_is_found_and_noise_is_not(
         for word in ("tcp 22 from 0.0.0.0/0", "eve", "Disabled", "cloudtrailv2"):
             assert word in text
     assert NAMES.bucket in json.dumps(drifted[LIFECYCLE])
+    assert any("expiration" in one["path"] for one in drifted[LIFECYCLE]["attributes"])
 
     # WHEN an operation is under way, or the project is parked, THEN it is skipped, and said so
     registry = Registry(backend, "provisioner-registry")

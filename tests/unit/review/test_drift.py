@@ -66,6 +66,7 @@ def read(plan: Any) -> tuple[dict[str, list[Any]], dict[str, str]]:
 
 
 BUCKET = "module.bucket.aws_s3_bucket.this"
+LINK = "module.bucket.aws_fsx_data_repository_association.public"
 RULE = "module.bucket.aws_s3_bucket_lifecycle_configuration.this"
 
 
@@ -96,6 +97,39 @@ def test_what_nobody_should_set_is_drift_although_no_configuration_sets_it() -> 
     website = [{"index_document": "index.html"}]
     drifted, _ = read(plan(changed(BUCKET, {"id": "b", "website": []}, {"id": "b", "website": website})))
     assert list(drifted) == [BUCKET]
+
+
+@pytest.mark.parametrize(
+    ("address", "block", "sets", "inside", "added"),
+    [
+        (RULE, "rule", "status", "expiration", {"date": None, "days": 30}),
+        (RULE, "rule", "status", "noncurrent_version_expiration", {"noncurrent_days": 1}),
+        (RULE, "rule", "status", "transition", {"days": 1, "storage_class": "GLACIER"}),
+        (RULE, "rule", "status", "noncurrent_version_transition", {"noncurrent_days": 1}),
+        (LINK, "s3", "auto_import_policy", "auto_export_policy", {"events": ["NEW", "CHANGED"]}),
+    ],
+)
+def test_what_is_added_inside_a_block_that_we_set_is_drift(
+    address: str, block: str, sets: str, inside: str, added: dict[str, Any]
+) -> None:
+    # GIVEN a block that the configuration sets, but not that part of it, in which objects would expire or
+    # files be exported
+    configured = {address.removeprefix("module.bucket."): {block: [{sets: {"constant_value": "Enabled"}}]}}
+
+    def holding(value: Any) -> dict[str, Any]:
+        return {"id": "b", block: [{"id": "ours", sets: "Enabled", "prefix": "", inside: value}]}
+
+    # WHEN somebody adds that part, or changes one that was there, THEN it is drift
+    drifted, _ = read(plan(changed(address, holding([]), holding([added])), sets=configured))
+    assert drifted == {address: [added]}
+    for key, value in added.items():
+        other = [{**added, key: "another"}]
+        drifted, _ = read(plan(changed(address, holding(other), holding([added])), sets=configured))
+        assert drifted == {address: [value]}
+    # AND what AWS fills in beside it is none
+    filled = {"id": "b", block: [{**holding([])[block][0], "prefix": "filled-in", f"{inside}s": "x"}]}
+    drifted, noise = read(plan(changed(address, holding([]), filled), sets=configured))
+    assert drifted == {} and set(noise) == {f"{block}[ours].prefix", f"{block}[ours].{inside}s"}
 
 
 def test_what_is_gone_is_drift() -> None:
