@@ -180,7 +180,7 @@ def _priced_nodes(shape: ClusterShape, pricer: _Pricer) -> Iterator[tuple[str, t
     for queue, nodes in shape.nodes:
         name = f"queue {queue.name}, {nodes.name}"
         yield name, _nodes_amount(nodes.instance_types, nodes.least, nodes.most, pricer, spot=queue.spot)
-        disks = _disk_parts(queue.disk, nodes.least, nodes.most, own_image=shape.own_image)
+        disks = _disk_parts(queue.disk, nodes.least, nodes.most, own_image=queue.own_image)
         yield f"{name}: disks", _or_unsized(pricer, disks, none=nodes.least == 0)
 
 

@@ -40,13 +40,14 @@ class Nodes:
 
 @dataclass(frozen=True)
 class QueueShape:
-    """One Slurm partition."""
+    """One Slurm partition. own_image: its nodes start from an image of its own, or of the installation's."""
 
     name: str
     spot: bool
     nodes: tuple[Nodes, ...]
     disk: Disk
     placement_group: bool = False
+    own_image: bool = False
 
 
 @dataclass(frozen=True)
@@ -60,7 +61,8 @@ class Mount:
 
 @dataclass(frozen=True)
 class ClusterShape:
-    """One cluster. own_image: the nodes start from an image of the installation's, not ParallelCluster's."""
+    """One cluster. own_image: the head node starts from an image of the installation's, and so does every
+    queue that has none of its own; not from ParallelCluster's."""
 
     head_node_type: str
     head_node_disk: Disk
@@ -100,19 +102,26 @@ def shape_of(configuration: Mapping[str, Any]) -> ClusterShape | None:
     if not head:
         return None
     scheduling = _mapping(configuration.get("Scheduling"))
+    own_image = _has_image(configuration)
     return ClusterShape(
         head_node_type=_text(head.get("InstanceType")),
         head_node_disk=_disk(head),
-        queues=tuple(map(_queue, _mappings(scheduling.get("SlurmQueues")))),
+        queues=tuple(
+            _queue(queue, own_image=own_image) for queue in _mappings(scheduling.get("SlurmQueues"))
+        ),
         mounts=tuple(
             Mount(_text(one.get("MountDir")), _text(one.get("StorageType")), _text(one.get("Name")))
             for one in _mappings(configuration.get("SharedStorage"))
         ),
-        own_image=bool(_mapping(configuration.get("Image")).get("CustomAmi")),
+        own_image=own_image,
     )
 
 
-def _queue(queue: Mapping[str, Any]) -> QueueShape:
+def _has_image(holder: Mapping[str, Any]) -> bool:
+    return bool(_mapping(holder.get("Image")).get("CustomAmi"))
+
+
+def _queue(queue: Mapping[str, Any], *, own_image: bool) -> QueueShape:
     placement = _mapping(_mapping(queue.get("Networking")).get("PlacementGroup"))
     return QueueShape(
         name=_text(queue.get("Name")),
@@ -120,6 +129,7 @@ def _queue(queue: Mapping[str, Any]) -> QueueShape:
         nodes=tuple(map(_nodes, _mappings(queue.get("ComputeResources")))),
         disk=_disk(_mapping(queue.get("ComputeSettings"))),
         placement_group=placement.get("Enabled") is True,
+        own_image=own_image or _has_image(queue),
     )
 
 

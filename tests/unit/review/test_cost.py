@@ -9,9 +9,11 @@ import pytest
 
 from engine.model.prices import PriceTable, load_prices, parse_prices
 from engine.review import Context, Review, build_review
-from engine.review.amounts import Amount, Cost, Line, money
+from engine.review.amounts import Amount, Cost, Line, Total, money
+from engine.review.cost import cost_of_shape
 from engine.review.cost_table import amount_text, missing, total_text
 from engine.review.document import review_json
+from engine.review.shape import shape_of
 from tests.unit.review import collection
 from tests.unit.review.plans import PROJECT, entry, plan_of
 
@@ -42,6 +44,46 @@ def test_a_cluster_from_idle_to_full() -> None:
     assert standing == Amount(2 * Decimal("9.85344"), 4 * Decimal("9.85344"))
     disks = line_of(review, "queue standing, c7a: disks").after
     assert disks is not None and disks.idle == 2 * 200 * Decimal("0.08") / 730
+
+
+def with_two_queues(size: int | None = None, own: str | None = None, every: str | None = None) -> Any:
+    """The shape of a cluster with two queues.
+
+    size   of their disks; own   image of the first queue; every   of the whole cluster
+    """
+
+    def queue(name: str, image: str | None) -> dict[str, Any]:
+        volume = {"RootVolume": {"Size": size}} if size is not None else {}
+        nodes = {"Name": "n", "Instances": [{"InstanceType": "t3.micro"}], "MinCount": 0, "MaxCount": 2}
+        return {
+            "Name": name,
+            "ComputeSettings": {"LocalStorage": volume},
+            "ComputeResources": [nodes],
+            **({"Image": {"CustomAmi": image}} if image else {}),
+        }
+
+    return shape_of(
+        {
+            "HeadNode": {"InstanceType": "t3.micro", "LocalStorage": {"RootVolume": {"Size": 50}}},
+            "Image": {"Os": "alinux2023", **({"CustomAmi": every} if every else {})},
+            "Scheduling": {"SlurmQueues": [queue("own", own), queue("plain", None)]},
+        }
+    )
+
+
+def test_the_disks_of_an_image_that_nobody_knows_are_not_known() -> None:
+    def total(**images: Any) -> Total:
+        return cost_of_shape(with_two_queues(**images), region="us-east-1", table=load_prices())
+
+    # GIVEN two queues whose nodes' disks are as large as their image
+    known = total()
+    assert known.complete and known.full is not None
+    # WHEN one has an image of its own, THEN its disks are in no sum, and the sum says so
+    own = total(own="ami-0123456789abcdef0")
+    assert not own.complete and own.full == known.full - 2 * 50 * Decimal("0.08") / 730
+    # AND that of the installation is every queue's, and a size that is given is known with any image
+    assert total(every="ami-0123456789abcdef0").full < own.full
+    assert total(own="ami-0123456789abcdef0", size=100) == total(size=100)
 
 
 def test_spot_is_not_guessed() -> None:
