@@ -86,7 +86,10 @@ def destroy(
     elif done.kept:
         click.echo(f"{name} is destroyed. Kept: {', '.join(done.kept)}; --purge-data deletes them.")
     else:
-        click.echo(f"{name} is gone, its data too ({done.objects_deleted} object versions).")
+        click.echo(
+            f"{name} is gone, its data too ({done.objects_deleted} object versions). "
+            "What AWS Backup has of its home stays until it expires."
+        )
 
 
 @click.command(short_help="Keep the data of a project that was to go.")

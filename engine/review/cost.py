@@ -278,6 +278,12 @@ def _efs(side: Mapping[str, Any], pricer: _Pricer) -> _Lines:
         yield "EFS throughput", pricer.sum([_Part("efs.provisioned", amount, amount, f"{amount} MB/s")])
 
 
+def _efs_backups(side: Mapping[str, Any], pricer: _Pricer) -> _Lines:
+    # EFS user guide, "Backing up EFS file systems": a backup every day, each kept for 35 days.
+    if value_at(side, "backup_policy[0].status") != "DISABLED":
+        yield "EFS backups, by what they hold", (_BY_USE, pricer.rate("backup.efs"))
+
+
 def _bucket(_side: Mapping[str, Any], pricer: _Pricer) -> _Lines:
     yield "bucket, by what it holds", (_BY_USE, f"{pricer.rate('s3.standard')}, and requests")
 
@@ -352,6 +358,7 @@ def _unpriced(what: str) -> Callable[[Mapping[str, Any], _Pricer], _Lines]:
 _LINES: Mapping[str, tuple[str, Callable[[Mapping[str, Any], _Pricer], _Lines]]] = {
     "aws_fsx_lustre_file_system": ("storage", _lustre),
     "aws_efs_file_system": ("storage", _efs),
+    "aws_efs_backup_policy": ("storage", _efs_backups),
     "aws_s3_bucket": ("storage", _bucket),
     "aws_ebs_volume": ("storage", _volume),
     "aws_cloudwatch_log_group": ("other", _logs),
@@ -377,7 +384,6 @@ _FREE = frozenset(
         "aws_cloudformation_stack",  # what it makes costs; a cluster's is read from its configuration
         "aws_cloudwatch_log_resource_policy",
         "aws_ecr_lifecycle_policy",
-        "aws_efs_backup_policy",
         "aws_efs_file_system_policy",
         "aws_efs_mount_target",
         "aws_fsx_data_repository_association",

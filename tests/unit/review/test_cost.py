@@ -125,6 +125,17 @@ def test_what_is_billed_by_use_is_in_no_sum() -> None:
     assert cost.after.full == 0 and cost.after.complete
 
 
+def test_backups_of_the_home_are_billed_by_use() -> None:
+    # GIVEN a backup policy, whose price is in no table of ours
+    backed_up = created("aws_efs_backup_policy.this", backup_policy=[{"status": "ENABLED"}])
+    cost = cost_of(backed_up)
+    (line,) = cost.lines
+    assert line.by_use and line.group == "storage" and "price not known in us-east-1" in line.basis
+    assert cost.after.full == 0 and cost.after.complete
+    # AND one that makes no backups
+    assert cost_of(created("aws_efs_backup_policy.this", backup_policy=[{"status": "DISABLED"}])).lines == ()
+
+
 def test_a_type_that_nobody_knows_is_said_and_a_free_one_is_not() -> None:
     cost = cost_of(created("aws_subnet.this"), created("aws_odd_thing.this"))
     assert [(line.what, line.unknown) for line in cost.lines] == [("aws_odd_thing", True)]
