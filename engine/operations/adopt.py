@@ -10,26 +10,33 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from engine.aws.existing.search import Found, Known, Life, Search, Wanted
 from engine.aws.existing.table import find_existing
 from engine.aws.registry import Phase, ProjectRecord
-from engine.errors import ClusterError
+from engine.errors import ClusterError, RequestError
 from engine.model.names import Names
 from engine.operations.engine import Engine
 from engine.operations.states import Stored, read_state
 from engine.terraform.runner import Runner
-from engine.terraform.state import instances
+from engine.terraform.state import Instance, instances
 from engine.workspace.imports import IMPORTS_FILE, creations, imports_file, planned_values
+from engine.workspace.stack import Presence
 
 _POLL_S = 5.0
 _PATIENCE_S = 3600.0
 _MOVING = (Life.IN_PROGRESS, Life.GOING)
 # The last run came to its end: whatever it made is in the state.
 _CLEAN = (Phase.READY, Phase.PARKED)
+
+
+class AdoptionRefused(RequestError):
+    """Something cannot be taken over as it is; nothing was changed."""
+
+    code = "ADOPTION_REFUSED"
 
 
 @dataclass
@@ -51,14 +58,38 @@ class Sweep:
     always: bool = False
     stored: Stored | None = None
 
-    def take_over(self, imports: Mapping[str, str]) -> None:
+    def take_over(self, imports: Mapping[str, str], *, presence: Presence) -> None:
         """Have the next plan import these, address -> import id, which somebody named; what hangs on them is
-        looked for even though the last run came to its end. Terraform passes over what its state has."""
-        missing = imports.keys() - {one.address for one in instances(read_state(self.engine, self.names))}
+        looked for even though the last run came to its end.
+
+        Terraform passes over an address that its state has, whatever the id. So another one there is refused,
+        but for what is only given back: that must not fail for a line in a spec that was applied long ago.
+        Raises   AdoptionRefused
+        """
+        state = list(instances(read_state(self.engine, self.names)))
+        if presence is Presence.RUNNING:
+            self._refuse_others(imports, state)
+        missing = imports.keys() - {one.address for one in state}
         self.imports.update({address: imports[address] for address in missing})
         self.always = self.always or bool(missing)
         if missing:
             (self.runner.workdir / IMPORTS_FILE).write_text(imports_file(self.imports), "utf-8")
+
+    def _refuse_others(self, imports: Mapping[str, str], state: Sequence[Instance]) -> None:
+        project = self.names.project
+        reasons = []
+        for address, wanted in imports.items():
+            there = [one.id for one in state if one.address == address]
+            if there and wanted not in there:
+                reasons.append(f"{project} has {there[0]} where its spec names {wanted} ({address})")
+        if reasons:
+            raise AdoptionRefused(
+                f"A project keeps the bucket and the home that it has: {'; '.join(reasons)}. "
+                "Nothing was changed.",
+                hint="Name under `existing` what the project has, or take the line out where it made that "
+                "itself; for another bucket or home make a project of its own.",
+                details={"reasons": reasons},
+            )
 
     def finds(self, plan: Mapping[str, Any]) -> bool:
         """Look, and write an import block for what is found; True when the workspace is to be planned again.

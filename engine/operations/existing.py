@@ -11,10 +11,10 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from engine.aws import stacks, takeover
-from engine.errors import RequestError
 from engine.model.existing import Existing
 from engine.model.spec import LustreStorage, ProjectSpec
 from engine.operations import provision
+from engine.operations.adopt import AdoptionRefused
 from engine.operations.engine import Engine
 from engine.operations.holding import holding_workspace
 from engine.operations.planning import check_ground
@@ -24,12 +24,6 @@ from engine.terraform.state import instances
 from engine.workspace.imports import BUCKET, HOME, named_imports
 
 _LOSING = (Action.REPLACE, Action.DELETE)
-
-
-class AdoptionRefused(RequestError):
-    """Something cannot be taken over as it is; nothing was changed."""
-
-    code = "ADOPTION_REFUSED"
 
 
 @dataclass(frozen=True)

@@ -236,7 +236,7 @@ def make_plan(
     engine.reporter.step("Planning", "PLANNING")
     sweep = adopt.Sweep(engine, names, runner, stored=stored)
     if spec.existing is not None and presence is not Presence.REMOVED:
-        sweep.take_over(named_imports(spec))
+        sweep.take_over(named_imports(spec), presence=presence)
     planned = plan_again(
         spec,
         names,

@@ -16,8 +16,9 @@ from engine.aws.session import Cloud
 from engine.local.durations import INSTANT
 from engine.local.server import LocalCloud
 from engine.model.names import names_for
-from engine.operations.adopt import Sweep
+from engine.operations.adopt import AdoptionRefused, Sweep
 from engine.operations.engine import Engine
+from engine.workspace.stack import Presence
 from tests.functional.leftovers import make_things, marks, pairs
 from tests.policies.permissions import permitted
 
@@ -175,7 +176,7 @@ def test_what_hangs_on_something_that_was_named_is_found_through_it(
     aws.s3.create_bucket(Bucket="old-data")
     aws.s3.put_bucket_versioning(Bucket="old-data", VersioningConfiguration={"Status": "Suspended"})
     looking = sweep(engine, tmp_path)
-    looking.take_over({BUCKET: "old-data"})
+    looking.take_over({BUCKET: "old-data"}, presence=Presence.RUNNING)
     assert json.loads((tmp_path / "imports.tf.json").read_text())["import"] == [
         {"to": BUCKET, "id": "old-data"}
     ]
@@ -189,9 +190,29 @@ def test_what_hangs_on_something_that_was_named_is_found_through_it(
     put_state(engine, BUCKET, "old-data")
     again = sweep(engine, tmp_path / "again")
     (tmp_path / "again").mkdir()
-    again.take_over({BUCKET: "old-data"})
+    again.take_over({BUCKET: "old-data"}, presence=Presence.RUNNING)
     assert again.imports == {}
     assert not (tmp_path / "again" / "imports.tf.json").exists()
+
+
+def test_another_one_than_the_project_has_is_refused_and_its_own_is_not(
+    engine: Engine, tmp_path: Path
+) -> None:
+    # GIVEN a project that made a home of its own
+    put_state(engine, HOME, "fs-0123456789abcdef0")
+    # WHEN its spec names another one, THEN that is refused with both, since Terraform would pass it over
+    with pytest.raises(AdoptionRefused) as refused:
+        sweep(engine, tmp_path).take_over({HOME: "fs-01234567"}, presence=Presence.RUNNING)
+    assert "lab-1/proj-1 has fs-0123456789abcdef0" in refused.value.message
+    assert "fs-01234567" in refused.value.message and "Nothing was changed" in refused.value.message
+    assert "existing" in refused.value.hint
+    # AND not for what is on its way out, whose spec was applied once and cannot be mended any more
+    sweep(engine, tmp_path).take_over({HOME: "fs-01234567"}, presence=Presence.PARKED)
+    # AND the one that it has is its own, each time
+    again = sweep(engine, tmp_path)
+    again.take_over({HOME: "fs-0123456789abcdef0"}, presence=Presence.RUNNING)
+    assert again.imports == {}
+    assert not (tmp_path / "imports.tf.json").exists()
 
 
 def put_state(engine: Engine, address: str, id_: str) -> None:

@@ -116,6 +116,12 @@ def test_a_bucket_and_a_home_are_taken_over_and_kept(
     again = provisioner("plan", named, "--json").ok().json
     assert again["nothing_to_do"], again["summary"]
     assert provisioner("status", "lab-1/proj-1", "--json").ok().json["bucket"] == "pc-123456789012-genomics"
+
+    # AND no other one takes the place of the home that it has by now, nor is it silently left out
+    other = efs.create_file_system(CreationToken="another-home", Encrypted=True)["FileSystemId"]
+    moved = spec("efs", existing={"bucket": "pc-123456789012-genomics", "home": other})
+    for command in (("plan", moved), ("apply", moved, "--yes")):
+        provisioner(*command).refused(3, "ADOPTION_REFUSED", home, other)
     forgetful = provisioner("apply", spec("efs"), "--yes")
     assert forgetful.code != 0
     assert s3.get_object(Bucket="pc-123456789012-genomics", Key="private/result.txt")
