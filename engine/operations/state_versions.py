@@ -85,7 +85,7 @@ def restore(engine: Engine, vlab_id: str, project_id: str, version_id: str, *, f
 
     The plan is made in a folder of its own with the state as a file, so nothing is written before it fits.
     The version that is replaced stays in the bucket.
-    force    although it does not fit, or belongs to another lineage
+    force    although it does not fit, or belongs to another lineage; never over what was written meanwhile
     Raises   UnknownProject, NoSuchVersion, StateCorrupt, StateLocked, StateDoesNotFit (nothing was changed)
     """
     record = records.record_of(engine, vlab_id, project_id)
@@ -113,6 +113,14 @@ def restore(engine: Engine, vlab_id: str, project_id: str, version_id: str, *, f
     serial = max(wanted["serial"], latest["serial"] if latest else 0) + 1
     engine.reporter.step("Restoring the state")
     with engine.state_lock(names).held("state restore"):
+        # The plan took its time, and held no lock: what was written meanwhile knows what was made meanwhile.
+        if _latest(engine, names) != latest:
+            raise StateDoesNotFit(
+                f"Somebody wrote the state of {record.project} while that version was looked at. "
+                "Nothing was changed.",
+                hint=f"`provisioner state list {record.project}` shows what is there now; restore again if "
+                "that is still wanted.",
+            )
         engine.state_store.write(names.state_key, with_serial(wanted, serial))
     return Restored(serial, review)
 

@@ -288,6 +288,28 @@ def test_another_lineage_or_a_held_lock_stops_it(engine: Engine, mocker: Any) ->
     assert restore(engine, first, force=True) == 3
 
 
+@pytest.mark.parametrize("force", [False, True])
+@pytest.mark.parametrize(
+    "newer", [state(8, "a", "c"), state(7, "a", lineage="another")], ids=["serial", "lineage"]
+)
+def test_a_state_that_was_written_meanwhile_is_not_written_over(
+    engine: Engine, mocker: Any, newer: bytes, force: bool
+) -> None:
+    # GIVEN an apply that writes its state while the plan with the earlier one is made
+    first = put(engine, state(1, "a"))
+    put(engine, state(7))
+    fits(mocker)
+    planned: Any = state_versions._planned_with
+    planned.side_effect = lambda *_: put(engine, newer) and planned.return_value
+    # THEN what it wrote stays, forced or not
+    with pytest.raises(StateDoesNotFit, match="while"):
+        restore(engine, first, force=force)
+    assert engine.state_store.read(NAMES.state_key) == newer
+    # AND the next time it is what was looked at first
+    planned.side_effect = None
+    assert restore(engine, first, force=True) == json.loads(newer)["serial"] + 1
+
+
 def test_the_command_line_shows_no_value(engine: Engine, cloud: LocalCloud, provisioner: Provisioner) -> None:
     first = put(engine, state(1, "a", "b").replace(b'"id": "a"', b'"id": "a", "password": "hush"'))
     second = put(engine, state(2, "b", "c"))
