@@ -7,7 +7,7 @@ import hashlib
 import json
 import re
 import unicodedata
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import replace
 from typing import Annotated, Any, Literal, Self
 
@@ -103,6 +103,22 @@ def _tag_key(key: str) -> str:
     if key == "Name":
         raise refused("'Name' is set by the provisioner", allowed="any other key")
     return key
+
+
+def _tag_refusals(tags: Mapping[str, str]) -> Iterator[Refusal]:
+    """Keys that IAM takes for one. The cluster's stack hands its tags to the roles that it makes, and IAM
+    refuses them (InvalidInput, "Duplicate tag keys found. Please note that Tag keys are case insensitive"),
+    after the storage has been made."""
+    known: dict[str, str] = {}
+    for key in tags:
+        first = known.setdefault(key.lower(), key)
+        if first != key:
+            yield Refusal(
+                ("tags", key),
+                f"differs from {shown(first)} in upper and lower case alone: to IAM, which keeps the tags of "
+                "the cluster's roles, they are one key",
+                "one of the two",
+            )
 
 
 def _tag_value(value: str) -> str:
@@ -342,6 +358,7 @@ class ProjectSpec(Strict):
         return self
 
     def _refusals(self) -> Iterator[Refusal]:
+        yield from _tag_refusals(self.tags)
         if self.queues is None:
             if self.tier == TAILOR_MADE:
                 yield Refusal(

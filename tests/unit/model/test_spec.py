@@ -44,7 +44,9 @@ specs = st.builds(
     compute=st.builds(Compute, max_nodes=st.none() | st.integers(1, 1000)),
     head_node=st.builds(HeadNode, instance_type=st.none() | st.sampled_from(["t3.medium", "u-6tb1.metal"])),
     owner=st.none() | tag_texts,
-    tags=st.dictionaries(tag_keys, st.just("") | tag_texts, max_size=5),
+    tags=st.dictionaries(tag_keys, st.just("") | tag_texts, max_size=5).filter(
+        lambda tags: len({key.lower() for key in tags}) == len(tags)
+    ),
 )
 
 

@@ -145,6 +145,7 @@ def refused(text: str, known_tiers: list[str] | None = None) -> list[FieldProble
         ),
         (START + "tags: {parallelcluster:x: a}", "tags['parallelcluster:x']", "reserved prefix", "aws:"),
         (START + "tags: {Name: a}", "tags.Name", "set by the provisioner", "any other key"),
+        (START + "tags: {Team: a, b: c, team: d}", "tags.team", "'Team'", "one of the two"),
         (START + f"tags: {{{'k' * 129}: a}}", f"tags['{'k' * 57}...']", "has 129 characters", "at most 128"),
         (START + f"tags: {{a: {'v' * 257}}}", "tags.a", "has 257 characters", "at most 256"),
         (
