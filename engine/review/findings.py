@@ -143,10 +143,13 @@ def refuse_broken_rules(review: Review) -> None:
     )
 
 
-def refuse_data_loss(review: Review, *, allowed: Collection[str] = ()) -> None:
+def refuse_data_loss(
+    review: Review, *, allowed: Collection[str] = (), fewer_days_allowed: bool = False
+) -> None:
     """Stop a plan that would lose data nobody gave up.
 
-    allowed   resource types or addresses that this operation may delete
+    allowed             resource types or addresses that this operation may delete
+    fewer_days_allowed  whether this operation may have data kept for fewer days, as the settings say
     Raises    DataAtRisk naming each address, what is lost, and what to do; details["resources"] has
               address, type, action and consequence of each
     """
@@ -158,6 +161,7 @@ def refuse_data_loss(review: Review, *, allowed: Collection[str] = ()) -> None:
         and change.address not in waived
         and change.type not in allowed
         and change.address not in allowed
+        and not (fewer_days_allowed and change.action not in _LOSING)
     ]
     if not lost:
         return

@@ -115,6 +115,10 @@ def test_keeping_records_for_fewer_days_loses_the_older_ones(was: int | None, wi
     back = f"set job_record_retention_days back to {was} or more" if was else "back to 0 (for ever)"
     assert back in refused.value.hint and "waive data-loss" in refused.value.hint
     assert "release the project" not in refused.value.hint
+    # BUT a release is not held up by it, which still loses nothing by deleting
+    refuse_data_loss(review, fewer_days_allowed=True)
+    with pytest.raises(DataAtRisk):
+        refuse_data_loss(reviewed(entry(LUSTRE, "delete", before={}, after=None)), fewer_days_allowed=True)
     # AND another log group, which no setting of ours is known to reach, is named by its attribute
     other = records_kept(was, will, address="aws_cloudwatch_log_group.this")
     assert "set retention_in_days back" in other.findings[0].hint
