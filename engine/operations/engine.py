@@ -216,8 +216,8 @@ class Engine(Place):
         return self if seconds is None else self._changed(until=time.monotonic() + seconds)
 
     def on_duty(self, duty: Duty, reporter: Reporter) -> Engine:
-        """The engine at work on an operation; reporter tells of it."""
-        return self._changed(duty=duty, reporter=reporter)
+        """The engine at work on an operation, as the owner of its lease; reporter tells of it."""
+        return self._changed(duty=duty, reporter=reporter, owner=duty.lease.owner)
 
     def reporting_to(self, reporter: Reporter) -> Engine:
         return self._changed(reporter=reporter)

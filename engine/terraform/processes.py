@@ -17,8 +17,9 @@ from pathlib import Path
 from engine.model.operation import Owner
 
 RUN_VARIABLE = "PROVISIONER_RUN"
-# How long after its end a Lambda request surely does nothing more, clocks being what they are.
-_LAMBDA_GRACE = timedelta(seconds=60)
+# How long after its end a Lambda request surely does nothing more. The clock of whoever looks may be wrong by
+# five minutes: by more, and AWS would not take the signature (SigV4).
+_LAMBDA_GRACE = timedelta(minutes=6)
 _PROC = Path("/proc")
 _START_TIME = 22  # proc(5): fields of /proc/PID/stat, counted from 1
 _COMMAND_END = 2

@@ -30,13 +30,15 @@ from engine.model.operation import (
 )
 from engine.model.spec import ProjectSpec
 from engine.operations import records
-from engine.operations.engine import open_engine
+from engine.operations.engine import Engine, open_engine
 from engine.operations.reporting import Silent
 from engine.operations.requests import Desk
 from engine.operations.work import work
 from engine.review.drift import Drifted, DriftReport, ProjectDrift, Standing
 from engine.review.model import Action, Change
 from engine.service.worker import Worker
+from engine.terraform.processes import proof_of_death
+from tests.functional.conftest import make_table
 
 NOW = datetime(2026, 11, 28, 12, 0, tzinfo=UTC)
 
@@ -97,6 +99,32 @@ def test_a_run_gets_the_time_that_the_request_has(working: Callable[..., Worker]
     assert (seen["project"], seen["operation_id"]) == ("lab/proj", operation.id)
     assert 590 < seen["deadline"] - time.monotonic() < 596
     assert seen["owner"].kind == "lambda" and seen["owner"].identity["request_id"] == Lambda.aws_request_id
+
+
+def test_a_state_lock_says_which_request_holds_it(
+    working: Callable[..., Worker], desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A process of a function outlives its requests, and no other function's process can see it end."""
+    operation = desk.store.submit(wished()).operation
+    worker = working(work)
+    table = worker.engine.settings.lock_table
+    make_table(desk.place.cloud, table, "LockID")
+    held: list[Owner] = []
+
+    def release(engine: Engine, vlab_id: str, project_id: str, **_: Any) -> None:
+        with engine.state_lock(engine.names(vlab_id, project_id)).held("apply"):
+            (item,) = desk.place.cloud.dynamodb.scan(TableName=table)["Items"]
+            held.append(Owner.from_json(item["Owner"]["S"]))
+
+    monkeypatch.setattr("engine.operations.work.release", release)
+    assert not given_back(worker.answer(batch(message(1, operation)), Lambda()))
+    (owner,) = held
+    assert (owner.kind, owner.identity["request_id"]) == ("lambda", Lambda.aws_request_id)
+    # Whoever's clock is five minutes wrong, which signatures allow, takes it from no living request.
+    ends_at = datetime.fromisoformat(owner.identity["ends_at"])
+    assert proof_of_death(owner, now=ends_at + timedelta(minutes=5)) is None
+    assert proof_of_death(owner, now=ends_at + timedelta(minutes=7))
+    desk.place.cloud.dynamodb.delete_table(TableName=table)
 
 
 def test_what_is_not_done_is_sent_on_and_what_has_ended_is_not(
