@@ -6,22 +6,16 @@ from typing import Any
 
 from engine.operations import records
 from engine.operations.engine import Engine
-from engine.operations.planning import check_backend, write_project
-from engine.workspace.stack import Presence
+from engine.operations.planning import check_backend
+from engine.operations.states import read_state
 
 
 def project_outputs(engine: Engine, vlab_id: str, project_id: str) -> dict[str, Any]:
-    """Name -> value of every output in the state; sensitive ones are left out.
+    """Name -> value of every output in the state as it is stored; sensitive ones are left out.
 
-    The workspace is generated first where this machine has none.
-    Raises   UnknownProject, TerraformError, BackendError
+    Raises   UnknownProject, StateCorrupt, BackendError
     """
     check_backend(engine)
-    record = records.record_of(engine, vlab_id, project_id)
-    names = engine.names(vlab_id, project_id)
-    runner = engine.runner(names)
-    if not (engine.folder(names) / ".terraform").is_dir():
-        # Parked or not makes no difference to reading the state, and PARKED reserves no address.
-        write_project(engine, records.spec_of(record), Presence.PARKED)
-        runner.init()
-    return runner.outputs()
+    records.record_of(engine, vlab_id, project_id)
+    outputs = read_state(engine, engine.names(vlab_id, project_id)).get("outputs", {})
+    return {name: one["value"] for name, one in sorted(outputs.items()) if not one.get("sensitive")}

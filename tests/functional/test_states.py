@@ -22,6 +22,7 @@ from engine.model.settings import load_settings
 from engine.model.spec import dump_spec, load_spec
 from engine.operations import state_versions, states
 from engine.operations.engine import Engine, open_engine
+from engine.operations.outputs import project_outputs
 from engine.operations.reporting import Silent
 from engine.operations.state_versions import NoSuchVersion, StateDoesNotFit
 from engine.operations.states import StateMissing
@@ -95,6 +96,18 @@ def test_a_sound_state_passes(engine: Engine) -> None:
     put(engine, state(3, "a"))
     states.require_sound(engine, NAMES)
     assert [one["name"] for one in states.read_state(engine, NAMES)["resources"]] == ["a"]
+
+
+def test_outputs_are_those_of_the_stored_state_and_need_no_workspace(engine: Engine) -> None:
+    assert project_outputs(engine, "lab-1", "proj-1") == {}
+    outputs = {"size": {"value": 7, "type": "number"}, "key": {"value": "x", "sensitive": True}}
+    put(engine, json.dumps({**json.loads(state(3, "a")), "outputs": outputs}).encode())
+    # GIVEN a workspace that another run was interrupted in before it was initialised
+    folder = engine.folder(NAMES)
+    (folder / ".terraform").mkdir(parents=True)
+    # THEN nothing of it is asked, and nothing is written
+    assert project_outputs(engine, "lab-1", "proj-1") == {"size": 7}
+    assert [path.name for path in folder.iterdir()] == [".terraform"]
 
 
 @pytest.mark.parametrize("content", [b"", b"{", b"[]", b'{"version": 3}', state(1).replace(b"4", b"5")])
