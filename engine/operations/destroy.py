@@ -177,7 +177,13 @@ def _purge(engine: Engine, spec: ProjectSpec, approve: Approve, wish: Wish) -> D
     with records.working(engine, spec, Phase.DESTROYING, done=Phase.DESTROYING, record=record):
         engine.check()
         engine.reporter.step("Emptying the bucket", "DELETING")
-        deleted = buckets.empty_bucket(engine.cloud, names.bucket, account_id=engine.settings.account_id)
+        deleted = buckets.empty_bucket(
+            engine.cloud,
+            names.bucket,
+            account_id=engine.settings.account_id,
+            # Millions of objects outlast a run of the worker; the next one goes on.
+            on_progress=lambda _: engine.check(),
+        )
         if planned.has_changes:
             engine.check()
             engine.reporter.step("Deleting the data")

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import time
+from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -11,7 +13,7 @@ import pytest
 
 from engine.aws.queue import read_task
 from engine.aws.registry import Phase, ProjectRecord
-from engine.errors import DataAtRisk
+from engine.errors import DataAtRisk, OutOfTime
 from engine.model.operation import Kind, State
 from engine.model.spec import load_spec
 from engine.operations import destroy as destroying
@@ -118,6 +120,29 @@ def test_keeping_wins_over_a_deletion_that_has_not_begun(
     with pytest.raises(PurgeCancelled, match="kept after all"):
         purge(engine)
     assert record(engine).phase is Phase.PARKED
+
+
+def test_emptying_a_large_bucket_is_put_down_in_time(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    """S3 takes a thousand objects at a time; millions outlast a run of the worker."""
+    batches: list[int] = []
+
+    def empty(*_: Any, on_progress: Callable[[Any], None], **__: Any) -> Any:
+        for number in range(100):
+            batches.append(number)
+            time.sleep(0.2)
+            on_progress(number)
+
+    monkeypatch.setattr(destroying.recovery, "take_in", lambda *_, **__: ())
+    monkeypatch.setattr(destroying, "read_state", lambda *_: None)
+    monkeypatch.setattr(destroying, "instances", lambda _: [])
+    monkeypatch.setattr(destroying, "refuse_data_loss", lambda *_, **__: None)
+    monkeypatch.setattr(destroying, "make_plan", lambda *_, **__: _Planned())
+    monkeypatch.setattr(destroying.buckets, "empty_bucket", empty)
+    with pytest.raises(OutOfTime):
+        destroy(engine, "lab", "proj", purge_data=True, purge_now=True, approve=lambda _: None, within_s=1.0)
+    assert 1 <= len(batches) < 50
+    left = engine.operations.active("lab/proj")
+    assert left and left.state is State.CONTINUES and record(engine).phase is Phase.DESTROYING
 
 
 class _Planned:
