@@ -4,7 +4,8 @@
         provisioner("plan", spec)
 
 fails with everything that was asked of the local cloud and that the policies of that role would have
-refused. Conditions are not evaluated.
+refused. Conditions are not evaluated, but for one: what is being made has no tags yet, so a statement that
+asks for them (aws:ResourceTag) does not allow to tag it.
 """
 
 from __future__ import annotations
@@ -181,11 +182,16 @@ _TAGS = re.compile(
 
 @dataclass(frozen=True, order=True)
 class Need:
-    """A permission that a call needs. resource: its ARN, "" where the call does not tell."""
+    """A permission that a call needs.
+
+    resource   its ARN, "" where the call does not tell
+    on_new     it is for tagging what the same call makes
+    """
 
     action: str
     resource: str
     operation: str
+    on_new: bool = False
 
     def __str__(self) -> str:
         return f"{self.action} on {self.resource or 'its resource'} (for {self.operation})"
@@ -204,6 +210,7 @@ class Policies:
                 not need.resource
                 or any(fnmatchcase(need.resource, on) for on in listed(statement["Resource"]))
             )
+            and not (need.on_new and asks_for_tags(statement))
             for statement in self.statements
         )
 
@@ -287,7 +294,7 @@ def needs(request: Request) -> Iterable[Need]:
         and request.operation.startswith(("Authorize", "Create", "Import", "Put"))
         and _TAGS.search(request.body)
     ):
-        yield Need(f"{prefix}:{TAGGING[prefix]}", "", operation)
+        yield Need(f"{prefix}:{TAGGING[prefix]}", "", operation, on_new=True)
     if operation == "s3:PutObject" and "x-amz-tagging" in request.headers:
         yield Need("s3:PutObjectTagging", resource(request), operation)
 
@@ -321,6 +328,11 @@ def resource(request: Request) -> str:
     if request.service == "logs" and (group := field(request, "logGroupName")):
         return arn("logs", f"log-group:{group}")
     return ""
+
+
+def asks_for_tags(statement: dict[str, Any]) -> bool:
+    """Whether it allows things only on what has a tag already."""
+    return "aws:ResourceTag/" in json.dumps(statement.get("Condition", {}))
 
 
 def table(name: str) -> str:

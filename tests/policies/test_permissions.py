@@ -60,6 +60,24 @@ def test_what_is_made_with_tags_needs_the_right_to_tag() -> None:
     assert ("fsx:TagResource", "") not in wanted("fsx", "CreateFileSystem", body={"Tags": []})
 
 
+def test_a_condition_on_tags_does_not_allow_to_tag_what_has_none_yet() -> None:
+    policies = Policies()
+    of_ours = {
+        "Action": ["kms:TagResource"],
+        "Resource": "*",
+        "Condition": {"StringEquals": {"aws:ResourceTag/a": "b"}},
+    }
+    policies.statements = [of_ours]
+    new = next(
+        need for need in needs(request("kms", "CreateKey", body={"Tags": [{"TagKey": "a"}]})) if need.on_new
+    )
+    old = Need(new.action, "", "kms:TagResource")
+    assert policies.allow(old)
+    assert not policies.allow(new)
+    policies.statements.append({**of_ours, "Condition": {"StringEquals": {"aws:RequestTag/a": "b"}}})
+    assert policies.allow(new)
+
+
 def test_looking_at_every_stack_needs_the_right_to_all_of_them() -> None:
     every = "arn:aws:cloudformation:us-east-1:123456789012:stack/*/*"
     assert wanted("cloudformation", "DescribeStacks", body=b"Action=DescribeStacks") == [
