@@ -98,11 +98,15 @@ def count_objects(cloud: Cloud, name: str, *, prefix: str = "", limit: int | Non
 
 
 def keep_object(cloud: Cloud, bucket: str, key: str, content: bytes) -> bool:
-    """Make the object hold this; False when it does already, and then no new version is made."""
+    """Make the object hold this; False when it does already, and then no new version is made.
+
+    S3's own keys encrypt it, whatever the bucket's default: those who read it (nodes, the API) have no
+    permission on another key.
+    """
     if find_object(cloud, bucket, key) == content:
         return False
     with aws_errors(f"writing s3://{bucket}/{key}"):
-        cloud.s3.put_object(Bucket=bucket, Key=key, Body=content)
+        cloud.s3.put_object(Bucket=bucket, Key=key, Body=content, ServerSideEncryption="AES256")
     return True
 
 

@@ -96,7 +96,12 @@ class StateStore:
         """Make this the latest version, digest included. The caller holds the state's lock."""
         with aws_errors(f"writing the state {key}"):
             self._cloud.s3.put_object(
-                Bucket=self._bucket, Key=key, Body=content, ContentType="application/json"
+                Bucket=self._bucket,
+                Key=key,
+                Body=content,
+                ContentType="application/json",
+                # As Terraform writes it, and not as the bucket does by default (ADR 0011).
+                ServerSideEncryption="AES256",
             )
         with table_errors(f"writing the digest of the state {key}", table=self._table):
             self._cloud.dynamodb.put_item(

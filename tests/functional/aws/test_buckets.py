@@ -20,6 +20,7 @@ from engine.aws.buckets import (
     remove_object,
 )
 from engine.aws.session import Cloud
+from engine.aws.state_store import StateStore
 from engine.errors import AccessDenied, BackendError, NotBootstrapped, StateLocked
 from tests.functional.conftest import make_table
 
@@ -120,6 +121,22 @@ def test_an_object_is_kept_without_a_version_for_each_time(cloud: Cloud, bucket:
     assert len(cloud.s3.list_object_versions(Bucket=bucket)["Versions"]) == 2
     with pytest.raises(BackendError):
         keep_object(cloud, "not-there", "a/keys", b"one")
+
+
+def test_what_others_read_and_states_take_no_key(cloud: Cloud, bucket: str) -> None:
+    """The API reads reviews and may not use the key; a disabled key must not take a state with it."""
+    default = {"ApplyServerSideEncryptionByDefault": {"SSEAlgorithm": "aws:kms", "KMSMasterKeyID": "a-key"}}
+    cloud.s3.put_bucket_encryption(Bucket=bucket, ServerSideEncryptionConfiguration={"Rules": [default]})
+    make_table(cloud, "locks", "LockID")
+
+    def algorithm(key: str) -> str:
+        return cloud.s3.head_object(Bucket=bucket, Key=key)["ServerSideEncryption"]
+
+    cloud.s3.put_object(Bucket=bucket, Key="plan", Body=b"plan")
+    assert algorithm("plan") == "aws:kms"
+    keep_object(cloud, bucket, "review", b"review")
+    StateStore(cloud, bucket=bucket, lock_table="locks").write("state", b"state")
+    assert algorithm("review") == algorithm("state") == "AES256"
 
 
 def test_removing_an_object_can_be_repeated(cloud: Cloud, bucket: str) -> None:
