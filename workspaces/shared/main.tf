@@ -119,7 +119,12 @@ module "observability" {
   name                = var.name
   database            = var.accounting_database
   accounting_function = var.accounting_function
-  alarm_emails        = var.alarm_emails
+  # What modules/service calls them under the same name.
+  api_function      = "${var.name}-api"
+  worker_function   = "${var.name}-worker"
+  queue             = "${var.name}-operations.fifo"
+  dead_letter_queue = "${var.name}-operations-dead.fifo"
+  alarm_emails      = var.alarm_emails
   # It follows from the class: a larger one takes more, and this would cry wolf.
   database_connections_max = var.database.max_connections_alarm
   log_retention_days       = var.log_retention_days

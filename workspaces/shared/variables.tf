@@ -21,10 +21,15 @@ variable "region" {
 }
 
 variable "name" {
-  description = "Name of what is shared, and the beginning of the names of its parts."
+  description = "Name of what is shared, and the beginning of the names of its parts. workspaces/service is given the same."
   type        = string
   default     = "provisioner"
   nullable    = false
+
+  validation {
+    condition     = can(regex("^[a-z][a-z0-9-]{0,24}$", var.name))
+    error_message = "name must be a lower-case letter followed by lower-case letters, digits and hyphens, at most 25 characters."
+  }
 }
 
 variable "zone_letters" {
