@@ -80,3 +80,36 @@ def test_a_name_that_the_service_could_not_have_is_refused(shared: ByHand, name:
     give(shared, {"name": name})
     said = " ".join(shared("plan", code=1).split())
     assert "at most 25 characters" in said.replace("│ ", "")
+
+
+BOUNDARY = "arn:aws:iam::123456789012:policy/boundary"
+
+
+def test_a_small_account_has_it_as_it_needs(planned: Planned) -> None:
+    """A new account has no concurrency to reserve; small classes have no Performance Insights."""
+    plan = planned(
+        function_concurrency=-1,
+        permissions_boundary=BOUNDARY,
+        database={
+            "instance_class": "db.t4g.micro",
+            "max_allocated_storage_gib": 40,
+            "performance_insights": False,
+            "apply_immediately": True,
+        },
+    )
+    assert plan["module.slurm_accounting.aws_lambda_function.this"]["reserved_concurrent_executions"] == -1
+    database = plan["module.slurm_accounting.aws_db_instance.this"]
+    assert database["max_allocated_storage"] == 40
+    assert database["performance_insights_enabled"] is False
+    assert database["apply_immediately"] is True
+    role = plan['module.pcluster_provider["3.16.1"].aws_iam_role.this']
+    assert role["permissions_boundary"] == BOUNDARY
+
+
+def test_what_is_left_out_is_as_the_modules_have_it(planned: Planned) -> None:
+    plan = planned()
+    assert plan["module.slurm_accounting.aws_lambda_function.this"]["reserved_concurrent_executions"] == 5
+    database = plan["module.slurm_accounting.aws_db_instance.this"]
+    assert (database["max_allocated_storage"], database["performance_insights_enabled"]) == (200, True)
+    assert database["apply_immediately"] is False
+    assert plan['module.pcluster_provider["3.16.1"].aws_iam_role.this']["permissions_boundary"] is None

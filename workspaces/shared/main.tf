@@ -65,12 +65,16 @@ module "slurm_accounting" {
   vpc_id              = module.network.vpc_id
   database_subnet_ids = module.network.database_subnet_ids
 
-  instance_class      = var.database.instance_class
-  multi_az            = var.database.multi_az
-  deletion_protection = var.database.deletion_protection
-  kms_key_arn         = local.key_arn
+  instance_class            = var.database.instance_class
+  max_allocated_storage_gib = var.database.max_allocated_storage_gib
+  multi_az                  = var.database.multi_az
+  performance_insights      = var.database.performance_insights
+  apply_immediately         = var.database.apply_immediately
+  deletion_protection       = var.database.deletion_protection
+  kms_key_arn               = local.key_arn
 
   function_name                     = var.accounting_function
+  function_concurrency              = var.function_concurrency
   function_package                  = var.function_package
   function_subnet_ids               = module.network.function_subnet_ids
   endpoint_access_security_group_id = module.network.endpoint_access_security_group_id
@@ -87,7 +91,8 @@ module "pcluster_provider" {
   source   = "../../modules/pcluster-provider"
   for_each = var.pcluster_versions
 
-  pcluster_version = each.key
+  pcluster_version     = each.key
+  permissions_boundary = var.permissions_boundary
 
   tags    = local.tags
   address = "module.pcluster_provider.${each.key}"

@@ -138,13 +138,23 @@ variable "function_package" {
   nullable    = false
 }
 
+variable "function_concurrency" {
+  description = "Calls of that function that may run at once, reserved from the account's Lambda quota. -1 reserves none: for new accounts, whose quota of 10 leaves no room."
+  type        = number
+  default     = 5
+  nullable    = false
+}
+
 variable "database" {
-  description = "Size and protection of the database. max_connections_alarm goes with the class: 80 % of its bytes of memory / 25165760. deletion_protection = false is one step of taking it down on purpose."
+  description = "Size and protection of the database. max_connections_alarm goes with the class: 80 % of its bytes of memory / 25165760. RDS grows the storage by itself up to max_allocated_storage_gib. performance_insights = false for the micro and small classes, which don't offer it. apply_immediately = true lets changes that interrupt it happen at once instead of in the next maintenance window. deletion_protection = false is one step of taking it down on purpose."
   type = object({
-    instance_class        = optional(string, "db.t4g.large")
-    max_connections_alarm = optional(number, 270)
-    multi_az              = optional(bool, true)
-    deletion_protection   = optional(bool, true)
+    instance_class            = optional(string, "db.t4g.large")
+    max_connections_alarm     = optional(number, 270)
+    max_allocated_storage_gib = optional(number, 200)
+    multi_az                  = optional(bool, true)
+    performance_insights      = optional(bool, true)
+    apply_immediately         = optional(bool, false)
+    deletion_protection       = optional(bool, true)
   })
   default  = {}
   nullable = false
@@ -160,6 +170,12 @@ variable "pcluster_versions" {
     condition     = length(var.pcluster_versions) > 0
     error_message = "pcluster_versions must name one release or more."
   }
+}
+
+variable "permissions_boundary" {
+  description = "ARN of the policy that bounds the providers' roles and every role they make for a cluster: the setting of that name, which must say the same. No boundary where left out."
+  type        = string
+  default     = null
 }
 
 variable "public_bucket" {
