@@ -15,7 +15,8 @@ resource "aws_cloudwatch_log_group" "flow_logs" {
 }
 
 resource "aws_iam_role" "flow_logs" {
-  name        = "${var.name}-flow-logs"
+  # Roles are the account's, and another region may have the same.
+  name        = "${var.name}-flow-logs-${local.region}"
   description = "Writes the flow logs of the VPC ${var.name}"
 
   assume_role_policy = jsonencode({

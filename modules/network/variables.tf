@@ -4,8 +4,8 @@ variable "name" {
   nullable    = false
 
   validation {
-    condition     = can(regex("^[A-Za-z][A-Za-z0-9-]{0,39}$", var.name))
-    error_message = "name must be a letter followed by letters, digits and hyphens, at most 40 characters."
+    condition     = can(regex("^[A-Za-z][A-Za-z0-9-]{0,38}$", var.name))
+    error_message = "name must be a letter followed by letters, digits and hyphens, at most 39 characters."
   }
 }
 

@@ -320,6 +320,7 @@ resource "aws_cloudwatch_metric_alarm" "this" {
 }
 
 resource "aws_cloudwatch_dashboard" "this" {
-  dashboard_name = var.name
+  # Dashboards are the account's, and another region may have the same.
+  dashboard_name = "${var.name}-${local.region}"
   dashboard_body = jsonencode({ widgets = local.widgets })
 }

@@ -1,5 +1,5 @@
 variable "name" {
-  description = "Start of the names of alarms, topic and metrics, name of the dashboard, and the value of the Name tags; usually provisioner."
+  description = "Start of the names of alarms, topic, metrics and dashboard, and the value of the Name tags; usually provisioner."
   type        = string
   nullable    = false
 

@@ -121,6 +121,7 @@ resource "aws_cloudwatch_metric_alarm" "this" {
 }
 
 resource "aws_cloudwatch_dashboard" "this" {
-  dashboard_name = "${var.name}-service"
+  # Dashboards are the account's, and another region may have the same.
+  dashboard_name = "${var.name}-service-${local.region}"
   dashboard_body = jsonencode({ widgets = local.widgets })
 }

@@ -523,6 +523,11 @@ run "flow_logs" {
   }
 
   assert {
+    condition     = aws_iam_role.flow_logs.name == "provisioner-flow-logs-us-east-1"
+    error_message = "Roles are the account's: one in each region must have a name of its own."
+  }
+
+  assert {
     condition = one(jsondecode(aws_iam_role.flow_logs.assume_role_policy).Statement).Condition == {
       StringEquals = { "aws:SourceAccount" = "123456789012" }
       ArnLike      = { "aws:SourceArn" = "arn:aws:ec2:us-east-1:123456789012:vpc-flow-log/*" }

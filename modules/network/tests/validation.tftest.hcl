@@ -34,11 +34,11 @@ run "refuses_name_with_underscore" {
   expect_failures = [var.name]
 }
 
-run "refuses_name_of_41_characters" {
+run "refuses_name_of_40_characters" {
   command = plan
 
   variables {
-    name = format("a%040d", 0)
+    name = format("a%039d", 0)
   }
 
   expect_failures = [var.name]

@@ -133,6 +133,11 @@ run "dashboard" {
   command = plan
 
   assert {
+    condition     = aws_cloudwatch_dashboard.this.dashboard_name == "provisioner-us-east-1"
+    error_message = "Dashboards are the account's: one in each region must have a name of its own."
+  }
+
+  assert {
     condition = alltrue([
       for widget in jsondecode(aws_cloudwatch_dashboard.this.dashboard_body).widgets :
       contains(["alarm", "metric", "log"], widget.type) && widget.x >= 0 && widget.x + widget.width <= 24 && widget.height >= 1

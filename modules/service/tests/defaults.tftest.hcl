@@ -376,6 +376,11 @@ run "with_all_that_can_be_asked_for" {
   }
 
   assert {
+    condition     = aws_cloudwatch_dashboard.this.dashboard_name == "provisioner-service-eu-central-1"
+    error_message = "Dashboards are the account's: one in each region must have a name of its own."
+  }
+
+  assert {
     condition = alltrue([
       for widget in jsondecode(aws_cloudwatch_dashboard.this.dashboard_body).widgets :
       widget.x + widget.width <= 24 && widget.height >= 1
