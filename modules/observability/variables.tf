@@ -70,9 +70,9 @@ variable "accounting_function" {
 }
 
 variable "accounting_timeout_s" {
-  description = "Time limit of that function, in seconds; the alarm comes at 80 %."
+  description = "Time limit of that function, in seconds: that of modules/slurm-accounting; the alarm comes at 80 %."
   type        = number
-  default     = 60
+  default     = 120
   nullable    = false
 
   validation {

@@ -108,7 +108,10 @@ def test_a_small_account_has_it_as_it_needs(planned: Planned) -> None:
 
 def test_what_is_left_out_is_as_the_modules_have_it(planned: Planned) -> None:
     plan = planned()
-    assert plan["module.slurm_accounting.aws_lambda_function.this"]["reserved_concurrent_executions"] == 5
+    function = plan["module.slurm_accounting.aws_lambda_function.this"]
+    assert function["reserved_concurrent_executions"] == 5
+    alarm = plan['module.observability.aws_cloudwatch_metric_alarm.this["accounting-duration"]']
+    assert alarm["threshold"] == function["timeout"] * 1000 * 0.8, "it is watched by its own limit"
     database = plan["module.slurm_accounting.aws_db_instance.this"]
     assert (database["max_allocated_storage"], database["performance_insights_enabled"]) == (200, True)
     assert database["apply_immediately"] is False

@@ -80,6 +80,13 @@ run "everything_that_stops_work_is_an_alarm" {
     )
     error_message = "Thresholds must be in the metric's unit: ms, bytes."
   }
+
+  assert {
+    condition = {
+      for role in ["accounting", "api", "worker"] : role => aws_cloudwatch_metric_alarm.this["${role}-throttles"].evaluation_periods
+    } == { accounting = 3, api = 1, worker = 1 }
+    error_message = "Callers of the accounting function wait for one another by design; only when that goes on it is an alarm."
+  }
 }
 
 run "encrypted_and_for_this_account_alone" {
