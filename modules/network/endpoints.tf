@@ -83,6 +83,14 @@ locals {
             [for path in ["", "/*"] : "arn:${local.partition}:s3:::${bucket}${path}"]
           ])
         }] : statement if length(var.readable_buckets) > 0],
+        # ECR user guide, "Amazon ECR interface VPC endpoints": layers of images come from a bucket of AWS.
+        [for statement in [{
+          Sid       = "ImageLayers"
+          Effect    = "Allow"
+          Principal = "*"
+          Action    = "s3:GetObject"
+          Resource  = "arn:${local.partition}:s3:::prod-${local.region}-starport-layer-bucket/*"
+        }] : statement if contains(local.interface_services, "ecr.dkr")],
       )
     })
     dynamodb = jsonencode({

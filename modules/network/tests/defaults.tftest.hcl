@@ -425,6 +425,22 @@ run "no_readable_buckets_no_statement" {
   }
 }
 
+run "images_are_pulled_with_their_layers" {
+  command = plan
+
+  variables {
+    extra_endpoints = ["ecr.api", "ecr.dkr"]
+  }
+
+  assert {
+    condition = [
+      for statement in jsondecode(aws_vpc_endpoint.gateway["s3"].policy).Statement : [statement.Action, statement.Resource]
+      if statement.Sid == "ImageLayers"
+    ] == [["s3:GetObject", "arn:aws:s3:::prod-us-east-1-starport-layer-bucket/*"]]
+    error_message = "ECR answers with the place of a layer in a bucket of AWS, which must be readable."
+  }
+}
+
 run "china" {
   command = plan
 
