@@ -12,6 +12,7 @@ from engine.local.server import LocalCloud
 from tests.policies.permissions import ROLES, Need, Policies, needs, permitted, with_policies
 
 BUCKET = "arn:aws:s3:::pc-123456789012-lab-1-proj-1-abc"
+INTERFACE = "arn:aws:ec2:us-east-1:123456789012:network-interface/eni-0a1b"
 
 
 def request(service: str, operation: str, path: str = "/", body: Any = b"", **more: Any) -> Request:
@@ -104,6 +105,8 @@ def test_asking_who_one_is_needs_nothing() -> None:
         ("apply", "rds:DeleteDBInstance", "", False),
         ("apply", "dynamodb:DeleteTable", "", False),
         ("shared", "rds:DeleteDBInstance", "", True),
+        # The provider removes what Lambda has left, and let go of, before a subnet or a group can go.
+        ("shared", "ec2:DeleteNetworkInterface", INTERFACE, True),
     ],
 )
 def test_a_role_may_what_its_policies_say(role: str, action: str, resource: str, allowed: bool) -> None:
