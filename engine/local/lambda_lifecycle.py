@@ -1,8 +1,9 @@
-"""Lambda functions beyond moto: they come up and change in steps, and stand in the subnets they name.
+"""Lambda functions beyond moto: they come up and change in steps, stand in the subnets they name, and say
+whether they may start themselves.
 
 Source: Lambda developer guide, "Lambda function states" and "Giving Lambda functions access to
-resources in an Amazon VPC"; API reference, errors of CreateFunction and UpdateFunctionConfiguration, and
-LoggingConfig.
+resources in an Amazon VPC"; API reference, errors of CreateFunction and UpdateFunctionConfiguration,
+LoggingConfig, and PutFunctionRecursionConfig.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import json
 from collections.abc import Iterator
 from fnmatch import fnmatchcase
 from typing import Any
+from urllib.parse import unquote
 
 from engine.local.patches import Patches
 from engine.local.service_interfaces import place_interface, remove_interfaces
@@ -24,6 +26,7 @@ def install(world: World, patches: Patches) -> None:
     _patch_create(world, patches)
     _patch_update(world, patches)
     _patch_delete(world, patches)
+    _patch_recursion(patches)
 
 
 def _patch_attributes(world: World, patches: Patches) -> None:
@@ -33,6 +36,7 @@ def _patch_attributes(world: World, patches: Patches) -> None:
         original_init(self, *args, **kwargs)
         self.last_update_status = "Successful"
         self.interfaces = []
+        self.recursive_loop = "Terminate"
         spec = kwargs.get("spec", args[1] if len(args) > 1 else {})
         self.logging_config = spec.get("LoggingConfig") or {}
 
@@ -115,6 +119,31 @@ def _patch_delete(world: World, patches: Patches) -> None:
         world.after(world.durations.lambda_network_s, lambda _: remove_interfaces(ec2, interfaces))
 
     original = patches.set(LambdaBackend, "delete_function", delete_function)
+
+
+def _patch_recursion(patches: Patches) -> None:
+    """Only the setting: functions that moto holds run nothing, and so cannot start themselves."""
+    from moto.awslambda import urls
+    from moto.awslambda.responses import LambdaResponse
+
+    def function_of(self: Any) -> Any:
+        return self.backend.get_function(unquote(self.path.rsplit("/", 2)[-2]))
+
+    def answer(function: Any) -> tuple[int, dict[str, str], str]:
+        return 200, {}, json.dumps({"RecursiveLoop": function.recursive_loop})
+
+    def get_function_recursion_config(self: Any) -> tuple[int, dict[str, str], str]:
+        return answer(function_of(self))
+
+    def put_function_recursion_config(self: Any) -> tuple[int, dict[str, str], str]:
+        function = function_of(self)
+        function.recursive_loop = self._get_param("RecursiveLoop")
+        return answer(function)
+
+    path = r"{0}/(?P<api_version>[^/]+)/functions/(?P<function_name>[\w_:%-]+)/recursion-config/?$"
+    patches.set(urls, "url_paths", {**urls.url_paths, path: LambdaResponse.dispatch})
+    for call in (get_function_recursion_config, put_function_recursion_config):
+        patches.set(LambdaResponse, call.__name__, call)
 
 
 def _ready(function: Any) -> Any:

@@ -231,6 +231,14 @@ resource "aws_lambda_event_source_mapping" "this" {
   depends_on = [aws_iam_role_policy.optional, aws_iam_role_policy_attachment.function]
 }
 
+# An operation that takes longer than a run sends its next message to the queue that starts the worker: one for
+# each slice of time, until it is done. Lambda takes that for a loop and drops what comes after about 16 runs
+# (Lambda developer guide, "Use Lambda recursive loop detection to prevent infinite loops").
+resource "aws_lambda_function_recursion_config" "this" {
+  function_name  = aws_lambda_function.this["worker"].function_name
+  recursive_loop = "Allow"
+}
+
 # --- what the worker does by the clock
 
 resource "aws_cloudwatch_event_rule" "this" {

@@ -110,6 +110,8 @@ def test_the_service_comes_up_on_its_ground_and_goes_without_a_trace(empty: Loca
         assert "@sha256:" in function["Code"]["ImageUri"], "an image is pinned by its digest"
     (source,) = functions.list_event_source_mappings(EventSourceArn=QUEUE)["EventSourceMappings"]
     assert source["FunctionArn"].endswith(":provisioner-worker") and source["BatchSize"] == 1
+    loops = functions.get_function_recursion_config(FunctionName="provisioner-worker")
+    assert loops["RecursiveLoop"] == "Allow", "an operation of many runs sends itself its next message"
     require_front(empty)
     require_roles(empty)
 

@@ -229,6 +229,14 @@ run "as_it_comes" {
     error_message = "One operation a run, and no more runs than were asked for."
   }
 
+  assert {
+    condition = (
+      aws_lambda_function_recursion_config.this.function_name == "provisioner-worker" &&
+      aws_lambda_function_recursion_config.this.recursive_loop == "Allow"
+    )
+    error_message = "A long operation sends itself its next message: Lambda must not take that for a loop."
+  }
+
   # Each function may do its own part.
   assert {
     condition = alltrue(flatten([

@@ -102,6 +102,18 @@ def test_one_update_at_a_time(
     assert after["CodeSha256"] != before["CodeSha256"]
 
 
+def test_loops_are_ended_unless_they_are_meant(
+    functions: Any, role: str, network: dict[str, list[str]]
+) -> None:
+    create(functions, role, network)
+    assert functions.get_function_recursion_config(FunctionName=NAME)["RecursiveLoop"] == "Terminate"
+    changed = functions.put_function_recursion_config(FunctionName=NAME, RecursiveLoop="Allow")
+    assert changed["RecursiveLoop"] == "Allow"
+    assert functions.get_function_recursion_config(FunctionName=NAME)["RecursiveLoop"] == "Allow"
+    with refused("ResourceNotFoundException"):
+        functions.put_function_recursion_config(FunctionName="nobodys", RecursiveLoop="Allow")
+
+
 def test_subnet_and_group_are_held_until_the_interfaces_are_gone(
     cloud: LocalCloud, functions: Any, role: str, ground: Ground, network: dict[str, list[str]]
 ) -> None:
