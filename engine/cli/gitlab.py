@@ -12,10 +12,15 @@ import click
 from engine.cli.arguments import pass_invocation
 from engine.cli.console import note, write_text
 from engine.cli.invocation import Invocation
+from engine.errors import InvalidSpec
 
 if TYPE_CHECKING:
     from engine.model.spec import ProjectSpec
 
+_REVERT = (
+    "Revert the merge, and merge it again, mended. Nothing of it was planned, and the next pipeline compares "
+    "with this commit, not with the one before."
+)
 _existing_folder = click.Path(exists=True, file_okay=False, path_type=Path)
 
 
@@ -98,7 +103,8 @@ def pipeline(
     """Compare the specs of two states of a repository and write the child pipeline for what changed.
 
     Specs are compared by project, as they are read: a comment or another file name changes nothing. A broken
-    spec, or two of one project, ends the command, and no pipeline is written.
+    spec, or two of one project, ends the command, and no pipeline is written. What is deployed after a state
+    with a broken spec is every project.
 
     \b
     Example:
@@ -110,14 +116,22 @@ def pipeline(
     from engine.operations.spec_folder import one_for_each_project, require_specs, specs_in
 
     known_tiers = tuple(tier.name for tier in invocation.catalogue)
-    now = require_specs(one_for_each_project(specs_in(after / specs, known_tiers=known_tiers)))
+    try:
+        now = require_specs(one_for_each_project(specs_in(after / specs, known_tiers=known_tiers)))
+    except InvalidSpec as error:
+        if mode == "deploy":
+            error.hint = _REVERT
+        raise
     # What was broken then has no part in the comparison.
     then = {one.path: one.spec for one in specs_in(before / specs, known_tiers=None) if one.spec}
-    changes = compare(
-        _within(before, then),
-        _within(after, now),
-        everything=any(_content(before / name) != _content(after / name) for name in affects_all),
-    )
+    everything = any(_content(before / name) != _content(after / name) for name in affects_all)
+    was = one_for_each_project(specs_in(before / specs, known_tiers=known_tiers))
+    if mode == "deploy" and any(one.refusal for one in was):
+        # It ended its own pipeline, so what was merged together with the broken spec is not planned yet.
+        note("A spec was broken before, so no pipeline has compared that state: every project is planned.")
+        note("A spec that was deleted with the broken one, or is that one, is not seen: release it by hand.")
+        everything = True
+    changes = compare(_within(before, then), _within(after, now), everything=everything)
     settings = PipelineSettings(
         image=image,
         audience=audience,

@@ -79,7 +79,12 @@ def pipeline(changes: SpecChanges, mode: Mode, settings: PipelineSettings) -> st
         jobs["nothing changed"] = {"stage": "plan", "script": ['echo "No project\'s spec changed."']}
     elif mode is Mode.REVIEW and settings.comment:
         jobs["comment"] = _comment(changes)
-    head: dict[str, Any] = {"stages": list(_STAGES)}
+    head: dict[str, Any] = {}
+    if mode is Mode.DEPLOY:
+        # A new commit cancels what has not started (GitLab's reference, workflow:auto_cancel:on_new_commit),
+        # but what was merged is planned by this pipeline alone.
+        head["workflow"] = {"auto_cancel": {"on_new_commit": "none"}}
+    head["stages"] = list(_STAGES)
     if default := _default(settings):
         head["default"] = default
     return yaml.safe_dump({**head, **jobs}, sort_keys=False, allow_unicode=True, width=1000)

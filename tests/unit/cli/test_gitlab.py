@@ -26,7 +26,7 @@ def pipeline(place: Path, mode: str = "deploy", *more: str) -> tuple[int, list[s
     folders = ("--before", str(place / "before"), "--after", str(place / "after"))
     code = run(["gitlab", "pipeline", *folders, "--mode", mode, "--out", str(out), *more])
     jobs = yaml.safe_load(out.read_text()) if out.exists() else {}
-    return code, [name for name in jobs if name not in ("stages", "default")]
+    return code, [name for name in jobs if name not in ("workflow", "stages", "default")]
 
 
 @pytest.fixture
@@ -54,13 +54,34 @@ def test_a_file_that_is_no_spec_any_more_releases_nothing(
 ) -> None:
     write(place / "after", a_dot_yaml=A, b_dot_yaml=B.replace("_id", ""))
     assert pipeline(place) == (3, [])
-    assert "b.yaml: vlab_id" in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert "b.yaml: vlab_id" in said
+    assert "Revert the merge" in said, "what was merged with it would never be planned"
+    assert pipeline(place, "review") == (3, [])
+    assert "Revert" not in capsys.readouterr().err
 
 
 def test_what_was_broken_before_is_mended_now(place: Path) -> None:
     write(place / "before", a_dot_yaml="vlab_id: [\n")
     write(place / "after", a_dot_yaml=A, b_dot_yaml=B)
     assert pipeline(place, "review") == (0, ["plan lab-1/a", "comment"])
+
+
+@pytest.mark.parametrize(
+    "broken",
+    ["vlab_id: [\n", "vlab_id: lab-1\nproject_id: c\ntier: unheard-of\n", A],
+    ids=["text", "tier", "a second one"],
+)
+def test_after_a_broken_state_was_merged_every_project_is_planned(
+    place: Path, capsys: pytest.CaptureFixture[str], broken: str
+) -> None:
+    # What was merged together with the broken spec was never planned, and is part of the state before.
+    write(place / "before", c_dot_yaml=broken)
+    write(place / "after", a_dot_yaml=A, b_dot_yaml=B)
+    code, jobs = pipeline(place)
+    assert (code, jobs[:4]) == (0, ["plan lab-1/a", "apply lab-1/a", "plan lab-1/b", "apply lab-1/b"])
+    assert "no pipeline has compared" in capsys.readouterr().err
+    assert "plan lab-1/b" not in pipeline(place, "review")[1], "a merge request shows its own changes"
 
 
 def test_tags_come_as_gitlab_writes_a_list(place: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -40,7 +40,7 @@ def parsed(mode: Mode, settings: PipelineSettings = IN_AWS) -> dict[str, Any]:
 
 
 def jobs(document: dict[str, Any]) -> list[str]:
-    return [name for name in document if name not in ("stages", "default")]
+    return [name for name in document if name not in ("workflow", "stages", "default")]
 
 
 @pytest.mark.parametrize("mode", list(Mode))
@@ -84,6 +84,11 @@ def test_a_deployment_waits_for_a_hand_and_applies_what_its_plan_job_made() -> N
     assert f'--plan "$(cat {digest})"' in apply["script"][0]
     assert document["release lab-1/b"]["when"] == "manual"
     assert document["release lab-1/b"]["environment"]["action"] == "stop"
+
+
+def test_what_was_merged_is_not_cancelled_by_the_next_merge() -> None:
+    assert parsed(Mode.DEPLOY)["workflow"] == {"auto_cancel": {"on_new_commit": "none"}}
+    assert "workflow" not in parsed(Mode.REVIEW), "a newer push supersedes the review before it"
 
 
 def test_one_project_never_runs_twice_at_once() -> None:
