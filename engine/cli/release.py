@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -14,9 +15,14 @@ from engine.cli.arguments import (
     within_option,
     yes_option,
 )
+from engine.cli.console import confirm
 from engine.cli.invocation import Invocation
 from engine.cli.progress import Progress
-from engine.cli.reviews import approval, show_review, write_reports
+from engine.cli.reviews import approval, show_review, write_no_plan, write_reports
+from engine.errors import UnknownProject
+
+if TYPE_CHECKING:
+    from engine.operations.engine import Engine
 
 
 @click.command(short_help="Park a project: give the cluster back, keep the data.")
@@ -24,6 +30,9 @@ from engine.cli.reviews import approval, show_review, write_reports
 @yes_option
 @within_option
 @click.option("--skip-export", metavar="REASON", help="Let Lustre go without exporting it; say why.")
+@click.option(
+    "--if-there", is_flag=True, help="Where nothing was made, that is no error; forget what was only planned."
+)
 @click.option("--dry-run", is_flag=True, help="Show what it would change, and change nothing.")
 @reports_option
 @pass_invocation
@@ -33,6 +42,7 @@ def release(
     yes: bool,
     within_s: float | None,
     skip_export: str | None,
+    if_there: bool,
     dry_run: bool,
     folder: Path | None,
 ) -> None:
@@ -40,6 +50,7 @@ def release(
 
     The cluster goes first, then /project/private on Lustre is exported to the bucket and the export
     is checked, then the file system goes. Files in /scratch are not kept. `apply` brings it back.
+    With --if-there what was never made is no error, and what was only planned is forgotten.
 
     \b
     Examples:
@@ -47,27 +58,53 @@ def release(
       provisioner release lab-1/proj-1 --yes
       provisioner release lab-1/proj-1 --dry-run
     """
-    from engine.operations.release import plan_release
+    from engine.operations.release import NothingToRelease, plan_release
     from engine.operations.release import release as operation
 
     vlab_id, project_id = ids_from(project, invocation)
     with Progress(f"{vlab_id}/{project_id}") as progress:
-        if dry_run:
-            planned = plan_release(invocation.engine(progress), vlab_id, project_id)
+        engine = invocation.engine(progress)
+        try:
+            if dry_run:
+                planned = plan_release(engine, vlab_id, project_id)
+                with progress.paused():
+                    show_review(planned.review)
+                if folder is not None:
+                    write_reports(folder, planned)
+                return
+            done = operation(
+                engine,
+                vlab_id,
+                project_id,
+                approve=approval(progress, "Release the cluster?", yes),
+                skip_export=skip_export,
+                within_s=within_s,
+            )
+        except (UnknownProject, NothingToRelease) as error:
+            if not if_there:
+                raise
+            said = error.message
+            if isinstance(error, UnknownProject):
+                said += " There is nothing to release."
+            elif not dry_run:
+                _forget(engine, progress, vlab_id, project_id, yes=yes)
+                said += " It is forgotten."
+            if dry_run and folder is not None:
+                write_no_plan(folder, said)
             with progress.paused():
-                show_review(planned.review)
-            if folder is not None:
-                write_reports(folder, planned)
+                click.echo(said)
             return
-        done = operation(
-            invocation.engine(progress),
-            vlab_id,
-            project_id,
-            approve=approval(progress, "Release the cluster?", yes),
-            skip_export=skip_export,
-            within_s=within_s,
-        )
     if done.export.task_id:
         click.echo(f"{done.export.files} files exported from Lustre (task {done.export.task_id}).")
     names = done.planned.names
     click.echo(f"{names.project} is parked. Kept: bucket {names.bucket}, EFS home {names.efs}.")
+
+
+def _forget(engine: Engine, progress: Progress, vlab_id: str, project_id: str, *, yes: bool) -> None:
+    """Give up a project that was only planned. What was made of it since is released first, and asked for."""
+    from engine.operations.destroy import destroy
+
+    with progress.paused():
+        confirm(f"{vlab_id}/{project_id} was only planned. Forget it?", assume_yes=yes)
+    approve = approval(progress, "Release the cluster?", yes)
+    destroy(engine, vlab_id, project_id, purge_data=False, approve=approve)

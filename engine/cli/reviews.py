@@ -33,14 +33,26 @@ def write_reports(folder: Path, planned: Planned, saved: PlanRecord | None = Non
     from engine.gitlab.pipeline import DIGEST_FILE
     from engine.review.reports import reports
 
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise click.FileError(str(folder), (error.strerror or str(error)).lower()) from error
+    _make_folder(folder)
     for name, text in reports(planned.review).items():
         write_text(folder / name, text)
     if saved is not None:
         write_text(folder / DIGEST_FILE, saved.digest + "\n")
+
+
+def write_no_plan(folder: Path, why: str) -> None:
+    """Beside other projects' reports: why this one needs no plan, where a merge request's comment looks."""
+    from engine.review.reports import MARKDOWN_REPORT
+
+    _make_folder(folder)
+    write_text(folder / MARKDOWN_REPORT, why + "\n")
+
+
+def _make_folder(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise click.FileError(str(folder), (error.strerror or str(error)).lower()) from error
 
 
 def approval(progress: Progress, question: str, assume_yes: bool) -> Approve:

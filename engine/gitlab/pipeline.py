@@ -152,7 +152,9 @@ def _plan_release(spec: ProjectSpec, settings: PipelineSettings) -> dict[str, An
         "stage": "plan",
         "resource_group": _one_at_a_time(spec),
         **_signed_in(settings, settings.plan_role),
-        "script": [f"provisioner release {spec.project} --dry-run --reports {reports_of(spec.project)}"],
+        "script": [
+            f"provisioner release {spec.project} --if-there --dry-run --reports {reports_of(spec.project)}"
+        ],
         "artifacts": _reports(spec),
     }
 
@@ -182,7 +184,7 @@ def _release(spec: ProjectSpec, settings: PipelineSettings) -> dict[str, Any]:
         "resource_group": _one_at_a_time(spec),
         "environment": {"name": f"projects/{spec.project}", "action": "stop"},
         **_signed_in(settings, settings.apply_role),
-        "script": [f"provisioner release {spec.project} --yes"],
+        "script": [f"provisioner release {spec.project} --if-there --yes"],
     }
 
 

@@ -111,6 +111,36 @@ def test_an_apply_that_nobody_confirms(cloud, provisioner, backend, spec) -> Non
         provisioner("release", PROJECT, "--yes").refused(3, "NOTHING_TO_RELEASE", "provisioner destroy")
 
 
+def test_a_spec_is_deleted_whose_project_was_never_made(
+    cloud, provisioner, backend, spec, tmp_path: Path
+) -> None:
+    # GIVEN no such project
+    release = ("release", PROJECT, "--if-there")
+    provisioner("release", PROJECT, "--yes").refused(3, "UNKNOWN_PROJECT")
+
+    # WHEN a pipeline releases it all the same THEN there is nothing to do, and its report says so
+    reports = tmp_path / "reports"
+    with only_planned(cloud):
+        for more in (["--dry-run", "--reports", str(reports)], ["--yes"]):
+            said = provisioner(*release, *more).ok().out
+            assert said == f"There is no project {PROJECT}. There is nothing to release.\n"
+    assert (reports / "plan.md").read_text() == said
+
+    # GIVEN one that was only planned
+    provisioner("plan", spec("efs")).ok()
+    with only_planned(cloud):
+        said = provisioner(*release, "--dry-run", "--reports", str(reports)).ok().out
+        assert said == f"{PROJECT} was only planned; there is nothing to release.\n"
+        assert (reports / "plan.md").read_text() == said
+        provisioner(*release).refused(3, "NOT_CONFIRMED", "--yes")
+    assert "proj-1" in str(items(cloud, REGISTRY))
+
+    # WHEN it is released THEN its record and its address block go
+    assert "It is forgotten." in provisioner(*release, "--yes").ok().out
+    assert provisioner("list", "--json").json == {"projects": []}
+    assert "proj-1" not in str(items(cloud, REGISTRY))
+
+
 @pytest.mark.long
 def test_what_a_person_applied_by_hand_is_not_forgotten(
     cloud, provisioner, backend, spec, tmp_path: Path

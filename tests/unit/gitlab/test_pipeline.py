@@ -91,6 +91,13 @@ def test_what_was_merged_is_not_cancelled_by_the_next_merge() -> None:
     assert "workflow" not in parsed(Mode.REVIEW), "a newer push supersedes the review before it"
 
 
+def test_a_spec_may_be_deleted_whose_project_was_never_made() -> None:
+    (plan,) = parsed(Mode.REVIEW)["plan release lab-1/b"]["script"]
+    (release,) = parsed(Mode.DEPLOY)["release lab-1/b"]["script"]
+    assert plan == "provisioner release lab-1/b --if-there --dry-run --reports provisioner-reports/lab-1/b"
+    assert release == "provisioner release lab-1/b --if-there --yes"
+
+
 def test_one_project_never_runs_twice_at_once() -> None:
     for mode in Mode:
         document = parsed(mode)
