@@ -177,7 +177,7 @@ def comment(invocation: Invocation, projects: Sequence[str], folder: Path) -> No
     request = MergeRequest(
         server_url=_variable(invocation, "CI_SERVER_URL"),
         token=_variable(invocation, "GITLAB_COMMENT_TOKEN"),
-        project_id=_variable(invocation, "CI_PROJECT_ID"),
+        project_id=_variable(invocation, "CI_MERGE_REQUEST_PROJECT_ID"),
         iid=_variable(invocation, "CI_MERGE_REQUEST_IID"),
     )
     reviews = {}

@@ -44,6 +44,6 @@ def repository(
         "PROVISIONER_TERRAFORM": terraform,
         "GITLAB_COMMENT_TOKEN": TOKEN,
         "CI_SERVER_URL": api.url,
-        "CI_PROJECT_ID": "7",
+        "CI_MERGE_REQUEST_PROJECT_ID": "7",
     }
     return new_repository(tmp_path / "clusters", environment)

@@ -73,7 +73,9 @@ def test_the_command_reads_the_reports_and_says_what_is_missing(
     assert run(command) == 3
     assert "CI_SERVER_URL is not set" in capsys.readouterr().err
     monkeypatch.setenv("CI_SERVER_URL", api.url)
-    monkeypatch.setenv("CI_PROJECT_ID", "7")
+    # As in a pipeline of a fork: the merge request, and its comment, are of the project it would merge into.
+    monkeypatch.setenv("CI_PROJECT_ID", "8")
+    monkeypatch.setenv("CI_MERGE_REQUEST_PROJECT_ID", "7")
     monkeypatch.setenv("CI_MERGE_REQUEST_IID", "3")
     monkeypatch.setenv("GITLAB_COMMENT_TOKEN", TOKEN)
     assert run(command) == 0
