@@ -150,7 +150,7 @@ def pipeline(
 
 
 @gitlab.command(short_help="Post or update the comment on a merge request.")
-@click.argument("projects", nargs=-1, required=True, metavar="VLAB/PROJECT...")
+@click.argument("projects", nargs=-1, metavar="[VLAB/PROJECT...]")
 @click.option(
     "--reports",
     "folder",
@@ -162,6 +162,7 @@ def pipeline(
 def comment(invocation: Invocation, projects: Sequence[str], folder: Path) -> None:
     """Put the reviews of the projects on the merge request, in one comment that later pipelines update.
 
+    Without projects an earlier pipeline's comment, where there is one, says that none is changed any more.
     Run in a job of a merge-request pipeline, with GITLAB_COMMENT_TOKEN: a project access token with the
     scope api and the role Developer.
 
@@ -184,7 +185,8 @@ def comment(invocation: Invocation, projects: Sequence[str], folder: Path) -> No
     for project in projects:
         split_project(project)
         reviews[project] = _content_text(folder / project / MARKDOWN_REPORT)
-    put_comment(request, text_of(reviews, pipeline_url=invocation.environ.get("CI_PIPELINE_URL", "")))
+    text = text_of(reviews, pipeline_url=invocation.environ.get("CI_PIPELINE_URL", ""))
+    put_comment(request, text, post=bool(reviews))
     click.echo(f"Merge request {request.iid} has the reviews of {len(reviews)} project(s).")
 
 

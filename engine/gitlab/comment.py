@@ -10,6 +10,7 @@ MARK = "<!-- provisioner: reviews -->"
 LONGEST = 900_000
 """Characters. GitLab takes a million in a note."""
 
+_NOTHING = "**No project's spec is changed any more**: what an earlier pipeline planned will not be applied."
 _CUT = "\n\n_Cut here: the whole review is among the job's artifacts._\n"
 
 
@@ -17,10 +18,12 @@ def comment(reviews: Mapping[str, str | None], *, pipeline_url: str, longest: in
     """One comment with a part for each project.
 
     reviews   project → the review's Markdown; None where no plan was made
-    Each project gets its share of `longest` characters.
+    Each project gets its share of `longest` characters. Without any it says that earlier reviews do not hold.
     """
+    if not reviews:
+        return f"{MARK}\n{_NOTHING}\n\n[Pipeline]({pipeline_url})\n"
     head = [MARK, "## What this merge request changes", ""]
-    share = max(longest // max(len(reviews), 1) - 200, 200)
+    share = max(longest // len(reviews) - 200, 200)
     parts = [_part(project, review, share) for project, review in reviews.items()]
     tail = [f"[Pipeline]({pipeline_url}) · applied after the merge, by hand, from the plan of that pipeline."]
     return "\n".join([*head, *parts, *tail]) + "\n"
@@ -28,7 +31,7 @@ def comment(reviews: Mapping[str, str | None], *, pipeline_url: str, longest: in
 
 def _part(project: str, review: str | None, share: int) -> str:
     if review is None:
-        return f"### {project}\n\n**No plan was made**: the job `plan {project}` says why.\n"
+        return f"### {project}\n\n**No plan was made**: the project's plan job says why.\n"
     text = review if len(review) <= share else _cut(review, share)
     return f"<details open><summary><b>{project}</b></summary>\n\n{text}\n</details>\n"
 

@@ -34,9 +34,10 @@ class MergeRequest:
     iid: str
 
 
-def put_comment(request: MergeRequest, text: str) -> str:
-    """Put the text where the last pipeline's comment stands, or post it; its URL or id.
+def put_comment(request: MergeRequest, text: str, *, post: bool = True) -> str | None:
+    """Put the text where the last pipeline's comment stands, or post it; the note's id, None without one.
 
+    post   False: only write over a comment that stands
     Only a comment that the token's own user wrote is written over.
     Raises   GitLabRefused (token, project or merge request is wrong), GitLabUnavailable
     """
@@ -56,7 +57,7 @@ def put_comment(request: MergeRequest, text: str) -> str:
                 note.body = text
                 note.save()
                 return str(note.id)
-        return str(notes.create({"body": text}).id)
+        return str(notes.create({"body": text}).id) if post else None
     except gitlab.GitlabError as error:
         if error.response_code is None or error.response_code >= 500 or error.response_code == 429:
             raise _unavailable(request, str(error.error_message)) from error

@@ -63,7 +63,8 @@ class PipelineSettings:
 def pipeline(changes: SpecChanges, mode: Mode, settings: PipelineSettings) -> str:
     """The child pipeline as YAML. The same changes give the same bytes.
 
-    Without changes it has one job that says so, since GitLab refuses a pipeline without jobs.
+    Without changes it has a job that says so, since GitLab refuses a pipeline without jobs, and in a merge
+    request one that takes back the comment of an earlier pipeline.
     """
     jobs: dict[str, Any] = {}
     for file in changes.changed:
@@ -77,7 +78,7 @@ def pipeline(changes: SpecChanges, mode: Mode, settings: PipelineSettings) -> st
             jobs[f"plan release {file.spec.project}"] = _plan_release(file.spec, settings)
     if not jobs:
         jobs["nothing changed"] = {"stage": "plan", "script": ['echo "No project\'s spec changed."']}
-    elif mode is Mode.REVIEW and settings.comment:
+    if mode is Mode.REVIEW and settings.comment:
         jobs["comment"] = _comment(changes)
     head: dict[str, Any] = {}
     if mode is Mode.DEPLOY:
@@ -189,10 +190,12 @@ def _release(spec: ProjectSpec, settings: PipelineSettings) -> dict[str, Any]:
 
 
 def _comment(changes: SpecChanges) -> dict[str, Any]:
-    projects = " ".join(file.spec.project for file in (*changes.changed, *changes.removed))
+    projects = [file.spec.project for file in (*changes.changed, *changes.removed)]
+    # Who changes no spec needs no token, as in a fork.
+    with_token = {"rules": [{"if": "$GITLAB_COMMENT_TOKEN", "when": "always"}]}
     # No `needs`, of which GitLab allows fifty: the artifacts of all earlier stages come by themselves.
     return {
         "stage": "report",
-        "when": "always",
-        "script": [f"provisioner gitlab comment --reports {REPORTS_FOLDER} {projects}"],
+        **({"when": "always"} if projects else with_token),
+        "script": [" ".join(["provisioner gitlab comment --reports", REPORTS_FOLDER, *projects])],
     }

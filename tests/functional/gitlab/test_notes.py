@@ -78,6 +78,14 @@ def test_the_command_reads_the_reports_and_says_what_is_missing(
     monkeypatch.setenv("CI_MERGE_REQUEST_PROJECT_ID", "7")
     monkeypatch.setenv("CI_MERGE_REQUEST_IID", "3")
     monkeypatch.setenv("GITLAB_COMMENT_TOKEN", TOKEN)
+    # A merge request that never changed a spec gets no comment.
+    assert run(command[:4]) == 0
+    assert api.notes == []
     assert run(command) == 0
     assert "### what is planned" in api.notes[0]["body"]
     assert "No plan was made" in api.notes[0]["body"]
+    # One that changes none any more does not show the review as if it held.
+    assert run(command[:4]) == 0
+    assert len(api.notes) == 1
+    assert "### what is planned" not in api.notes[0]["body"]
+    assert "changed any more" in api.notes[0]["body"]

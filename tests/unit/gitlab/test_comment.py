@@ -14,6 +14,15 @@ def test_every_project_has_its_part() -> None:
     assert "### one" in text
     assert "### lab-1/b\n\n**No plan was made**" in text
     assert URL in text
+    assert "applied after the merge" in text
+
+
+def test_a_merge_request_without_a_changed_spec_says_that() -> None:
+    text = comment({}, pipeline_url=URL)
+    assert text.startswith(MARK)
+    assert "No project's spec is changed any more" in text
+    assert URL in text
+    assert "applied after the merge" not in text
 
 
 def test_a_long_review_is_cut_and_says_so_and_closes_what_it_opened() -> None:

@@ -121,10 +121,27 @@ def test_paths_reach_the_shell_as_they_are() -> None:
     ]
 
 
-def test_no_change_is_a_pipeline_with_one_job(schema: Draft7Validator) -> None:
-    document = yaml.safe_load(pipeline(compare({}, {}), Mode.REVIEW, IN_AWS))
-    assert jobs(document) == ["nothing changed"]
+@pytest.mark.parametrize(
+    ("mode", "settings", "names"),
+    [
+        (Mode.DEPLOY, IN_AWS, ["nothing changed"]),
+        (Mode.REVIEW, PipelineSettings(comment=False), ["nothing changed"]),
+        (Mode.REVIEW, IN_AWS, ["nothing changed", "comment"]),
+    ],
+    ids=["deploy", "no comment", "review"],
+)
+def test_no_change_is_a_pipeline_that_says_so(
+    schema: Draft7Validator, mode: Mode, settings: PipelineSettings, names: list[str]
+) -> None:
+    document = yaml.safe_load(pipeline(compare({}, {}), mode, settings))
+    assert jobs(document) == names
     assert not list(schema.iter_errors(document))
+
+
+def test_a_review_that_holds_no_longer_is_taken_back_where_there_is_a_token() -> None:
+    job = yaml.safe_load(pipeline(compare({}, {}), Mode.REVIEW, IN_AWS))["comment"]
+    assert job["script"] == ["provisioner gitlab comment --reports provisioner-reports"]
+    assert job["rules"] == [{"if": "$GITLAB_COMMENT_TOKEN", "when": "always"}]
 
 
 def test_five_hundred_projects_are_within_what_gitlab_takes() -> None:
