@@ -117,10 +117,11 @@ def new_repository(root: Path, environment: Mapping[str, str]) -> Repository:
     shutil.copy(ROOT / "templates" / "projects.yml", root / "templates")
     (root / ".gitlab-ci.yml").write_text(PIPELINE)
     (root / ".gitignore").write_text(".gitlab-ci-local/\nprovisioner-*/\nprovisioner-*.yml\n")
-    # As variables of the project: gitlab-ci-local makes its own of some that GitLab predefines.
+    # As variables of the project: gitlab-ci-local makes its own of some that GitLab predefines, and `rules`
+    # know these alone.
     home = root.parent / "gitlab-home" / ".gitlab-ci-local"
     home.mkdir(parents=True)
-    predefined = {name: value for name, value in environment.items() if name.startswith("CI_")}
+    predefined = {name: text for name, text in environment.items() if name.startswith(("CI_", "GITLAB_"))}
     (home / "variables.yml").write_text(yaml.safe_dump({"global": predefined}))
     path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
     repository = Repository(root, {**environment, "PATH": path, "GITLAB_USER_LOGIN": "ada"})
