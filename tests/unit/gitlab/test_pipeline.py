@@ -150,5 +150,7 @@ def test_five_hundred_projects_are_within_what_gitlab_takes() -> None:
     document = yaml.safe_load(text)
     assert len(jobs(document)) == 1000
     assert max(len(document[name].get("needs", [])) for name in jobs(document)) <= 50
+    # GitLab's default limit of deployments in one pipeline (its instance limits, ci_pipeline_deployments).
+    assert sum("environment" in document[name] for name in jobs(document)) <= 500
     # GitLab's default limit of one configuration file is 2 MB.
     assert len(text.encode()) < 1_500_000
