@@ -28,6 +28,8 @@ _VERBS = {
     "replace": ("replacing", "replaced"),
 }
 _SHOWN_AT_ONCE = 8
+# Runners end a job that says nothing for an hour, and an export or a cluster may take longer.
+_SILENT_S = 300.0
 
 
 @dataclass
@@ -82,6 +84,7 @@ class Lines:
         self._label = label
         self._lock = lock or threading.Lock()
         self._work = _Work()
+        self.said_at = time.monotonic()
 
     def step(self, text: str, phase: str = "") -> None:  # noqa: ARG002 (the reporter's signature)
         self._print(click.style(text, bold=True))
@@ -95,6 +98,7 @@ class Lines:
             self._print(line)
 
     def _print(self, text: str) -> None:
+        self.said_at = time.monotonic()
         with self._lock:
             click.echo(f"   {click.style(self._label, fg='cyan')}  {text}", err=True)
 
@@ -109,15 +113,19 @@ class Progress:
         self._work = _Work()
         self._live: Live | None = None
         self._spinner: Spinner | None = None
+        self._over = threading.Event()
 
     def __enter__(self) -> Self:
         if sys.stderr.isatty():
             self._start()
+        else:
+            threading.Thread(target=self._break_silence, name="progress", daemon=True).start()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self._over.set()
         self._stop()
 
     def step(self, text: str, phase: str = "") -> None:  # noqa: ARG002 (the reporter's signature)
@@ -146,6 +154,16 @@ class Progress:
         finally:
             if live:
                 self._start()
+
+    def _break_silence(self) -> None:
+        """Where lines are read later, say now and then that something is still under way."""
+        began, step = time.monotonic(), self._step
+        while not self._over.wait(_SILENT_S / 10):
+            now = time.monotonic()
+            if self._step != step:
+                began, step = now, self._step
+            if now - self._lines.said_at >= _SILENT_S:
+                self._lines.note(f"{step or 'It'} goes on ({(now - began) / 60:.0f} min)")
 
     def _say(self, text: str) -> None:
         if self._live is None:
