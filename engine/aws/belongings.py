@@ -74,7 +74,7 @@ _HOLD_DATA = (
 
 
 def list_belongings(cloud: Cloud, *, account_id: str) -> list[Belonging]:
-    """Everything of every project, ordered by project, kind and id.
+    """Everything of every project of the cloud's region, ordered by project, kind and id.
 
     Raises   AccessDenied, Unreachable, BackendError
     """
@@ -220,12 +220,16 @@ def _log_groups(cloud: Cloud, _account_id: str) -> Iterator[Belonging]:
 
 
 def _buckets(cloud: Cloud, account_id: str) -> Iterator[Belonging]:
-    """By the beginning of their names: tags must be asked for bucket by bucket."""
+    """By the beginning of their names: tags must be asked for bucket by bucket.
+
+    Of this region alone: S3 lists those of all regions, and a project elsewhere is in another registry.
+    """
     with aws_errors("listing the buckets of projects"):
-        for bucket in cloud.s3.list_buckets()["Buckets"]:
+        pages = cloud.s3.get_paginator("list_buckets").paginate(
+            Prefix=f"pc-{account_id}-", BucketRegion=cloud.region
+        )
+        for bucket in [one for page in pages for one in page.get("Buckets", [])]:
             name = bucket["Name"]
-            if not name.startswith(f"pc-{account_id}-"):
-                continue
             try:
                 found = tag_map(cloud.s3.get_bucket_tagging(Bucket=name)["TagSet"])
             except ClientError as error:

@@ -140,13 +140,15 @@ def empty_bucket(
 ) -> Emptied:
     """Remove every version, delete marker and unfinished upload. There is no way back.
 
-    Repeating it is safe, also after a failure in the middle; a bucket that isn't there counts as empty.
+    Repeating it is safe, also after a failure in the middle. A bucket that isn't there counts as empty, and
+    so does one in another region: names carry no region, so it belongs to a project of the same ids there.
 
     account_id   when given, a bucket of another account is refused before anything is removed
     on_progress  told the running totals after each batch
     Raises       BackendError naming the first objects that S3 would not delete; AccessDenied
     """
-    if locate_bucket(cloud, name, account_id=account_id) is None:
+    found = locate_bucket(cloud, name, account_id=account_id)
+    if found is None or found.region != cloud.region:
         return Emptied()
     done = Emptied()
     with aws_errors(f"emptying the bucket {name}"):

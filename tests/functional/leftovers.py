@@ -68,3 +68,11 @@ def make_things(aws: Cloud, names: Names) -> dict[str, str]:
         "aws_secretsmanager_secret": secret["ARN"],
         "aws_cloudwatch_log_group": names.job_log_group,
     }
+
+
+def make_bucket_elsewhere(aws: Cloud, names: Names) -> None:
+    """The project's bucket in Ireland, as a project of the same ids there has it, with an object in it."""
+    place: Any = {"LocationConstraint": "eu-west-1"}
+    aws.s3.create_bucket(Bucket=names.bucket, CreateBucketConfiguration=place)
+    aws.s3.put_bucket_tagging(Bucket=names.bucket, Tagging={"TagSet": pairs(marks(names))})
+    aws.s3.put_object(Bucket=names.bucket, Key="result.txt", Body=b"42")

@@ -20,6 +20,7 @@ from engine.operations.adopt import AdoptionRefused, Sweep
 from engine.operations.engine import Engine
 from engine.workspace.stack import Presence
 from tests.functional.leftovers import make_things, marks, pairs
+from tests.functional.leftovers import make_bucket_elsewhere, make_things, marks, pairs
 from tests.policies.permissions import permitted
 
 pytestmark = [
@@ -253,6 +254,15 @@ def test_what_is_another_s_is_left_and_named(engine: Engine, tmp_path: Path) -> 
     looking = sweep(engine, tmp_path)
     assert looking.finds(PLAN)
     assert looking.imports[BUCKET] == NAMES.bucket
+
+
+def test_a_bucket_of_that_name_in_another_region_is_never_imported(engine: Engine, tmp_path: Path) -> None:
+    # GIVEN the bucket of a project of the same ids in another region: bucket names carry no region
+    make_bucket_elsewhere(engine.cloud, NAMES)
+    # THEN it is named, with where it stands
+    with pytest.raises(OrphanConflict, match=r"stands in eu-west-1.* are in us-east-1"):
+        sweep(engine, tmp_path).finds(PLAN)
+    assert not (tmp_path / "imports.tf.json").exists()
 
 
 def test_only_a_run_that_did_not_come_to_its_end_is_looked_after(

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from pytest_mock import MockerFixture
 
+from engine.aws import buckets
 from engine.aws.registry import Phase, Registry
 from engine.aws.session import Cloud
 from engine.local.server import LocalCloud
@@ -22,7 +23,7 @@ from engine.operations import orphans
 from engine.operations.engine import Engine, open_engine
 from engine.operations.reporting import Silent
 from tests.functional.conftest import Provisioner
-from tests.functional.leftovers import make_things, marks, pairs
+from tests.functional.leftovers import make_bucket_elsewhere, make_things, marks, pairs
 from tests.policies.permissions import permitted
 
 ACCOUNT = "123456789012"
@@ -144,6 +145,20 @@ def test_deleting_needs_the_account_typed_and_keeps_data(
 
     provisioner("orphans", "--delete", "--purge-data", "--confirm", ACCOUNT).ok()
     assert [line for line in cloud.left_over() if names.cluster in line or names.bucket in line] == []
+
+
+def test_what_stands_in_another_region_is_not_seen_and_stays(
+    backend: Cloud, provisioner: Provisioner, names: Names
+) -> None:
+    """Registry and states are those of one region; S3 lists the buckets of all of them."""
+    # GIVEN the bucket of a project that another region's registry has
+    make_bucket_elsewhere(backend, names)
+    # THEN nothing is found, and nothing is deleted
+    assert found(provisioner, 0) == {}
+    provisioner("orphans", "--delete", "--purge-data", "--confirm", ACCOUNT).ok()
+    # and a look at the very bucket empties it neither
+    assert buckets.empty_bucket(backend, names.bucket, account_id=ACCOUNT) == buckets.Emptied()
+    assert backend.s3.get_object(Bucket=names.bucket, Key="result.txt")["Body"].read() == b"42"
 
 
 @pytest.fixture

@@ -15,10 +15,19 @@ _STANDING = frozenset({"CREATE_COMPLETE", "UPDATE_COMPLETE", "UPDATE_ROLLBACK_CO
 
 
 def find_bucket(search: Search, wanted: Wanted) -> Found | None:
-    """Raises AccessDenied for a bucket of that name in another account."""
+    """Raises AccessDenied for a bucket of that name in another account, OrphanConflict for one elsewhere."""
     name = wanted.values["bucket"]
-    if locate_bucket(search.cloud, name, account_id=search.account_id) is None:
+    location = locate_bucket(search.cloud, name, account_id=search.account_id)
+    if location is None:
         return None
+    if location.region != search.cloud.region:
+        raise OrphanConflict(
+            f"The bucket {name} stands in {location.region}, and the projects of this registry are in "
+            f"{search.cloud.region}; {search.project} needs that name for {wanted.address}. "
+            "It was left as it is.",
+            hint=f"Likely a project of the same ids in {location.region} has it. Give this one other ids.",
+            details={"address": wanted.address, "bucket": name, "found": location.region},
+        )
     with aws_errors(f"reading the tags of the bucket {name}"):
         try:
             found = search.cloud.s3.get_bucket_tagging(Bucket=name)["TagSet"]
