@@ -26,12 +26,13 @@ OPERATION_ID = rf"op-[{_CROCKFORD}]{{{_TIME_CHARS + _RANDOM_CHARS}}}"
 
 class Kind(StrEnum):
     """What is wished: a project as its spec says; its cluster given back; the project removed; what stands at
-    AWS and in no state taken in."""
+    AWS and in no state taken in, or deleted."""
 
     PROVISION = "provision"
     RELEASE = "release"
     DESTROY = "destroy"
     ADOPT = "adopt"
+    CLEAN = "clean"
 
 
 class State(StrEnum):

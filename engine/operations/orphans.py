@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -173,25 +173,70 @@ def adopt_project(engine: Engine, vlab_id: str, project_id: str) -> tuple[str, .
 def delete(engine: Engine, orphans: Iterable[Orphan], *, purge_data: bool) -> Deleted:
     """Delete orphans, with all they hold; the caller has had that confirmed.
 
+    Somebody may have taken them in since they were shown: each project is looked at again, and what became
+    another's stays. Its lease is held meanwhile, so that nobody takes anything in while it is deleted.
     What holds data stays unless purge_data. What AWS refuses stays, and the rest goes on.
     """
-    by_thing = {orphan.thing.id: orphan for orphan in orphans}
     gone: list[Orphan] = []
     kept: list[tuple[Orphan, str]] = []
-    for thing in belongings.deletion_order(orphan.thing for orphan in by_thing.values()):
-        orphan = by_thing[thing.id]
-        reason = _reason_to_keep(orphan, purge_data=purge_data)
-        if reason:
+    by_project: dict[tuple[str, str], dict[str, Orphan]] = {}
+    for orphan in orphans:
+        if reason := _reason_to_keep(orphan, purge_data=purge_data):
             kept.append((orphan, reason))
-            continue
-        engine.reporter.step(f"Deleting {thing.kind} {thing.name or thing.id} of {thing.project}")
+        else:
+            ids = (orphan.thing.vlab_id, orphan.thing.project_id)
+            by_project.setdefault(ids, {})[orphan.thing.id] = orphan
+    for ids, left in sorted(by_project.items()):
         try:
-            belongings.delete(engine.cloud, thing, account_id=engine.settings.require_account())
+            with carrying_out(engine, *ids, Wish(Kind.CLEAN), supersede=False) as at_work:
+                for thing_id, reason in _delete_of(at_work, ids, dict(left), purge_data=purge_data):
+                    orphan = left.pop(thing_id)
+                    if reason:
+                        kept.append((orphan, reason))
+                    else:
+                        gone.append(orphan)
         except EngineError as error:
-            kept.append((orphan, f"{error.code}: {error.message}"))
-            continue
-        gone.append(orphan)
+            kept += [(orphan, f"{error.code}: {error.message}") for orphan in left.values()]
     return Deleted(tuple(gone), tuple(kept))
+
+
+def _delete_of(
+    engine: Engine, ids: tuple[str, str], confirmed: Mapping[str, Orphan], *, purge_data: bool
+) -> Iterator[tuple[str, str]]:
+    """Delete what was confirmed of one project, by id; gives each id and why it stays, "" once it is gone."""
+    account_id = engine.settings.require_account()
+    things = [
+        one
+        for one in belongings.list_belongings(engine.cloud, account_id=account_id)
+        if (one.vlab_id, one.project_id) == ids
+    ]
+    record = engine.registry.get(*ids)
+    still = {one.thing.id: one for one in _of_project(engine, engine.names(*ids), things, record)}
+    standing = {one.id for one in things}
+    for thing in belongings.deletion_order(one.thing for one in confirmed.values()):
+        if thing.id not in standing:
+            yield thing.id, ""  # somebody else deleted it
+            continue
+        orphan = still.get(thing.id)
+        if orphan is None:
+            yield thing.id, "it belongs to its project by now"
+        elif orphan.why is not confirmed[thing.id].why:
+            yield thing.id, f"it was {confirmed[thing.id].why} when it was shown, and is {orphan.why} by now"
+        elif reason := _reason_to_keep(orphan, purge_data=purge_data):
+            yield thing.id, reason
+        else:
+            yield thing.id, _refusal(engine, thing, account_id)
+
+
+def _refusal(engine: Engine, thing: Belonging, account_id: str) -> str:
+    """Delete one thing; gives why AWS did not, "" once it is gone. Raises as `Engine.check`."""
+    engine.check()
+    engine.reporter.step(f"Deleting {thing.kind} {thing.name or thing.id} of {thing.project}", "DELETING")
+    try:
+        belongings.delete(engine.cloud, thing, account_id=account_id)
+    except EngineError as error:
+        return f"{error.code}: {error.message}"
+    return ""
 
 
 def _reason_to_keep(orphan: Orphan, *, purge_data: bool) -> str:

@@ -92,6 +92,8 @@ def _carry_out(engine: Engine, operation: Operation) -> None:
             )
         case Kind.ADOPT:
             adopt_project(engine, operation.vlab_id, operation.project_id)
+        case Kind.CLEAN:
+            pass  # its deletions were confirmed by a person; what is left of them is shown and confirmed anew
 
 
 def _wished(_: Review) -> None:

@@ -62,7 +62,7 @@ class OperationShape(TypedDict):
     id: str
     vlab_id: str
     project_id: str
-    kind: Annotated[str, Field(description="provision, release, destroy or adopt")]
+    kind: Annotated[str, Field(description="provision, release, destroy, adopt or clean")]
     wish: WishShape
     state: Annotated[str, Field(description="QUEUED, RUNNING, CONTINUES, SUCCEEDED or FAILED")]
     phase: Annotated[str, Field(description="What is being done, in one upper-case word.")]

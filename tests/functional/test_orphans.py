@@ -16,12 +16,13 @@ from engine.aws.session import Cloud
 from engine.local.server import LocalCloud
 from engine.model import tags
 from engine.model.names import Names, names_for
-from engine.model.operation import Kind, State, Wish, requested
+from engine.model.operation import Kind, State, Wish, requested, succeeded
 from engine.model.settings import load_settings
 from engine.model.spec import dump_spec, load_spec, spec_digest
 from engine.operations import orphans
 from engine.operations.engine import Engine, open_engine
 from engine.operations.reporting import Silent
+from engine.operations.work import work
 from tests.functional.conftest import Provisioner
 from tests.functional.leftovers import make_bucket_elsewhere, make_things, marks, pairs
 from tests.policies.permissions import permitted
@@ -210,6 +211,80 @@ def test_what_another_operation_is_under_way_for_is_passed_over(
     assert orphans.adopt(engine, orphans.find_orphans(engine)) == ()
     take_in.assert_not_called()
     assert engine.operations.active(names.project) == waits
+
+
+def test_what_was_taken_in_while_the_person_typed_stays(
+    engine: Engine, backend: Cloud, names: Names, cloud: LocalCloud
+) -> None:
+    # GIVEN things that nobody had when they were shown, and that a run has taken into the state since; all
+    # but a subnet's
+    things = make_things(backend, names)
+    register(backend, names, Phase.FAILED)
+    shown = orphans.find_orphans(engine)
+    registry = Registry(backend, "provisioner-registry")
+    record = registry.get("lab-1", "proj-1")
+    assert record is not None
+    registry.replace(record, now=datetime.now(UTC), phase=Phase.READY)
+    lost = ("aws_security_group", "aws_vpc_security_group_ingress_rule")
+    write_state(backend, names, {kind: id_ for kind, id_ in things.items() if kind not in lost})
+    # WHEN they are deleted THEN only what is nobody's still goes, and the rest is told as kept
+    before = set(cloud.left_over())
+    done = orphans.delete(engine, shown, purge_data=True)
+    assert {one.thing.kind for one in done.gone} == set(lost)
+    kept = {orphan.thing.kind: reason for orphan, reason in done.kept}
+    assert set(kept) == set(things) - set(lost)
+    assert set(kept.values()) == {"it belongs to its project by now"}
+    assert all("security-group" in line for line in before - set(cloud.left_over()))
+    assert backend.s3.get_object(Bucket=names.bucket, Key="result.txt")["Body"].read() == b"42"
+
+
+def test_a_project_is_held_while_something_of_it_is_deleted(
+    engine: Engine, backend: Cloud, names: Names, mocker: MockerFixture
+) -> None:
+    make_things(backend, names)
+    register(backend, names, Phase.READY)
+    shown = orphans.find_orphans(engine)
+    now = engine.now()
+
+    def delete(*_: Any, **__: Any) -> None:
+        standing = engine.operations.standing(names.project)
+        assert standing.held(datetime.now(UTC)) and standing.owner == engine.owner
+
+    # GIVEN an operation that is under way THEN everything is kept, and the operation is as it was
+    waits = requested(
+        vlab_id="lab-1", project_id="proj-1", wish=Wish(Kind.RELEASE), requested_by="test", now=now
+    )
+    engine.operations.submit(waits)
+    deleting = mocker.patch("engine.aws.belongings.delete", side_effect=delete)
+    done = orphans.delete(engine, shown, purge_data=True)
+    assert done.gone == () and len(done.kept) == len(shown)
+    assert all("lab-1/proj-1 is busy" in reason for _, reason in done.kept)
+    deleting.assert_not_called()
+    assert engine.operations.active(names.project) == waits
+    # WHEN it has ended THEN things are deleted, and nobody else may work on the project meanwhile
+    lease, waits = engine.operations.claim(
+        names.project, waits.id, engine.owner, now=now, ttl=engine.lease_ttl
+    )
+    engine.operations.finish(lease, succeeded(waits, now))
+    assert len(orphans.delete(engine, shown, purge_data=True).gone) == len(shown)
+    assert deleting.call_count == len(shown)
+    latest = engine.operations.latest(names.project)
+    assert latest is not None and (latest.wish.kind, latest.state) == (Kind.CLEAN, State.SUCCEEDED)
+
+
+def test_a_worker_deletes_nothing_that_nobody_confirms(
+    engine: Engine, backend: Cloud, names: Names, cloud: LocalCloud
+) -> None:
+    # GIVEN a deletion that died before it was done
+    make_things(backend, names)
+    died = requested(
+        vlab_id="lab-1", project_id="proj-1", wish=Wish(Kind.CLEAN), requested_by="test", now=engine.now()
+    )
+    engine.operations.submit(died)
+    before = cloud.left_over()
+    # WHEN a worker takes it up THEN it ends, and nothing is deleted
+    assert work(engine, names.project, died.id, owner=engine.owner).state is State.SUCCEEDED
+    assert cloud.left_over() == before
 
 
 def test_what_a_cluster_made_of_its_own_comes_and_goes_with_it(
