@@ -2,7 +2,7 @@
 
 Each service is asked itself: their listings are current, and tell when a thing was made. Left out is what
 cannot carry tags (settings of a bucket, mount targets, route table associations: they go with what they
-hang on) and what ParallelCluster's own stack holds (it goes with that stack).
+hang on). What ParallelCluster's own stack holds carries the tags too, and names the cluster it goes with.
 """
 
 from __future__ import annotations
@@ -67,6 +67,7 @@ class Belonging:
 
 _HOLD_DATA = (
     "aws_s3_bucket",
+    "aws_ebs_volume",
     "aws_efs_file_system",
     "aws_fsx_lustre_file_system",
     "aws_cloudwatch_log_group",
@@ -80,7 +81,7 @@ def list_belongings(cloud: Cloud, *, account_id: str) -> list[Belonging]:
     """
     found = [
         one
-        for lister in (_ec2, _stacks, _efs, _fsx, _secrets, _log_groups, _buckets)
+        for lister in (_ec2, _nodes, _volumes, _stacks, _efs, _fsx, _secrets, _log_groups, _buckets)
         for one in lister(cloud, account_id)
     ]
     return sorted(found, key=lambda one: (one.project, one.kind, one.id))
@@ -129,6 +130,57 @@ def _ec2(cloud: Cloud, _account_id: str) -> Iterator[Belonging]:
             yield from _tagged(
                 KEY_PAIR, pair["KeyName"], pair["KeyName"], tag_map(pair.get("Tags")), pair.get("CreateTime")
             )
+
+
+# By what a cluster's nodes and their disks are known; nothing else makes any for a project.
+_OF_CLUSTERS: Sequence[Any] = (
+    {"Name": f"tag:{tags.MANAGED_BY}", "Values": [tags.ENGINE]},
+    {"Name": "tag-key", "Values": [_CLUSTER_TAG]},
+)
+
+
+def _nodes(cloud: Cloud, _account_id: str) -> Iterator[Belonging]:
+    """Asked before the stacks: a cluster that comes meanwhile has its stack before its nodes.
+
+    What one costs is known while it runs, by its list price: spot prices vary, and a stopped one has disks.
+    """
+    alive: Any = {"Name": "instance-state-name", "Values": ["pending", "running", "stopping", "stopped"]}
+    with aws_errors("listing the nodes of clusters"):
+        pages = cloud.ec2.get_paginator("describe_instances").paginate(Filters=[*_OF_CLUSTERS, alive])
+        nodes: list[Any] = [
+            one for page in pages for made in page["Reservations"] for one in made["Instances"]
+        ]
+    for one in nodes:
+        found = tag_map(one.get("Tags"))
+        at_list_price = one["State"]["Name"] == "running" and "InstanceLifecycle" not in one
+        yield from _tagged(
+            "aws_instance",
+            one["InstanceId"],
+            found.get("Name", ""),
+            found,
+            one["LaunchTime"],
+            price=f"ec2.{one['InstanceType']}" if at_list_price else "",
+            quantity=1,
+        )
+
+
+def _volumes(cloud: Cloud, _account_id: str) -> Iterator[Belonging]:
+    """Those that hang on no instance: the others go with it, or are left by it and seen then."""
+    unused: Any = {"Name": "status", "Values": ["available"]}
+    with aws_errors("listing the volumes of clusters"):
+        pages = cloud.ec2.get_paginator("describe_volumes").paginate(Filters=[*_OF_CLUSTERS, unused])
+        volumes = [one for page in pages for one in page["Volumes"]]
+    for one in volumes:
+        found = tag_map(one.get("Tags"))
+        yield from _tagged(
+            "aws_ebs_volume",
+            one["VolumeId"],
+            found.get("Name", ""),
+            found,
+            one["CreateTime"],
+            price=f"ebs.{one['VolumeType']}",
+            quantity=one["Size"],
+        )
 
 
 def _stacks(cloud: Cloud, _account_id: str) -> Iterator[Belonging]:
@@ -267,6 +319,22 @@ def _delete_stack(cloud: Cloud, one: Belonging, _account_id: str) -> None:
         raise PassingFailure(f"CloudFormation could not delete {one.name}.", hint="Read the stack's events.")
 
 
+def _delete_node(cloud: Cloud, one: Belonging, _account_id: str) -> None:
+    """Waited for: its network interface keeps subnet and security groups, its mounts the file systems."""
+
+    def gone() -> bool:
+        try:
+            found = cloud.ec2.describe_instances(InstanceIds=[one.id])["Reservations"]
+        except ClientError as error:
+            if error_code(error) != "InvalidInstanceID.NotFound":
+                raise
+            return True
+        return all(node["State"]["Name"] == "terminated" for made in found for node in made["Instances"])
+
+    _unless("InvalidInstanceID.NotFound", lambda: cloud.ec2.terminate_instances(InstanceIds=[one.id]))
+    _wait(cloud, one, gone)
+
+
 def _delete_lustre(cloud: Cloud, one: Belonging, _account_id: str) -> None:
     delete_lustre(cloud, one.id)
     _wait(cloud, one, lambda: lustre_lifecycle(cloud, one.id) is None)
@@ -327,6 +395,10 @@ def _wait(cloud: Cloud, one: Belonging, done: Callable[[], bool]) -> None:
 _DELETIONS: Mapping[str, Callable[[Cloud, Belonging, str], None]] = {
     "aws_cloudformation_stack": _delete_stack,
     CLUSTER: _delete_stack,
+    "aws_instance": _delete_node,
+    "aws_ebs_volume": lambda cloud, one, _: _unless(
+        "InvalidVolume.NotFound", lambda: cloud.ec2.delete_volume(VolumeId=one.id)
+    ),
     "aws_fsx_lustre_file_system": _delete_lustre,
     "aws_efs_file_system": _delete_efs,
     "aws_vpc_security_group_ingress_rule": _delete_rule,

@@ -309,3 +309,64 @@ def test_what_a_cluster_made_of_its_own_comes_and_goes_with_it(
         StackName=names.cluster, TemplateBody=json.dumps({"Resources": {}}), Tags=inherited
     )
     assert group not in {one.thing.id for one in orphans.find_orphans(engine)}
+
+
+def test_nodes_that_outlived_their_cluster_are_found_and_terminated(
+    backend: Cloud, provisioner: Provisioner, names: Names, cloud: LocalCloud
+) -> None:
+    # GIVEN a node and a volume of a project's cluster, and what is no node of any project's cluster
+    register(backend, names, Phase.FAILED)
+    ec2: Any = backend.ec2
+    zone = ec2.describe_availability_zones()["AvailabilityZones"][0]["ZoneName"]
+    inherited = pairs(marks(names, **{"parallelcluster:cluster-name": names.cluster, "Name": "Compute"}))
+    node = run_instance(ec2, inherited)
+    run_instance(ec2, pairs(marks(names)))
+    run_instance(ec2, pairs({"parallelcluster:cluster-name": names.cluster}))
+    tagged = [{"ResourceType": "volume", "Tags": inherited}]
+    made = ec2.create_volume(AvailabilityZone=zone, Size=100, VolumeType="gp3", TagSpecifications=tagged)
+    volume = made["VolumeId"]
+    # WHEN the cluster's stack stands THEN they are its own
+    backend.cloudformation.create_stack(
+        StackName=names.cluster, TemplateBody=json.dumps({"Resources": {}}), Tags=inherited
+    )
+    assert set(found(provisioner, 2)) == {"cluster"}
+    # WHEN it is gone THEN they are nobody's, and what they cost is told
+    backend.cloudformation.delete_stack(StackName=names.cluster)
+    with permitted(cloud, "reader"):
+        nobodys = found(provisioner, 2)
+    assert {kind: one["id"] for kind, one in nobodys.items()} == {
+        "aws_instance": node,
+        "aws_ebs_volume": volume,
+    }
+    assert nobodys["aws_instance"]["name"] == "Compute"
+    assert nobodys["aws_instance"]["cost_usd_per_hour"] == pytest.approx(0.096)  # m5.large, N. Virginia
+    assert nobodys["aws_ebs_volume"]["cost_usd_per_hour"] == pytest.approx(100 * 0.08 / 730)
+    assert [one["age_s"] is None for one in nobodys.values()] == [False, False]
+    # AND a stopped one is found too, at a price that nobody can tell: that of its disks
+    ec2.stop_instances(InstanceIds=[node])
+    assert found(provisioner, 2)["aws_instance"]["cost_usd_per_hour"] is None
+
+    # WHEN they are deleted THEN the node goes, and the volume with the data only
+    with permitted(cloud, "orphans"):
+        provisioner("orphans", "--delete", "--confirm", ACCOUNT).refused(2, "Deleted: aws_instance")
+        assert set(found(provisioner, 2)) == {"aws_ebs_volume"}
+        provisioner("orphans", "--delete", "--purge-data", "--confirm", ACCOUNT).ok()
+    states = {
+        one["InstanceId"]: one["State"]["Name"]
+        for page in ec2.describe_instances()["Reservations"]
+        for one in page["Instances"]
+    }
+    assert states.pop(node) == "terminated"
+    assert set(states.values()) == {"running"}
+
+
+def run_instance(ec2: Any, found: list[Any]) -> str:
+    image = ec2.describe_images()["Images"][0]["ImageId"]
+    (made,) = ec2.run_instances(
+        ImageId=image,
+        InstanceType="m5.large",
+        MinCount=1,
+        MaxCount=1,
+        TagSpecifications=[{"ResourceType": "instance", "Tags": found}],
+    )["Instances"]
+    return str(made["InstanceId"])

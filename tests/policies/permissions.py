@@ -33,6 +33,7 @@ ROLES = {
     "reader": ["reader"],
     "plan": ["reader", "pipeline-plan"],
     "apply": ["reader", "pipeline-plan", "pipeline-apply", "pipeline-apply-storage"],
+    "orphans": ["reader", "pipeline-plan", "pipeline-apply", "pipeline-apply-storage", "orphans"],
     "ssh": ["reader", "ssh-keys"],
     "ssh-user": ["reader", "user-keys"],
     "bootstrap": ["administrator-bootstrap"],

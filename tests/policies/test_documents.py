@@ -208,5 +208,5 @@ def test_saved_plans_are_read_by_those_who_apply_them_and_by_nobody_else(role: s
     )
     decrypts = [one for one in granted if "kms:Decrypt" in listed(one["Action"])]
     via_s3 = [one for one in decrypts if "s3" in str(one.get("Condition", {}))]
-    assert reads is (role in ("apply", "service-worker"))
+    assert reads is (role in ("apply", "orphans", "service-worker"))
     assert bool(via_s3) is reads
