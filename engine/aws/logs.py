@@ -1,4 +1,4 @@
-"""The log groups ParallelCluster leaves behind: a new one for each created cluster, kept by default."""
+"""The log groups ParallelCluster leaves behind: two new ones for each created cluster, kept by default."""
 
 from __future__ import annotations
 
@@ -11,36 +11,58 @@ from botocore.exceptions import ClientError
 from engine.aws.failures import aws_errors, error_code
 from engine.aws.session import Cloud
 
+_CLEANERS = "/aws/lambda/pcluster-CleanupResources-"
+
 
 @dataclass(frozen=True)
 class LogGroup:
     name: str
+    arn: str
     created_at: datetime
     stored_bytes: int
 
 
 def list_cluster_log_groups(cloud: Cloud, cluster_name: str) -> list[LogGroup]:
     """The log groups of exactly this cluster, oldest first; a cluster whose name merely begins alike
-    is not touched (names are /aws/parallelcluster/<cluster>-<YYYYMMDDHHMM>)."""
+    is not touched (names are /aws/parallelcluster/<cluster>-<YYYYMMDDHHMM>). Those of the functions that
+    cleaned up after it come last: their names end in the id of a stack that is gone, so their tags tell.
+
+    Source   aws-parallelcluster 3.16.1, cdk_builder_utils.py, PclusterLambdaConstruct: the name;
+             CloudFormation puts a stack's tags on its log groups
+    """
     prefix = f"/aws/parallelcluster/{cluster_name}-"
     exact = re.compile(re.escape(prefix) + r"\d{12}")
-    found = []
     with aws_errors(f"listing the log groups of {cluster_name}"):
-        pages = cloud.logs.get_paginator("describe_log_groups").paginate(logGroupNamePrefix=prefix)
-        for page in pages:
-            found += [group for group in page["logGroups"] if exact.fullmatch(group["logGroupName"])]
-    return sorted(
-        (
-            LogGroup(
-                name=group["logGroupName"],
-                # CloudWatch Logs gives milliseconds since 1970.
-                created_at=datetime.fromtimestamp(group["creationTime"] / 1000, UTC),
-                stored_bytes=group.get("storedBytes", 0),
-            )
-            for group in found
-        ),
-        key=lambda group: group.name,
-    )
+        own = [one for one in _groups(cloud, prefix) if exact.fullmatch(one.name)]
+        cleaners = [one for one in _groups(cloud, _CLEANERS) if _cluster_of(cloud, one) == cluster_name]
+    return [*own, *sorted(cleaners, key=lambda group: group.created_at)]
+
+
+def _groups(cloud: Cloud, prefix: str) -> list[LogGroup]:
+    pages = cloud.logs.get_paginator("describe_log_groups").paginate(logGroupNamePrefix=prefix)
+    found = [
+        LogGroup(
+            name=group["logGroupName"],
+            arn=group["arn"].removesuffix(":*"),
+            # CloudWatch Logs gives milliseconds since 1970.
+            created_at=datetime.fromtimestamp(group["creationTime"] / 1000, UTC),
+            stored_bytes=group.get("storedBytes", 0),
+        )
+        for page in pages
+        for group in page["logGroups"]
+    ]
+    return sorted(found, key=lambda group: group.name)
+
+
+def _cluster_of(cloud: Cloud, group: LogGroup) -> str | None:
+    try:
+        found = cloud.logs.list_tags_for_resource(resourceArn=group.arn).get("tags", {})
+    except ClientError as error:
+        if error_code(error) != "ResourceNotFoundException":
+            raise
+        return None  # it went meanwhile, perhaps with another project
+    name: str | None = found.get("parallelcluster:cluster-name")
+    return name
 
 
 def delete_cluster_log_groups(cloud: Cloud, cluster_name: str) -> list[str]:

@@ -1,4 +1,4 @@
-"""One simulated cluster: its own CloudFormation stack, head node, fleet table and log group."""
+"""One simulated cluster: its own CloudFormation stack, head node, fleet table and log groups."""
 
 from __future__ import annotations
 
@@ -44,6 +44,19 @@ class Cluster:
         return f"parallelcluster-{self.name}"
 
     @property
+    def log_groups(self) -> dict[str, str]:
+        """Names by logical id: of the nodes, and of the function that cleans up when the cluster is deleted.
+
+        Source   aws-parallelcluster 3.16.1, cdk_builder_utils.py, PclusterLambdaConstruct: named after the id
+                 of the cluster's stack, with the same retention and deletion policy
+        """
+        stack_uid = self.stack.stack_id.split("/")[2]
+        return {
+            "CloudWatchLogGroup": self.log_group,
+            "CleanupResourcesFunctionLogGroup": f"/aws/lambda/pcluster-CleanupResources-{stack_uid}",
+        }
+
+    @property
     def _ec2(self) -> Any:
         return self.world.backends.ec2(self.region)
 
@@ -51,20 +64,14 @@ class Cluster:
         """Make the AWS resources a cluster stack makes first: groups, fleet table, logs, head node."""
         self._build_groups()
         self._build_table()
-        logs = self.world.backends.logs(self.region)
-        # The name has the minute in it; only here does a cluster come and go twice in one.
-        if self.log_group not in logs.groups:
-            logs.create_log_group(self.log_group, self.tags())
-        days = dig(self.config, "Monitoring", "Logs", "CloudWatch", "RetentionInDays", default="180")
-        logs.groups[self.log_group].set_retention_policy(int(days))
+        self._build_log_groups()
         self._build_head_node()
         self.log("cfn-init", f"cluster {self.name}: head node {self.instance_id} boots")
         self.stack.add_resource("HeadNode", self.instance_id, "AWS::EC2::Instance")
         self.stack.add_resource("DynamoDBTable", self.table, "AWS::DynamoDB::Table")
-        self.stack.add_resource("CloudWatchLogGroup", self.log_group, "AWS::Logs::LogGroup")
 
     def remove(self) -> None:
-        """Take the resources away; the log group stays unless its deletion policy is Delete."""
+        """Take the resources away; the log groups stay unless their deletion policy is Delete."""
         if self.instance_id:
             instance = self._ec2.get_instance(self.instance_id)
             interfaces = list(instance.nics.values())
@@ -79,7 +86,8 @@ class Cluster:
             dig(self.config, "Monitoring", "Logs", "CloudWatch", "DeletionPolicy", default="Retain")
             == "Delete"
         ):
-            self.world.backends.logs(self.region).groups.pop(self.log_group, None)
+            for name in self.log_groups.values():
+                self.world.backends.logs(self.region).groups.pop(name, None)
 
     def fleet_status(self) -> str:
         item = self._fleet_item()
@@ -148,6 +156,16 @@ class Cluster:
             )
             self.groups.append(group.id)
             self.stack.add_resource(role, group.id, "AWS::EC2::SecurityGroup")
+
+    def _build_log_groups(self) -> None:
+        logs = self.world.backends.logs(self.region)
+        days = dig(self.config, "Monitoring", "Logs", "CloudWatch", "RetentionInDays", default="180")
+        for logical_id, name in self.log_groups.items():
+            # The nodes' name has the minute in it; only here does a cluster come and go twice in one.
+            if name not in logs.groups:
+                logs.create_log_group(name, self.tags())
+            logs.groups[name].set_retention_policy(int(days))
+            self.stack.add_resource(logical_id, name, "AWS::Logs::LogGroup")
 
     def _build_table(self) -> None:
         self.world.backends.dynamodb(self.region).create_table(

@@ -13,6 +13,7 @@ Kinds = Counter[str]
 # Versions and contents, not things; bucket and workspace decide about them.
 _NOT_COUNTED = ("s3:object",)
 _CLUSTER_LOG = "logs:log-group"
+_LOGS_OF_A_CLUSTER = 2  # of its nodes, and of the function that cleans up after it
 # Calls that make one thing of a project each time it is brought up, and of those the ones that stay parked.
 MADE_EACH_TIME = ("cloudformation:CreateStack", "ec2:CreateSubnet", "efs:CreateMountTarget")
 # Not CreateBucket: S3 in us-east-1 says yes once more to the owner, so a lost answer counts twice. That each
@@ -59,7 +60,7 @@ class Project:
     """One project of the model.
 
     max_nodes    grows with each update: AWS refuses to take nodes away while the fleet runs
-    brought_up   clusters it has had since it was made from nothing; the log group of each stays
+    brought_up   clusters it has had since it was made from nothing; the log groups of each stay
     """
 
     vlab_id: str
@@ -124,7 +125,7 @@ class Model:
         for project in self.projects:
             if project.state is not Is.ABSENT:
                 total.update(ready if project.state is Is.READY else parked)
-                total[_CLUSTER_LOG] += project.brought_up - 1
+                total[_CLUSTER_LOG] += _LOGS_OF_A_CLUSTER * (project.brought_up - 1)
         return total
 
     def expected_calls(self) -> dict[str, int]:

@@ -38,6 +38,29 @@ def test_only_the_clusters_own_groups_go(cloud: Cloud) -> None:
     assert delete_cluster_log_groups(cloud, "pc-a-b-xxx") == []
 
 
+def test_those_of_clean_up_functions_are_known_by_their_tags(cloud: Cloud, monkeypatch: Any) -> None:
+    def make(number: int, **found: str) -> str:
+        name = f"/aws/lambda/pcluster-CleanupResources-5f3b1c2e-0000-11f1-8905-{number:012}"
+        client(cloud).create_log_group(logGroupName=name, tags=found)
+        return name
+
+    # GIVEN those of two clusters that the project had, of another project, and of a person's own function
+    ours = [make(number, **{"parallelcluster:cluster-name": "pc-a-b-xxx"}) for number in (7, 8)]
+    others = [make(1, **{"parallelcluster:cluster-name": "pc-a-b-xxxy"}), make(2)]
+    assert [group.name for group in list_cluster_log_groups(cloud, "pc-a-b-xxx")] == ours
+    # WHEN one goes while they are looked at THEN that is no error
+    real = client(cloud).list_tags_for_resource
+
+    def too_late(resourceArn: str) -> Any:
+        if resourceArn.endswith(ours[0]):
+            client(cloud).delete_log_group(logGroupName=ours[0])
+        return real(resourceArn=resourceArn)
+
+    monkeypatch.setattr(cloud.logs, "list_tags_for_resource", too_late)
+    assert delete_cluster_log_groups(cloud, "pc-a-b-xxx") == ours[1:]
+    assert names(cloud) == sorted(others)
+
+
 def test_all_pages_are_followed(cloud: Cloud) -> None:
     for minute in range(60):
         client(cloud).create_log_group(logGroupName=f"/aws/parallelcluster/pc-1-2026112310{minute:02}")

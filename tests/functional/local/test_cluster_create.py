@@ -38,6 +38,13 @@ def test_a_cluster_comes_up_in_its_time(cloud, ground, config):
     assert item["Data"]["M"]["status"] == {"S": "RUNNING"}
     groups = cloud.client("logs").describe_log_groups(logGroupNamePrefix=f"/aws/parallelcluster/{CLUSTER}-")
     assert len(groups["logGroups"]) == 1
+    # AND so is that of the function that cleans up after it, by the id of the cluster's stack, with its tags
+    name = f"/aws/lambda/pcluster-CleanupResources-{ground.stack(CLUSTER)['StackId'].split('/')[2]}"
+    logs = cloud.client("logs")
+    (group,) = logs.describe_log_groups(logGroupNamePrefix=name)["logGroups"]
+    assert (group["logGroupName"], group["retentionInDays"]) == (name, 180)
+    inherited = logs.list_tags_for_resource(resourceArn=group["arn"].removesuffix(":*"))["tags"]
+    assert (inherited["team"], inherited["parallelcluster:cluster-name"]) == ("blue", CLUSTER)
     # AND events and resources tell the story
     events = ground.cfn.describe_stack_events(StackName=STACK)["StackEvents"]
     story = [(e["LogicalResourceId"], e["ResourceStatus"]) for e in reversed(events)]
@@ -261,13 +268,13 @@ def test_a_failed_cluster_is_rolled_back(cloud, ground, config):
     cloud.advance(cloud.world.durations.cluster_create_s)
     assert ground.status() == "ROLLBACK_IN_PROGRESS"
     assert "OnNodeConfiguredExecutionFailure" in ground.reasons()
-    # WHEN the rollback is done THEN the cluster is gone, its log group stays
+    # WHEN the rollback is done THEN the cluster is gone, its log groups stay
     cloud.advance(cloud.world.durations.cluster_delete_s)
     assert ground.status() == "ROLLBACK_COMPLETE"
     with pytest.raises(ClientError, match="does not exist"):
         ground.stack(CLUSTER)
     left = [item["type"] for item in cloud.inventory() if item not in before]
-    assert sorted(left) == ["log-group", "stack"]
+    assert sorted(left) == ["log-group", "log-group", "stack"]
     # AND such a stack can only be deleted
     with pytest.raises(ClientError, match="can not be updated"):
         ground.update(config)
@@ -319,7 +326,7 @@ def test_a_cluster_is_deleted_in_its_time(cloud, ground, config):
     with pytest.raises(ClientError, match="does not exist"):
         ground.stack()
     left = [item for item in cloud.inventory() if item not in before]
-    assert [item["type"] for item in left] == ["log-group"]
+    assert [item["type"] for item in left] == ["log-group", "log-group"]
 
 
 def test_a_log_group_goes_when_the_configuration_says_so(cloud, ground, config):
