@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import uuid
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -16,7 +18,17 @@ from tests.functional.conftest import QUICK, backend, make_backend, spec, terraf
 
 __all__ = ["backend", "make_backend", "spec", "terraform"]
 
+# Test processes that share a run must choose the same points: they inherit the seed, or know the run's id.
+RUN = os.environ.get("PYTEST_XDIST_TESTRUNUID") or uuid.uuid4().hex
+SEED = int(os.environ.get("CRASH_SEED") or int(RUN[:5], 16))
+os.environ["CRASH_SEED"] = str(SEED)
+
 Play = Callable[[str, Prepared, Case], None]
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Tell the seed of a run in which all went well, too."""
+    terminalreporter.write_line(f"CRASH_SEED={SEED} repeats the random choices of tests/crash")
 
 
 @pytest.fixture

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import random
-import uuid
 
 import pytest
 
@@ -20,15 +19,12 @@ from tests.crash.cases import (
     StuckUpdate,
     points,
 )
-from tests.crash.conftest import Play
+from tests.crash.conftest import SEED, Play
 from tests.crash.stage import Prepared
 
 # The first case of a process waits until its stage is prepared.
 pytestmark = [pytest.mark.terraform, pytest.mark.timeout(1200)]
 
-# Test processes that share a run must choose the same points.
-RUN = os.environ.get("PYTEST_XDIST_TESTRUNUID") or uuid.uuid4().hex
-SEED = int(os.environ.get("CRASH_SEED") or int(RUN[:5], 16))
 POINTS = int(os.environ.get("CRASH_POINTS") or 204)
 # How the points are shared out. Making Lustre takes the provider two minutes of waiting.
 SHARES = {

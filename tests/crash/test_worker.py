@@ -25,9 +25,9 @@ from engine.aws.operation_store import OperationStore
 from engine.aws.session import Cloud
 from engine.local.calls import Request
 from engine.local.server import LocalCloud
+from tests.crash.conftest import SEED
 from tests.crash.killing import kill_tree
 from tests.crash.once import problems
-from tests.crash.test_apply import SEED
 from tests.functional.service.serving import Served, serving
 from tests.policies.permissions import CALLER
 
