@@ -17,6 +17,7 @@ from engine.model.operation import Kind, Wish
 from engine.operations import records, recovery
 from engine.operations.carry import carrying_out
 from engine.operations.engine import Engine
+from engine.operations.holding import holding_workspace
 from engine.operations.states import read_state
 from engine.terraform.state import instances
 
@@ -157,11 +158,15 @@ def adopt_project(engine: Engine, vlab_id: str, project_id: str) -> tuple[str, .
     """Import into the project's state what stands at AWS and in no state; gives the addresses.
 
     Should this die, the record says that work was under way, and the next run looks for the rest.
-    Raises   OperationInProgress while another operation is unfinished; OrphanConflict; what planning raises
+    Raises   OperationInProgress while another operation is unfinished; WorkspaceBusy; OrphanConflict; what
+             planning raises
     """
     record = records.record_of(engine, vlab_id, project_id)
     spec = records.spec_of(record)
-    with carrying_out(engine, vlab_id, project_id, Wish(Kind.ADOPT), supersede=False) as engine:
+    with (
+        holding_workspace(engine, engine.names(vlab_id, project_id)),
+        carrying_out(engine, vlab_id, project_id, Wish(Kind.ADOPT), supersede=False) as engine,
+    ):
         before = Phase(engine.noted(_PHASE_NOTE) or record.phase)
         engine.note(_PHASE_NOTE, before)
         # Some work was given up half-way: what it wished is not reached by this either.

@@ -19,7 +19,6 @@ from engine.model.names import names_for
 from engine.operations.adopt import AdoptionRefused, Sweep
 from engine.operations.engine import Engine
 from engine.workspace.stack import Presence
-from tests.functional.leftovers import make_things, marks, pairs
 from tests.functional.leftovers import make_bucket_elsewhere, make_things, marks, pairs
 from tests.policies.permissions import permitted
 

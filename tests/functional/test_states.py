@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 from collections.abc import Iterator
@@ -22,6 +23,8 @@ from engine.model.settings import load_settings
 from engine.model.spec import dump_spec, load_spec
 from engine.operations import state_versions, states
 from engine.operations.engine import Engine, open_engine
+from engine.operations.holding import WorkspaceBusy
+from engine.operations.orphans import adopt_project
 from engine.operations.outputs import project_outputs
 from engine.operations.reporting import Silent
 from engine.operations.state_versions import NoSuchVersion, StateDoesNotFit
@@ -96,6 +99,17 @@ def test_a_sound_state_passes(engine: Engine) -> None:
     put(engine, state(3, "a"))
     states.require_sound(engine, NAMES)
     assert [one["name"] for one in states.read_state(engine, NAMES)["resources"]] == ["a"]
+
+
+def test_an_adoption_has_the_workspace_for_itself(engine: Engine) -> None:
+    """Else it would apply what somebody plans there meanwhile, or replace what somebody is shown."""
+    lock = engine.home / "locks" / f"{NAMES.directory}.lock"
+    lock.parent.mkdir(parents=True)
+    with lock.open("a") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        with pytest.raises(WorkspaceBusy):
+            adopt_project(engine, "lab-1", "proj-1")
+    assert engine.operations.latest("lab-1/proj-1") is None
 
 
 def test_outputs_are_those_of_the_stored_state_and_need_no_workspace(engine: Engine) -> None:
