@@ -16,6 +16,7 @@ from engine.local.server import LocalCloud
 from engine.model.names import names_for
 from tests.functional.by_hand import ByHand, by_hand
 from tests.functional.network_checks import require_network
+from tests.policies.permissions import permitted
 
 pytestmark = [pytest.mark.long, pytest.mark.terraform, pytest.mark.timeout(1500)]
 
@@ -97,7 +98,8 @@ def test_an_empty_account_from_bootstrap_to_a_project_and_back(
     aws = Cloud(region="us-east-1", endpoint_url=cloud.endpoint, local=True)
 
     # GIVEN the backend and the function's package
-    provisioner("bootstrap", "--yes").ok()
+    with permitted(cloud, "bootstrap"):
+        provisioner("bootstrap", "--yes").ok()
     provisioner("package", "--out", tmp_path / "dist" / "accounting-function.zip").ok()
 
     # WHEN the shared ground is planned THEN it is private
@@ -113,8 +115,10 @@ def test_an_empty_account_from_bootstrap_to_a_project_and_back(
     require_private(planned_by(shared))
 
     # WHEN it is applied THEN a second plan changes nothing, the network is tight, and doctor finds no fault
-    shared("apply", "shared.tfplan")
-    shared("plan", "-detailed-exitcode")
+    # AND the policies of who applies it are enough
+    with permitted(cloud, "shared"):
+        shared("apply", "shared.tfplan")
+        shared("plan", "-detailed-exitcode")
     require_network(aws.ec2)
     report = provisioner("doctor", "--json").json
     assert report["ok"], [check for check in report["checks"] if not check["ok"]]
@@ -136,7 +140,7 @@ def test_an_empty_account_from_bootstrap_to_a_project_and_back(
     assert PROVIDER in refused
     assert cloud.inventory() == ground
     # WHEN it is taken down as docs/setup.md says THEN what is left is the database's last snapshot
-    take_down(shared, aws)
+    take_down(cloud, shared, aws)
     left = [one for one in cloud.inventory() if one not in empty and "provisioner-state" not in one["id"]]
     backend = {"table", "repository", "key", "alias"}
     assert [(one["service"], one["type"]) for one in left if one["type"] not in backend] == [
@@ -145,11 +149,12 @@ def test_an_empty_account_from_bootstrap_to_a_project_and_back(
     ], left
 
 
-def take_down(shared: ByHand, aws: Cloud) -> None:
+def take_down(cloud: LocalCloud, shared: ByHand, aws: Cloud) -> None:
     aws.cloudformation.delete_stack(StackName="parallelcluster-provider-3-16-1")
     shared("state", "rm", PROVIDER, "module.public_data", "module.nodes_bucket")
     for bucket in BUCKETS:
         empty_bucket(aws, bucket, account_id=ACCOUNT)
         aws.s3.delete_bucket(Bucket=bucket)
     aws.rds.modify_db_instance(DBInstanceIdentifier=DATABASE, DeletionProtection=False, ApplyImmediately=True)
-    shared("destroy", "-auto-approve")
+    with permitted(cloud, "shared"):
+        shared("destroy", "-auto-approve")
