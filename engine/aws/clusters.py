@@ -75,6 +75,7 @@ class ClusterStatus:
     version               ParallelCluster release that made it; None when there is no cluster stack
     updated_at            when CloudFormation last changed it; UTC, aware
     stack_arn, tags       of ParallelCluster's own stack; None and empty when there is none
+    protected             termination protection is on: CloudFormation does not delete the stack around it
     """
 
     cluster_name: str
@@ -88,6 +89,7 @@ class ClusterStatus:
     updated_at: datetime | None = None
     stack_arn: str | None = None
     tags: Mapping[str, str] = field(default_factory=dict)
+    protected: bool = False
 
     @property
     def failure_reasons(self) -> tuple[str, ...]:
@@ -148,6 +150,7 @@ def describe_cluster(cloud: Cloud, *, cluster_name: str, stack_name: str) -> Clu
         updated_at=_changed_at(found) if found else None,
         stack_arn=inner.get("StackId") if inner else None,
         tags=_tags(inner) if inner else {},
+        protected=bool(outer and outer.get("EnableTerminationProtection")),
     )
 
 

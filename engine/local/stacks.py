@@ -132,6 +132,13 @@ def _patch_requests(patches: Patches) -> None:
                 stack.request_token = self._get_param("ClientRequestToken")
         return original_delete(self)
 
+    def update_termination_protection(self: Any) -> Any:
+        stack = self.cloudformation_backend.get_stack(self._get_param("StackName"))
+        stack.enable_termination_protection = self._get_bool_param("EnableTerminationProtection")
+        return ActionResult({"StackId": stack.stack_id})
+
+    protection = "update_termination_protection"  # moto has no such operation
+    patches.set(responses.CloudFormationResponse, protection, update_termination_protection)
     original_create = patches.set(responses.CloudFormationResponse, "create_stack", create_stack)
     original_update = patches.set(responses.CloudFormationResponse, "update_stack", update_stack)
     original_delete = patches.set(responses.CloudFormationResponse, "delete_stack", delete_stack)

@@ -9,12 +9,12 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass, replace
 
-from engine.aws import addresses
+from engine.aws import addresses, clusters
 from engine.aws.registry import Phase, ProjectRecord
-from engine.errors import BackendError, DataAtRisk, RequestError
+from engine.errors import BackendError, ClusterError, DataAtRisk, RequestError
 from engine.model.names import Names
 from engine.model.operation import Kind, Wish
-from engine.operations import access, lustre, records, recovery
+from engine.operations import access, lustre, records, recovery, repair
 from engine.operations.carry import carrying_out
 from engine.operations.engine import Engine
 from engine.operations.holding import holding_workspace
@@ -23,6 +23,7 @@ from engine.operations.provision import Approve
 from engine.operations.states import made_nothing, read_state
 from engine.review.findings import refuse_data_loss
 from engine.review.model import Review
+from engine.terraform.failures import ClusterBusy
 from engine.terraform.state import instances
 from engine.workspace.stack import Presence
 
@@ -65,7 +66,7 @@ def release(
     skip_export   a reason; Lustre then goes without an export
     within_s      the work is put down after so many seconds; the same call goes on with it
     Raises   OutOfTime, UnknownProject, NothingToRelease, NotConfirmed (nothing changed); DataAtRisk when the
-             export failed for some file (the file system stays)
+             export failed for some file, ClusterError when the cluster is not gone (the file system stays)
     """
     with holding_workspace(engine, engine.names(vlab_id, project_id)):
         return _release(engine, vlab_id, project_id, approve, skip_export, within_s)
@@ -153,11 +154,7 @@ def await_subnet_gone(engine: Engine, project: str) -> None:
 
 def _park(engine: Engine, planned: Planned, skip_export: str | None) -> lustre.Export:
     there = {instance.address: instance.id for instance in instances(read_state(engine, planned.names))}
-    if _STACK in there:
-        engine.check()
-        engine.reporter.step("Removing the cluster", "DELETING")
-        planned.runner.plan(planned.plan_file, destroy=True, targets=(_STACK,))
-        planned.runner.apply(planned.plan_file)
+    _remove_cluster(engine, planned, in_state=_STACK in there)
     export = lustre.Export()
     if lustre.ADDRESS in there:
         export = lustre.give_up(engine, planned.names, there[lustre.ADDRESS], skip_export=skip_export)
@@ -169,6 +166,50 @@ def _park(engine: Engine, planned: Planned, skip_export: str | None) -> lustre.E
     engine.reporter.step("Parking")
     rest.runner.apply(rest.plan_file)
     return export
+
+
+def _remove_cluster(engine: Engine, planned: Planned, *, in_state: bool) -> None:
+    """Delete the cluster, and go by AWS's word alone that it is gone.
+
+    AWS provider 5.100.0 takes every ValidationError of DeleteStack for "there is no such stack", also the
+    ones that say that it is being changed or is protected: Terraform then forgets a cluster that lives.
+    The next run takes it in again (recovery.py).
+    Raises   ClusterBusy, ClusterError: it stands, and nothing more was changed
+    """
+    _refuse_protected(planned.names, repair.settled_cluster(engine, planned.names))
+    if in_state:
+        engine.check()
+        engine.reporter.step("Removing the cluster", "DELETING")
+        planned.runner.plan(planned.plan_file, destroy=True, targets=(_STACK,))
+        planned.runner.apply(planned.plan_file)
+    _require_gone(planned.names, repair.look_at_cluster(engine, planned.names))
+
+
+def _refuse_protected(names: Names, cluster: clusters.ClusterStatus) -> None:
+    if cluster.protected:
+        raise ClusterError(
+            f"The stack {names.stack} of {names.project} has termination protection: CloudFormation does not "
+            "delete it. The cluster and its file system stay.",
+            hint="`aws cloudformation update-termination-protection --no-enable-termination-protection "
+            f"--stack-name {names.stack}`, then run the same command again.",
+        )
+
+
+def _require_gone(names: Names, cluster: clusters.ClusterStatus) -> None:
+    _refuse_protected(names, cluster)
+    if cluster.stack_status is not None:
+        raise ClusterBusy(
+            f"The stack {names.stack} of {names.project} is {cluster.stack_status}: CloudFormation was at "
+            "work on it and did not delete it. The cluster and its file system stay.",
+            hint="Run the same command again: it waits for that, and goes on from there.",
+        )
+    if cluster.cluster_stack_status is not None:
+        raise ClusterError(
+            f"The cluster {names.cluster} of {names.project} is {cluster.cluster_stack_status} and stands "
+            f"without the stack {names.stack} around it, so nothing here deletes it. Its file system stays.",
+            hint=f"`aws cloudformation delete-stack --stack-name {names.cluster}`, then run the same command "
+            "again.",
+        )
 
 
 def _require_reviewed(now: Review, reviewed: Review) -> None:

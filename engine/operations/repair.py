@@ -75,11 +75,12 @@ def settled_cluster(engine: Engine, names: Names) -> clusters.ClusterStatus:
 
     Raises   ClusterError when something is still in progress after an hour; OutOfTime
     """
+    return _settled(engine, names, f"the cluster {names.cluster}", partial(look_at_cluster, engine, names))
 
-    def look() -> clusters.ClusterStatus:
-        return clusters.describe_cluster(engine.cloud, cluster_name=names.cluster, stack_name=names.stack)
 
-    return _settled(engine, names, f"the cluster {names.cluster}", look)
+def look_at_cluster(engine: Engine, names: Names) -> clusters.ClusterStatus:
+    """What AWS says of the project's cluster at this moment."""
+    return clusters.describe_cluster(engine.cloud, cluster_name=names.cluster, stack_name=names.stack)
 
 
 def _settled(engine: Engine, names: Names, what: str, look: Callable[[], _Seen]) -> _Seen:
@@ -101,7 +102,7 @@ def _settled(engine: Engine, names: Names, what: str, look: Callable[[], _Seen])
 
 def _health(engine: Engine, names: Names, instance: Instance, known: Iterable[Instance]) -> Health:
     if instance.type == "aws_cloudformation_stack":
-        status = clusters.describe_cluster(engine.cloud, cluster_name=names.cluster, stack_name=names.stack)
+        status = look_at_cluster(engine, names)
         return Health(healthy=status.ready, in_progress=status.in_progress)
     if instance.type == "aws_fsx_lustre_file_system":
         # By its id, not by its tags: one that is not found would be replaced, with the files on it.

@@ -287,7 +287,8 @@ RULES: tuple[Rule, ...] = (
     ),
     _rule(
         "cluster busy",
-        r"(updating|deleting) CloudFormation Stack .* is in \w+_IN_PROGRESS state and can ?not be",
+        # Of updates only: the provider takes each refusal to delete for "it is gone" (operations/release.py).
+        r"updating CloudFormation Stack .* is in \w+_IN_PROGRESS state and can ?not be updated",
         ClusterBusy,
         "CloudFormation is at work on the cluster of {project}, and takes nothing else until it is done.",
         "Run the command again: it waits for that, and goes on from there.",

@@ -390,3 +390,15 @@ def test_events_carry_the_request_token(cloud, ground, config):
     cloud.advance(60)
     events = ground.cfn.describe_stack_events(StackName=STACK)["StackEvents"]
     assert {event.get("ClientRequestToken") for event in events} == {"terraform-1"}
+
+
+def test_a_protected_stack_is_not_deleted(cloud, ground, config):
+    ground.running(config)
+    ground.cfn.update_termination_protection(StackName=STACK, EnableTerminationProtection=True)
+    assert ground.stack()["EnableTerminationProtection"]
+    with pytest.raises(ClientError, match="TerminationProtection is enabled"):
+        ground.cfn.delete_stack(StackName=STACK)
+    assert ground.status() == "CREATE_COMPLETE"
+    ground.cfn.update_termination_protection(StackName=STACK, EnableTerminationProtection=False)
+    ground.cfn.delete_stack(StackName=STACK)
+    assert ground.status() == "DELETE_IN_PROGRESS"
