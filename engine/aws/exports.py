@@ -101,7 +101,7 @@ def start_export(
         except ClientError as error:
             if error_code(error) != "DataRepositoryTaskExecuting":
                 raise
-            running = [task.task_id for task in list_exports(cloud, file_system_id) if not task.finished]
+            running = unfinished_tasks(cloud, file_system_id)
             raise OperationInProgress(
                 f"Another data task is at work on the file system {file_system_id}.",
                 hint="Wait until it has ended, then run this again.",
@@ -148,6 +148,21 @@ def list_exports(cloud: Cloud, file_system_id: str) -> list[ExportStatus]:
             if task["Type"] == _EXPORT
         ]
     return sorted(tasks, key=lambda task: task.created_at, reverse=True)
+
+
+def unfinished_tasks(cloud: Cloud, file_system_id: str) -> list[str]:
+    """Ids of the data tasks of a file system that have not ended, of every kind: exports, and imports too.
+
+    FSx may refuse another task, and deletes no file system, until they have.
+    Source   FSx API, DataRepositoryTaskExecuting and DeleteFileSystem
+    """
+    with aws_errors(f"listing the data tasks of the file system {file_system_id}"):
+        return [
+            task["TaskId"]
+            for page in _task_pages(cloud, file_system_id)
+            for task in page["DataRepositoryTasks"]
+            if task["Lifecycle"] not in _ENDED
+        ]
 
 
 def _export(task: DataRepositoryTaskTypeDef) -> ExportStatus:

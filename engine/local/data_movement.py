@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from engine.local.fsx_store import Association, FileSystem, FsxStore, Task
+from engine.local.fsx_store import Association, FileSystem, FsxStore
 from engine.local.lustre_tree import LustreFile, clean_path, is_under
-from engine.local.world import World, hex_id
+from engine.local.world import World
 
 
 class DataMovement:
-    def __init__(self, world: World, region: str, store: FsxStore):
+    def __init__(self, world: World, store: FsxStore):
         self._world = world
-        self._region = region
         self._store = store
 
     def has_bucket(self, bucket: str) -> bool:
@@ -104,26 +103,6 @@ class DataMovement:
                 if at <= oldest and "DELETED" in events:
                     self._world.backends.s3().delete_object(association.bucket, association.key_of(path))
                     tree.removal_done(path)
-
-    def record_batch_import(self, association: Association) -> None:
-        """The import that BatchImportMetaDataOnCreate runs, kept as the task AWS would show."""
-        now = self._world.now()
-        count = self.import_metadata(association)
-        task_id = hex_id("task")
-        self._store.tasks[task_id] = Task(
-            id=task_id,
-            arn=f"arn:aws:fsx:{self._region}:{self._world.account_id}:task/{task_id}",
-            type="IMPORT_METADATA_FROM_REPOSITORY",
-            file_system_id=association.file_system_id,
-            paths=[association.path],
-            report={"Enabled": False},
-            created=now,
-            lifecycle="SUCCEEDED",
-            started=now,
-            ended=now,
-            total=count,
-            succeeded=count,
-        )
 
     def _write(self, association: Association, path: str, file: LustreFile) -> bool:
         if not self.has_bucket(association.bucket):

@@ -19,7 +19,7 @@ class Durations:
     fsx_delete_s        file system in DELETING
     dra_create_s        one data repository association in CREATING or UPDATING; they are worked one at a time
     dra_delete_s        one association in DELETING
-    task_s              one data repository task in EXECUTING
+    task_s              one data repository task in EXECUTING; a batch import is one
     auto_export_s       from a write under an association until its auto export; long, so that
                         only an export task gives certainty, as on AWS
     efs_mount_target_s  mount target in "creating"

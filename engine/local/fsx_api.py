@@ -19,10 +19,10 @@ Operation = Callable[[dict[str, Any]], dict[str, Any]]
 class _Region:
     def __init__(self, world: World, region: str):
         self.store = FsxStore()
-        self.movement = DataMovement(world, region, self.store)
+        self.movement = DataMovement(world, self.store)
         file_systems = FileSystems(world, region, self.store)
-        associations = Associations(world, region, self.store, self.movement)
         tasks = Tasks(world, region, self.store, self.movement)
+        associations = Associations(world, region, self.store, self.movement, tasks)
         self.operations: dict[str, Operation] = {
             "CreateFileSystem": file_systems.create,
             "DescribeFileSystems": file_systems.describe,

@@ -12,6 +12,7 @@ from typing import Any
 from engine.local.api_error import ApiError
 from engine.local.data_movement import DataMovement
 from engine.local.fsx_store import Association, FileSystem, FsxStore
+from engine.local.fsx_tasks import IMPORT, Tasks
 from engine.local.lustre_tree import clean_path, is_under
 from engine.local.world import World, hex_id
 
@@ -21,11 +22,12 @@ REPOSITORY = re.compile(r"^s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](/.*)?$")
 
 
 class Associations:
-    def __init__(self, world: World, region: str, store: FsxStore, movement: DataMovement):
+    def __init__(self, world: World, region: str, store: FsxStore, movement: DataMovement, tasks: Tasks):
         self._world = world
         self._region = region
         self._store = store
         self._movement = movement
+        self._tasks = tasks
 
     def create(self, request: dict[str, Any]) -> dict[str, Any]:
         file_system = self._store.file_system(request.get("FileSystemId", ""))
@@ -162,7 +164,8 @@ class Associations:
             return
         self._settle(association)
         if association.batch_import:
-            self._movement.record_batch_import(association)
+            file_system = self._store.file_system(association.file_system_id)
+            self._tasks.begin(file_system, IMPORT, [association.path], {"Enabled": False})
 
     def _settle(self, association: Association) -> None:
         association.lifecycle = "AVAILABLE"

@@ -14,7 +14,8 @@ from engine.local.fsx_store import FileSystem, FsxStore, Task
 from engine.local.lustre_tree import clean_path, is_under
 from engine.local.world import World, hex_id
 
-TYPES = ("EXPORT_TO_REPOSITORY", "IMPORT_METADATA_FROM_REPOSITORY", "RELEASE_DATA_FROM_FILESYSTEM")
+IMPORT = "IMPORT_METADATA_FROM_REPOSITORY"
+TYPES = ("EXPORT_TO_REPOSITORY", IMPORT, "RELEASE_DATA_FROM_FILESYSTEM")
 
 
 class Tasks:
@@ -31,19 +32,26 @@ class Tasks:
         if known and known in self._store.tasks:
             return {"DataRepositoryTask": self.describe_one(self._store.tasks[known])}
         self._check(file_system, request)
+        task = self.begin(
+            file_system, request["Type"], list(request.get("Paths") or []), dict(request.get("Report") or {})
+        )
+        self._store.tags[task.arn] = {tag["Key"]: tag.get("Value", "") for tag in request.get("Tags") or []}
+        self._store.remember("task", token, fingerprint, task.id)
+        return {"DataRepositoryTask": self.describe_one(task)}
+
+    def begin(self, file_system: FileSystem, kind: str, paths: list[str], report: dict[str, Any]) -> Task:
+        """Have a task done after those that are there already; FSx itself begins some."""
         task_id = hex_id("task")
         task = Task(
             id=task_id,
             arn=f"arn:aws:fsx:{self._region}:{self._world.account_id}:task/{task_id}",
-            type=request["Type"],
+            type=kind,
             file_system_id=file_system.id,
-            paths=list(request.get("Paths") or []),
-            report=dict(request.get("Report") or {}),
+            paths=paths,
+            report=report,
             created=self._world.now(),
         )
         self._store.tasks[task.id] = task
-        self._store.tags[task.arn] = {tag["Key"]: tag.get("Value", "") for tag in request.get("Tags") or []}
-        self._store.remember("task", token, fingerprint, task.id)
         start = max(self._world.now(), file_system.tasks_busy_until)
         end = start + self._world.durations.task_s
         file_system.tasks_busy_until = end
@@ -51,7 +59,7 @@ class Tasks:
             self._world.agenda.at(start, lambda at: self._begin(task, at)),
             self._world.agenda.at(end, lambda at: self._finish(file_system, task, at)),
         ]
-        return {"DataRepositoryTask": self.describe_one(task)}
+        return task
 
     def describe(self, request: dict[str, Any]) -> dict[str, Any]:
         ids = request.get("TaskIds")
@@ -151,7 +159,7 @@ class Tasks:
             return
         if task.type == "EXPORT_TO_REPOSITORY":
             task.succeeded, task.failed, task.failure = self._movement.export(file_system, paths)
-        elif task.type == "IMPORT_METADATA_FROM_REPOSITORY":
+        elif task.type == IMPORT:
             for association in self._store.associations_of(file_system.id):
                 for path in paths:
                     if is_under(path, association.path) or is_under(association.path, path):

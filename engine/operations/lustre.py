@@ -101,6 +101,7 @@ def _export_of(engine: Engine, names: Names, file_system_id: str, lifecycle: str
 
 
 def _delete(engine: Engine, names: Names, file_system_id: str) -> None:
+    _await_tasks(engine, file_system_id)
     engine.check()
     engine.reporter.step("Deleting the Lustre file system", "DELETING")
     cloud = engine.cloud
@@ -142,26 +143,37 @@ def _finished_export(engine: Engine, names: Names, file_system_id: str) -> expor
     """Run an export of our own to its end; one that an earlier run of this operation has begun is ours.
 
     One that is at work already (an interrupted release, a person) is waited for and then repeated:
-    it may have begun while jobs could still write. FSx skips what has reached S3.
+    it may have begun while jobs could still write. FSx skips what has reached S3. The import that brought
+    the bucket's files in may be at work, too.
     """
     engine.check()
     task_id = _begun_before(engine, file_system_id)
-    if task_id is None:
+    while task_id is None:
         try:
             task_id = exports.start_export(
                 engine.cloud, file_system_id, (_PRIVATE,), report_uri=_report_uri(names)
             )
         except OperationInProgress:
-            engine.reporter.note("Another export is at work on this file system: waiting for it first")
-            while any(not one.finished for one in exports.list_exports(engine.cloud, file_system_id)):
-                _pause(engine)
-            return _finished_export(engine, names, file_system_id)
-        engine.note(_EXPORT_NOTE, f"{file_system_id} {task_id}")
+            _await_tasks(engine, file_system_id)
+            # The listing may be behind what FSx goes by.
+            _pause(engine)
+        else:
+            engine.note(_EXPORT_NOTE, f"{file_system_id} {task_id}")
     status = exports.export_status(engine.cloud, task_id)
     while not status.finished:
         _pause(engine)
         status = exports.export_status(engine.cloud, task_id)
     return status
+
+
+def _await_tasks(engine: Engine, file_system_id: str) -> None:
+    """Wait until FSx is at work on no data task of the file system; as an export, that may take hours."""
+    told: list[str] = []
+    while tasks := exports.unfinished_tasks(engine.cloud, file_system_id):
+        if tasks != told:
+            told = tasks
+            engine.reporter.note(f"FSx is at work on {', '.join(tasks)} of {file_system_id}: waiting for it")
+        _pause(engine)
 
 
 def _begun_before(engine: Engine, file_system_id: str) -> str | None:

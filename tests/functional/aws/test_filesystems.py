@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from botocore.stub import ANY, Stubber
 
-from engine.aws.exports import export_status, list_exports, start_export
+from engine.aws.exports import export_status, list_exports, start_export, unfinished_tasks
 from engine.aws.filesystems import find_efs, find_lustre, list_links, lustre_lifecycle
 from engine.aws.session import Cloud
 from engine.errors import BackendError, OperationInProgress
@@ -292,3 +292,14 @@ def test_two_efs_of_one_name_are_refused(cloud: Cloud) -> None:
 
     with pytest.raises(BackendError, match="2 EFS file systems named pc-one"):
         find_efs(cloud, name="pc-one")
+
+
+def test_tasks_of_every_kind_count_until_they_have_ended(cloud: Cloud, fsx: Stubber) -> None:
+    imported = {**task(), "Type": "IMPORT_METADATA_FROM_REPOSITORY", "TaskId": "task-0123456789abcdef9"}
+    ended = [task(lifecycle) for lifecycle in ("SUCCEEDED", "FAILED", "CANCELED")]
+    pages = ([*ended, task("CANCELING")], "m"), ([imported], None)
+    for found, more in pages:
+        answer = {"DataRepositoryTasks": found} | ({"NextToken": more} if more else {})
+        fsx.add_response("describe_data_repository_tasks", answer)
+
+    assert unfinished_tasks(cloud, FS) == [TASK, "task-0123456789abcdef9"]

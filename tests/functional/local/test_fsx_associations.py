@@ -88,9 +88,17 @@ def test_batch_import_makes_objects_visible(cloud, ground, fs_id):
         ground.s3.put_object(Bucket=bucket, Key=key, Body=body)
     # WHEN it is associated with a batch import
     associate(ground, fs_id, "/data", f"s3://{bucket}/in/", BatchImportMetaDataOnCreate=True)
-    assert cloud.list_lustre(fs_id) == []
     cloud.advance(cloud.world.durations.dra_create_s)
-    # THEN the files are there by name, and their bytes on reading
+    # THEN a task of its own begins when the association is there
+    (task,) = ground.fsx.describe_data_repository_tasks()["DataRepositoryTasks"]
+    assert (task["Type"], task["Lifecycle"]) == ("IMPORT_METADATA_FROM_REPOSITORY", "EXECUTING")
+    assert cloud.list_lustre(fs_id) == []
+    with pytest.raises(ground.fsx.exceptions.BadRequest, match="task"):
+        ground.fsx.delete_file_system(FileSystemId=fs_id)
+    # AND when that has ended, the files are there by name, and their bytes on reading
+    cloud.advance(cloud.world.durations.task_s)
+    (task,) = ground.fsx.describe_data_repository_tasks()["DataRepositoryTasks"]
+    assert (task["Lifecycle"], task["Status"]["SucceededCount"]) == ("SUCCEEDED", 2)
     assert [file["path"] for file in cloud.list_lustre(fs_id)] == ["/data/deep/two.txt", "/data/one.txt"]
     assert not any(file["on_disk"] for file in cloud.list_lustre(fs_id))
     assert cloud.read_lustre(fs_id, "/data/deep/two.txt") == b"22"

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from engine.aws.exports import ExportStatus
-from engine.errors import DataAtRisk
+from engine.errors import DataAtRisk, OperationInProgress
 from engine.model.names import names_for
 from engine.operations import lustre
 from engine.operations.reporting import Silent
@@ -55,9 +55,12 @@ def engine() -> Any:
 @pytest.fixture
 def fsx(mocker) -> Any:
     """FSx as the operation sees it: gone as soon as its deletion is asked for."""
-    state = SimpleNamespace(lifecycle="AVAILABLE", links=["link"], exports=[], tasks={}, deleted=[])
+    state = SimpleNamespace(
+        lifecycle="AVAILABLE", links=["link"], exports=[], tasks={}, deleted=[], unfinished=[]
+    )
 
     def delete(_cloud: Any, file_system_id: str) -> None:
+        assert not state.unfinished, "FSx deletes no file system with a task that has not ended"
         state.deleted.append(file_system_id)
         state.lifecycle = None
 
@@ -68,6 +71,7 @@ def fsx(mocker) -> Any:
     mocker.patch(f"{outside}.delete_lustre", side_effect=delete)
     tasks = "engine.operations.lustre.exports"
     mocker.patch(f"{tasks}.list_exports", side_effect=lambda *_: state.exports)
+    mocker.patch(f"{tasks}.unfinished_tasks", side_effect=lambda *_: list(state.unfinished))
     mocker.patch(f"{tasks}.find_export", side_effect=lambda _, task_id: state.tasks.get(task_id))
     mocker.patch(f"{tasks}.export_status", side_effect=lambda _, task_id: state.tasks[task_id])
     state.start = mocker.patch(f"{tasks}.start_export", side_effect=AssertionError("no export expected"))
@@ -138,6 +142,45 @@ def test_an_export_of_an_earlier_run_that_proves_nothing_is_repeated(
     # WHEN it goes on THEN it exports again
     assert lustre.give_up(engine, NAMES, FS, skip_export=None) == lustre.Export("task-2", 7)
     assert engine.noted("lustre_export") == f"{FS} task-2"
+
+
+def test_an_import_that_is_at_work_is_waited_for_before_the_export(engine: Any, fsx: Any) -> None:
+    # GIVEN an import of an hour and a half, while which FSx takes no other task
+    waited: list[float] = []
+
+    def time_passes(seconds: float) -> None:
+        waited.append(seconds)
+        if len(waited) == 2000:
+            fsx.unfinished.clear()
+
+    def start(*_: Any, **__: Any) -> str:
+        if fsx.unfinished:
+            raise OperationInProgress("Another data task is at work.")
+        return "task-1"
+
+    engine.pause, fsx.unfinished = time_passes, ["task-0"]
+    fsx.start.side_effect, fsx.tasks = start, {"task-1": task("task-1")}
+    # WHEN the file system is given up THEN its end is waited for, and the export made once
+    assert lustre.give_up(engine, NAMES, FS, skip_export=None) == lustre.Export("task-1", 7)
+    assert len(waited) >= 2000 and fsx.deleted == [FS]
+
+
+def test_a_refusal_that_no_listing_explains_is_paused_for(engine: Any, fsx: Any) -> None:
+    # GIVEN FSx's listing, which is behind for a moment
+    waited: list[float] = []
+    engine.pause = waited.append
+    busy = OperationInProgress("Another data task is at work.")
+    fsx.start.side_effect, fsx.tasks = [busy, busy, "task-1"], {"task-1": task("task-1")}
+    # WHEN the file system is given up THEN FSx is not asked without a pause
+    lustre.give_up(engine, NAMES, FS, skip_export=None)
+    assert len(waited) == 2
+
+
+def test_a_waiver_waits_for_the_tasks_that_are_at_work(engine: Any, fsx: Any) -> None:
+    fsx.unfinished = ["task-0"]
+    engine.pause = lambda _seconds: fsx.unfinished.clear()
+    lustre.give_up(engine, NAMES, FS, skip_export="scratch only")
+    assert fsx.deleted == [FS]
 
 
 def test_what_is_going_already_is_waited_for_and_not_asked_again(engine: Any, fsx: Any, mocker) -> None:
