@@ -32,6 +32,8 @@ _CLUSTER_STATUS = {
 # What is of no use any more: the next apply makes the cluster anew.
 _GIVEN_UP = frozenset({"CREATE_FAILED", "DELETE_IN_PROGRESS"})
 _COMPLETE = frozenset({"CREATE_COMPLETE", "UPDATE_COMPLETE"})
+# Of the stack around it: an update that was refused and taken back has changed nothing of the cluster.
+_COMPLETE_AROUND = _COMPLETE | {"UPDATE_ROLLBACK_COMPLETE"}
 # So many questions at a time: CloudFormation takes few calls a second.
 _AT_ONCE = 5
 
@@ -119,8 +121,9 @@ class ClusterStatus:
 
     @property
     def ready(self) -> bool:
-        """True only when both stacks are complete: nothing under way, nothing failed."""
-        return self.status in _COMPLETE and self.stack_status in _COMPLETE
+        """True only when both stacks are complete: nothing under way, and the cluster as it was asked for, or
+        as it was before an update that was refused."""
+        return self.status in _COMPLETE and self.stack_status in _COMPLETE_AROUND
 
 
 def describe_cluster(cloud: Cloud, *, cluster_name: str, stack_name: str) -> ClusterStatus:
@@ -136,7 +139,7 @@ def describe_cluster(cloud: Cloud, *, cluster_name: str, stack_name: str) -> Clu
     inner = find_stack(cloud, cluster_name)
     outer_status = str(outer["StackStatus"]) if outer else None
     inner_status = str(inner["StackStatus"]) if inner else None
-    deciding = inner_status or (None if outer_status in _COMPLETE else outer_status)
+    deciding = inner_status or (None if outer_status in _COMPLETE_AROUND else outer_status)
     found = inner or outer
     return ClusterStatus(
         cluster_name=cluster_name,

@@ -199,6 +199,21 @@ def test_a_cluster_that_does_not_come_up(cloud, provisioner, backend, spec) -> N
     assert provisioner("plan", spec("efs"), "--detailed-exitcode").code == 0
 
 
+def test_an_update_that_aws_refuses_is_taken_back(cloud, provisioner, backend, spec, mocker) -> None:
+    # GIVEN a project that runs, and a change that AWS refuses and the engine did not foresee
+    provisioner("apply", spec("efs"), "--yes").ok()
+    mocker.patch("engine.operations.provision.refuse_cluster_update")
+    smaller = spec("efs", compute={"max_nodes": 1})
+    provisioner("apply", smaller, "--yes").refused(8, "CLUSTER_FAILED", "MaxCount")
+    stack = cloud.client("cloudformation").describe_stacks(StackName=NAMES.stack)["Stacks"][0]
+    assert stack["StackStatus"] == "UPDATE_ROLLBACK_COMPLETE"
+    assert provisioner("status", PROJECT, "--json").ok().json["phase"] == "FAILED"
+
+    # WHEN the spec is what it was THEN so is the project, although CloudFormation keeps that status
+    provisioner("apply", spec("efs"), "--yes").ok()
+    assert provisioner("status", PROJECT, "--json").ok().json["phase"] == "READY"
+
+
 def test_the_answer_to_an_update_is_lost(cloud, provisioner, backend, spec, mocker) -> None:
     # GIVEN a project that runs, and an update that CloudFormation takes in without anybody hearing of it
     provisioner("apply", spec("efs"), "--yes").ok()

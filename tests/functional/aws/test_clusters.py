@@ -166,6 +166,33 @@ def test_failing_stacks_in_parallelclusters_terms(
     assert found.failure_reasons == ("HeadNode: no room",)
 
 
+@pytest.mark.parametrize(
+    ("inner", "status", "ready"),
+    [
+        ("CREATE_COMPLETE", "CREATE_COMPLETE", True),
+        ("UPDATE_COMPLETE", "UPDATE_COMPLETE", True),
+        # The update had begun to change the cluster.
+        ("UPDATE_ROLLBACK_COMPLETE", "UPDATE_FAILED", False),
+        # Somebody deleted the cluster behind the back of its stack.
+        (None, None, False),
+    ],
+)
+def test_a_cluster_whose_update_was_refused_is_as_it_was(
+    cloud: Cloud, stacks: Stacks, inner: str | None, status: str | None, ready: bool
+) -> None:
+    stacks.found(stack(STACK, "UPDATE_ROLLBACK_COMPLETE"), stack(CLUSTER, inner) if inner else None)
+    if inner:
+        stacks.events(CLUSTER, [event(CLUSTER, CLUSTER, inner)])
+    else:
+        stacks.stub.add_response("list_stacks", {"StackSummaries": []})
+    stacks.events(STACK, [event(STACK, "Cluster", "UPDATE_FAILED", "All compute nodes must be stopped.")])
+
+    found = describe(cloud)
+
+    assert (found.status, found.ready) == (status, ready)
+    assert found.failure_reasons == ("Cluster: All compute nodes must be stopped.",)
+
+
 def test_the_cause_comes_first_and_followers_are_left_out(cloud: Cloud, stacks: Stacks) -> None:
     # GIVEN a create that failed in the cluster's stack and rolled back in the outer one
     stacks.found(stack(STACK, "ROLLBACK_IN_PROGRESS"), stack(CLUSTER, "ROLLBACK_COMPLETE"))
