@@ -9,8 +9,7 @@ block beside the workspace. The plan that is reviewed is made with those.
 from __future__ import annotations
 
 import re
-import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -21,13 +20,13 @@ from engine.errors import ClusterError, RequestError
 from engine.model.names import Names
 from engine.operations.engine import Engine
 from engine.operations.states import Stored, read_state
+from engine.operations.waiting import waiting
 from engine.terraform.runner import Runner
 from engine.terraform.state import Instance, instances
 from engine.workspace.imports import IMPORTS_FILE, creations, imports_file, planned_values
 from engine.workspace.stack import Presence
 
 _POLL_S = 5.0
-_PATIENCE_S = 3600.0
 _MOVING = (Life.IN_PROGRESS, Life.GOING)
 # The last run came to its end: whatever it made is in the state.
 _CLEAN = (Phase.READY, Phase.PARKED)
@@ -135,7 +134,12 @@ class Sweep:
 
     def _settled(self, wanted: list[Wanted], state: Mapping[str, Any]) -> list[tuple[Wanted, Found]]:
         """What there is, once AWS is at work on none of it."""
-        deadline = time.monotonic() + _PATIENCE_S
+        with waiting(self.engine, "what is there already") as too_long:
+            return self._wait(wanted, state, too_long)
+
+    def _wait(
+        self, wanted: list[Wanted], state: Mapping[str, Any], too_long: Callable[[], bool]
+    ) -> list[tuple[Wanted, Found]]:
         told: set[str] = set()
         while True:
             found = list(find_existing(self._search(wanted, state), wanted))
@@ -149,7 +153,7 @@ class Sweep:
                     self.engine.reporter.step(f"Waiting for {one.address}, which is still {doing}", "WAITING")
             # Only these are asked about again and again; then everything once more, to see what became of it.
             while self._any_moves(found, state):
-                if time.monotonic() > deadline:
+                if too_long():
                     raise ClusterError(
                         f"{moving[0][0].address} of {self.names.project} is still {moving[0][1].life} after "
                         "an hour.",

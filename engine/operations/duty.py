@@ -116,9 +116,10 @@ class Duty:
         self.check()
 
     def note(self, name: str, value: str) -> None:
-        """Keep what the next run of this operation must know. Raises as `check`."""
+        """Keep what the next run of this operation must know; "" forgets it. Raises as `check`."""
         with self._writing:
-            self._operation = replace(self._operation, notes={**self._operation.notes, name: value})
+            kept = {key: text for key, text in self._operation.notes.items() if key != name}
+            self._operation = replace(self._operation, notes=kept | ({name: value} if value else {}))
             self._write()
         self.check()
 

@@ -181,7 +181,7 @@ class Engine(Place):
             self.duty.check_owned()
 
     def note(self, name: str, value: str) -> None:
-        """Keep with the operation what its next run must know; nothing between operations."""
+        """Keep with the operation what its next run must know, "" forgets it; nothing between operations."""
         if self.duty is not None:
             self.duty.note(name, value)
 

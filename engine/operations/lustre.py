@@ -7,7 +7,6 @@ minute; here a release takes as long as FSx does.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -15,13 +14,13 @@ from engine.aws import exports, filesystems
 from engine.errors import ClusterError, DataAtRisk, OperationInProgress
 from engine.model.names import Names
 from engine.operations.engine import Engine
+from engine.operations.waiting import waiting
 
 ADDRESS = "module.fsx[0].aws_fsx_lustre_file_system.this"
 """Where a project's workspace has it."""
 _PRIVATE = "/project/private"
 _POLL_S = 10.0
 _LOCAL_POLL_S = 0.2
-_PATIENCE_S = 3600.0
 # Kept with the operation: "<file system> <task>".
 _EXPORT_NOTE = "lustre_export"
 
@@ -109,10 +108,11 @@ def _delete(engine: Engine, names: Names, file_system_id: str) -> None:
     for link in filesystems.list_links(cloud, file_system_id):
         if link.lifecycle != "DELETING":
             filesystems.delete_link(cloud, link.id)
-    _wait(engine, names, lambda: not filesystems.list_links(cloud, file_system_id))
+    links = f"links of {file_system_id}"
+    _wait(engine, names, links, lambda: not filesystems.list_links(cloud, file_system_id))
     if filesystems.lustre_lifecycle(cloud, file_system_id) != "DELETING":
         filesystems.delete_lustre(cloud, file_system_id)
-    _wait(engine, names, lambda: filesystems.lustre_lifecycle(cloud, file_system_id) is None)
+    _wait(engine, names, file_system_id, lambda: filesystems.lustre_lifecycle(cloud, file_system_id) is None)
 
 
 def _export(engine: Engine, names: Names, file_system_id: str) -> Export:
@@ -188,15 +188,15 @@ def _begun_before(engine: Engine, file_system_id: str) -> str | None:
     return task_id if status and (status.succeeded or not status.finished) else None
 
 
-def _wait(engine: Engine, names: Names, done: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + _PATIENCE_S
-    while not done():
-        if time.monotonic() > deadline:
-            raise ClusterError(
-                f"FSx has not removed the Lustre file system of {names.project} within an hour.",
-                hint="Look at it in the AWS console; release again when it is gone.",
-            )
-        _pause(engine)
+def _wait(engine: Engine, names: Names, what: str, gone: Callable[[], bool]) -> None:
+    with waiting(engine, f"the end of {what}") as too_long:
+        while not gone():
+            if too_long():
+                raise ClusterError(
+                    f"FSx has not removed the Lustre file system of {names.project} within an hour.",
+                    hint="Look at it in the AWS console; release again when it is gone.",
+                )
+            _pause(engine)
 
 
 def _pause(engine: Engine) -> None:

@@ -7,7 +7,6 @@ goes what hangs on it; so AWS is asked first.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import partial
@@ -21,11 +20,11 @@ from engine.errors import ClusterError
 from engine.model.names import Names
 from engine.operations.engine import Engine
 from engine.operations.states import read_state
+from engine.operations.waiting import waiting
 from engine.terraform.runner import Runner
 from engine.terraform.state import Instance, instances
 
 _POLL_S = 5.0
-_PATIENCE_S = 3600.0
 # They exist when the call has returned, so the taint says nothing about them, and replacing them would lose
 # data. Should one be missing all the same, the plan that follows sees that.
 _DATA = ("aws_s3_bucket", "aws_efs_file_system", "aws_cloudwatch_log_group")
@@ -85,18 +84,18 @@ def look_at_cluster(engine: Engine, names: Names) -> clusters.ClusterStatus:
 
 def _settled(engine: Engine, names: Names, what: str, look: Callable[[], _Seen]) -> _Seen:
     """What is seen once it is no longer in progress."""
-    deadline = time.monotonic() + _PATIENCE_S
     seen = look()
     if seen.in_progress:
         engine.reporter.step(f"Waiting for {what}, which is still in progress", "WAITING")
-    while seen.in_progress:
-        if time.monotonic() > deadline:
-            raise ClusterError(
-                f"{what} of {names.project} is still in progress after an hour.",
-                hint="Look at it in the AWS console; run the command again when it is done.",
-            )
-        engine.pause(_POLL_S if engine.settings.cloud == "aws" else 0.5)
-        seen = look()
+    with waiting(engine, what) as too_long:
+        while seen.in_progress:
+            if too_long():
+                raise ClusterError(
+                    f"{what} of {names.project} is still in progress after an hour.",
+                    hint="Look at it in the AWS console; run the command again when it is done.",
+                )
+            engine.pause(_POLL_S if engine.settings.cloud == "aws" else 0.5)
+            seen = look()
     return seen
 
 

@@ -158,6 +158,8 @@ def test_what_happens_can_be_read_all_the_time(store: OperationStore, duty_of: A
     telling.terraform(events.ResourceStarted("module.a", "create", "aws_a"))
     telling.terraform(events.ResourceFinished("module.a", "create", "aws_a", 1.0))
     duty.note("task", "task-1")
+    duty.note("wait", "begun")
+    duty.note("wait", "")
     found = store.require(PROJECT, duty.operation.id)
     assert (found.phase, found.step) == ("APPLYING", "Applying")
     assert (found.progress.done, found.progress.total, found.progress.current) == (1, 4, "module.a")

@@ -47,6 +47,7 @@ def engine() -> Any:
         settings=SimpleNamespace(cloud="local"),
         check=lambda: None,
         pause=lambda seconds: None,
+        now=lambda: datetime(2026, 5, 1, tzinfo=UTC),
         note=notes.__setitem__,
         noted=lambda name: notes.get(name, ""),
     )
