@@ -146,7 +146,8 @@ class ParentStack(TimedStack):
             self.turn("ROLLBACK_IN_PROGRESS", failed + "Rollback requested by user.")
         self._record(resource, "DELETE_IN_PROGRESS")
         finish = self._deleted if self.on_failure == "DELETE" else self._rolled_back
-        if outcome.touched:
+        # A refused create is deleted, too, by the cluster's name: whoever made the one that has it loses it.
+        if outcome.touched or self.clusters.answers(self.region_name, resource.properties):
             self.clusters.delete(self.region_name, resource.properties, done=self._guard(finish))
         else:
             self._guard(finish)(Outcome(True))

@@ -138,6 +138,10 @@ class Clusters:
             return
         self._begin_delete(cluster, done)
 
+    def answers(self, region: str, properties: dict[str, Any]) -> bool:
+        """Whether there is a function behind the resource's token."""
+        return self._provider(region, properties.get("ServiceToken")) is not None
+
     def delete_stack(self, region: str, name: str) -> None:
         """The cluster's own stack is deleted from outside its parent."""
         cluster = self._clusters.get((region, name))

@@ -127,7 +127,7 @@ def _replaces_lustre(review: Review) -> bool:
 
 def _refuse_cluster_update(engine: Engine, planned: Planned) -> None:
     cluster = planned.names.cluster
-    _refuse_stuck_stack(engine, planned)
+    _refuse_by_stacks(engine, planned)
     refuse_cluster_update(
         planned.review,
         cluster=cluster,
@@ -136,15 +136,31 @@ def _refuse_cluster_update(engine: Engine, planned: Planned) -> None:
     )
 
 
-def _refuse_stuck_stack(engine: Engine, planned: Planned) -> None:
+def _refuse_by_stacks(engine: Engine, planned: Planned) -> None:
+    """Look at AWS's two stacks before the outer one is made or changed."""
+    action = next((one.action for one in planned.review.changes if one.address == _STACK), None)
+    if action is Action.CREATE:
+        _refuse_lone_cluster(planned, repair.look_at_cluster(engine, planned.names))
+    elif action is Action.UPDATE:
+        _refuse_stuck_stack(planned, repair.look_at_cluster(engine, planned.names))
+
+
+def _refuse_lone_cluster(planned: Planned, status: clusters.ClusterStatus) -> None:
+    """ParallelCluster refuses a name that is taken, and the stack's rollback then deletes by that name."""
+    if status.cluster_stack_status is not None and status.stack_status is None:
+        names = planned.names
+        raise ClusterError(
+            f"The cluster {names.cluster} of {names.project} is {status.cluster_stack_status} and stands "
+            f"without the stack {names.stack} around it: making that anew would fail, and delete the cluster "
+            "with all its jobs. Nothing was changed.",
+            hint="Once nobody needs it any more, `aws cloudformation delete-stack --stack-name "
+            f"{names.cluster}`; when it is gone, apply again, which makes another one. Bucket, home and "
+            "Lustre stay.",
+        )
+
+
+def _refuse_stuck_stack(planned: Planned, status: clusters.ClusterStatus) -> None:
     """Where an update failed and its rollback did, too, CloudFormation takes no other one."""
-    if not any(
-        change.address == _STACK and change.action is Action.UPDATE for change in planned.review.changes
-    ):
-        return
-    status = clusters.describe_cluster(
-        engine.cloud, cluster_name=planned.names.cluster, stack_name=planned.names.stack
-    )
     if status.stack_status == _STUCK:
         raise ClusterError(
             f"The stack {planned.names.stack} of {planned.names.project} is {_STUCK} and takes no update. "
@@ -172,9 +188,7 @@ def _apply(engine: Engine, planned: Planned) -> None:
 def _explain(engine: Engine, planned: Planned, error: EngineError) -> None:
     """Add what AWS knows: CloudFormation cuts its reason to 256 characters, and that of FSx is not given."""
     try:
-        status = clusters.describe_cluster(
-            engine.cloud, cluster_name=planned.names.cluster, stack_name=planned.names.stack
-        )
+        status = repair.look_at_cluster(engine, planned.names)
         failed = lustre.never_came_up(engine, planned.names)
     except EngineError:
         return  # the apply's own error is the one to tell

@@ -199,6 +199,30 @@ def test_a_cluster_that_does_not_come_up(cloud, provisioner, backend, spec) -> N
     assert provisioner("plan", spec("efs"), "--detailed-exitcode").code == 0
 
 
+def test_a_cluster_that_lost_the_stack_around_it(cloud, provisioner, backend, spec) -> None:
+    # GIVEN a cluster that runs, and whose outer stack was deleted without it
+    provisioner("apply", spec("efs"), "--yes").ok()
+    cloudformation = cloud.client("cloudformation")
+    outer = cloudformation.describe_stacks(StackName=NAMES.stack)["Stacks"][0]["StackId"]
+    with cloud.world.lock:
+        cloud.world.backends.cloudformation("us-east-1").stacks.pop(outer)
+
+    # WHEN the project is applied THEN no other stack is made, whose rollback would delete the cluster
+    with only_planned(cloud):
+        provisioner("apply", spec("efs"), "--yes").refused(
+            8, "CLUSTER_FAILED", PROJECT, NAMES.cluster, f"delete-stack --stack-name {NAMES.cluster}"
+        )
+    status = cloudformation.describe_stacks(StackName=NAMES.cluster)["Stacks"][0]["StackStatus"]
+    assert status == "CREATE_COMPLETE"
+
+    # WHEN it is given up as the hint says THEN another one is made
+    cloudformation.delete_stack(StackName=NAMES.cluster)
+    cloudformation.get_waiter("stack_delete_complete").wait(
+        StackName=NAMES.cluster, WaiterConfig={"Delay": 1}
+    )
+    provisioner("apply", spec("efs"), "--yes").ok()
+
+
 def test_an_update_that_aws_refuses_is_taken_back(cloud, provisioner, backend, spec, mocker) -> None:
     # GIVEN a project that runs, and a change that AWS refuses and the engine did not foresee
     provisioner("apply", spec("efs"), "--yes").ok()

@@ -156,9 +156,9 @@ class Ground:
     def outputs(self, name: str = STACK) -> dict[str, str]:
         return {one["OutputKey"]: one["OutputValue"] for one in self.stack(name).get("Outputs", [])}
 
-    def reasons(self) -> str:
+    def reasons(self, name: str = STACK) -> str:
         """Everything the stack's events give as a reason."""
-        events = self.cfn.describe_stack_events(StackName=STACK)["StackEvents"]
+        events = self.cfn.describe_stack_events(StackName=name)["StackEvents"]
         return "\n".join(event.get("ResourceStatusReason", "") for event in events)
 
     def head_node(self) -> dict[str, Any] | None:

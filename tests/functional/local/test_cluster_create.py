@@ -300,9 +300,24 @@ def test_on_failure_decides_what_is_left(cloud, ground, config):
         ground.stack()
 
 
-def test_the_name_of_a_living_cluster_is_taken(ground, config):
+def test_the_name_of_a_living_cluster_is_taken_and_the_rollback_deletes_that_cluster(cloud, ground, config):
     ground.running(config)
     ground.cfn.create_stack(StackName="second", TemplateBody=ground.template(config))
+    assert "already exists" in ground.reasons("second")
+    # THEN the rollback's Delete goes by the cluster's name, whoever made it
+    assert ground.status("second") == "ROLLBACK_IN_PROGRESS"
+    assert ground.status(CLUSTER) == "DELETE_IN_PROGRESS"
+    cloud.advance(cloud.world.durations.cluster_delete_s)
+    assert ground.status("second") == "ROLLBACK_COMPLETE"
+    with pytest.raises(ClientError, match="does not exist"):
+        ground.stack(CLUSTER)
+
+
+def test_without_the_provider_nothing_is_asked_to_delete(cloud, ground, config):
+    ground.running(config)
+    token = "arn:aws:lambda:us-east-1:123456789012:function:pcluster-cfn-none"
+    template = ground.template(config, ServiceToken=token)
+    ground.cfn.create_stack(StackName="second", TemplateBody=template)
     assert ground.status("second") == "ROLLBACK_COMPLETE"
     assert ground.status(CLUSTER) == "CREATE_COMPLETE"
 
