@@ -105,6 +105,12 @@ class Clusters:
         cluster = self._clusters.get((region, name))
         if problem is None and cluster is None:
             problem = f"Cluster '{name}' does not exist or belongs to another ParallelCluster major version."
+        # The provider's stack may have been updated to another release; its token stays the same.
+        if problem is None and cluster and self._version(region, new) != cluster.version:
+            problem = (
+                "Bad Request: the update can be performed only with the same ParallelCluster version "
+                f"({cluster.version}) used to create the cluster."
+            )
         config = _with_tags(new.get("ClusterConfiguration"), tags)
         messages = [problem] if problem else self._config_problems(region, name, config)
         if not messages and cluster and cluster.status.endswith("_IN_PROGRESS"):

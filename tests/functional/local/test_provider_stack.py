@@ -108,3 +108,29 @@ def test_releases_side_by_side_and_a_provider_that_is_gone(cloud, ground):
     assert ground.status() == "DELETE_FAILED"
     assert "function not found" in ground.reasons()
     assert ground.status(CLUSTER) == "CREATE_COMPLETE"
+
+
+def test_a_cluster_is_updated_by_its_own_release_only(cloud, ground):
+    # GIVEN a cluster whose provider stack was updated to another release: the token stays the same
+    create(ground, version="3.16.1")
+    cloud.advance(60)
+    token = ground.outputs(NAME)["ServiceToken"]
+    config = ground.config(ground.subnet())
+    ground.create(config, properties={"ServiceToken": token})
+    cloud.advance(60)
+    ground.cfn.update_stack(
+        StackName=NAME, TemplateURL=template_url("3.16.3", "us-east-1"), Capabilities=list(BOTH)
+    )
+    cloud.advance(60)
+    assert ground.outputs(NAME)["ServiceToken"] == token
+    # WHEN it is changed THEN it stays as it was
+    config["Scheduling"]["SlurmQueues"][0]["ComputeResources"][0]["MaxCount"] = 8
+    ground.update(config, ServiceToken=token)
+    cloud.advance(60)
+    assert "only with the same ParallelCluster version (3.16.1)" in ground.reasons()
+    assert (ground.status(), ground.status(CLUSTER)) == ("UPDATE_ROLLBACK_COMPLETE", "CREATE_COMPLETE")
+    # AND it can be deleted all the same
+    ground.cfn.delete_stack(StackName=STACK)
+    cloud.advance(60)
+    with pytest.raises(ClientError, match="does not exist"):
+        ground.stack(CLUSTER)
