@@ -82,7 +82,7 @@ class Clusters:
         cluster = self._start(region, name, config, self._version(region, properties))
         cluster.step = self._world.agenda.at(
             self._world.now() + self._world.durations.cluster_create_s,
-            lambda at: self._created(cluster, at, done),
+            lambda at: self._created(cluster, properties, at, done),
         )
 
     def update(
@@ -127,7 +127,7 @@ class Clusters:
         cluster.stack.turn("UPDATE_IN_PROGRESS", "User Initiated")
         cluster.step = self._world.agenda.at(
             self._world.now() + self._world.durations.cluster_update_s,
-            lambda at: self._updated(cluster, config, at, done),
+            lambda at: self._updated(cluster, new, config, at, done),
         )
 
     def delete(self, region: str, properties: dict[str, Any], *, done: Done) -> None:
@@ -142,7 +142,7 @@ class Clusters:
         if cluster is None or properties.get("DeletionPolicy") == "Retain":
             self._later(0.0, lambda: done(Outcome(True)))
             return
-        self._begin_delete(cluster, done)
+        self._begin_delete(cluster, properties, done)
 
     def answers(self, region: str, properties: dict[str, Any]) -> bool:
         """Whether there is a function behind the resource's token."""
@@ -152,7 +152,7 @@ class Clusters:
         """The cluster's own stack is deleted from outside its parent."""
         cluster = self._clusters.get((region, name))
         if cluster and cluster.status != "DELETE_IN_PROGRESS":
-            self._begin_delete(cluster, lambda _: None)
+            self._begin_delete(cluster, {}, lambda _: None)
 
     def _start(self, region: str, name: str, config: dict[str, Any], version: str) -> Cluster:
         from moto.cloudformation.utils import generate_stack_id
@@ -185,18 +185,19 @@ class Clusters:
         cluster.build()
         return cluster
 
-    def _created(self, cluster: Cluster, at: float, done: Done) -> None:
+    def _created(self, cluster: Cluster, properties: dict[str, Any], at: float, done: Done) -> None:
         failure = self._bootstrap_failure(cluster)
         if failure:
-            cluster.log("chef-client", f"cluster {cluster.name}: {failure}")
-            log.warning("cluster %s failed: %s", cluster.name, failure)
+            code, sentence = failure
+            cluster.log("chef-client", f"cluster {cluster.name}: {code}: {sentence}")
+            log.warning("cluster %s failed: %s: %s", cluster.name, code, sentence)
             cluster.status = "CREATE_FAILED"
             cluster.stack.turn(
                 "CREATE_FAILED", "The following resource(s) failed to create: [HeadNodeWaitCondition]."
             )
             cluster.stack.turn("ROLLBACK_IN_PROGRESS", None)
             cluster.stack.turn("ROLLBACK_COMPLETE", None)
-            done(_failed(f"Cluster creation failed: [{failure}] See the log group {cluster.log_group}."))
+            done(self._polled_failure(cluster, properties, code))
             return
         cluster.log("chef-client", f"cluster {cluster.name}: head node is configured")
         cluster.status = "CREATE_COMPLETE"
@@ -205,55 +206,54 @@ class Clusters:
         cluster.show_outputs()
         done(Outcome(True, cluster.attributes()))
 
-    def _bootstrap_failure(self, cluster: Cluster) -> str | None:
-        """What the head node would report when it cannot finish."""
+    def _bootstrap_failure(self, cluster: Cluster) -> tuple[str, str] | None:
+        """ParallelCluster's failure code and what the head node would log when it cannot finish."""
         fault = self._world.faults.take(cluster.name, "create")
         if fault:
-            return f"{fault.failure_code}: ordered by the local cloud's failure list."
+            return fault.failure_code, "ordered by the local cloud's failure list."
         ground = self._ground(cluster.region)
         problem = ground.accounting_problem(cluster.name, cluster.config)
         if problem:
-            return f"HeadNodeBootstrapFailure: {problem}, port 6819 refused."
+            return "HeadNodeBootstrapFailure", f"{problem}, port 6819 refused."
         for event in ("OnNodeStart", "OnNodeConfigured"):
             action = dig(cluster.config, "HeadNode", "CustomActions", event, default={})
             for step in action.get("Sequence", [action] if action else []):
                 if not ground.object_exists(str(step.get("Script"))):
-                    return f"{event}DownloadFailure: failed to download {step.get('Script')}."
+                    return f"{event}DownloadFailure", f"failed to download {step.get('Script')}."
         return None
 
-    def _updated(self, cluster: Cluster, config: dict[str, Any], at: float, done: Done) -> None:
+    def _updated(
+        self, cluster: Cluster, properties: dict[str, Any], config: dict[str, Any], at: float, done: Done
+    ) -> None:
         fault = self._world.faults.take(cluster.name, "update")
         cluster.updated = at
         if fault:
             cluster.status = "UPDATE_FAILED"
             cluster.stack.turn("UPDATE_ROLLBACK_IN_PROGRESS", "ordered by the local cloud's failure list")
             cluster.stack.turn("UPDATE_ROLLBACK_COMPLETE")
-            done(
-                _failed(
-                    f"Cluster update failed: [{fault.failure_code}] See the log group {cluster.log_group}."
-                )
-            )
+            done(self._polled_failure(cluster, properties))
             return
         cluster.config = config
         cluster.status = "UPDATE_COMPLETE"
         cluster.stack.turn("UPDATE_COMPLETE")
         done(Outcome(True, cluster.attributes()))
 
-    def _begin_delete(self, cluster: Cluster, done: Done) -> None:
+    def _begin_delete(self, cluster: Cluster, properties: dict[str, Any], done: Done) -> None:
         if cluster.step:
             cluster.step.cancel()
         cluster.status = "DELETE_IN_PROGRESS"
         cluster.stack.turn("DELETE_IN_PROGRESS", "User Initiated")
         cluster.step = self._world.agenda.at(
-            self._world.now() + self._world.durations.cluster_delete_s, lambda _: self._deleted(cluster, done)
+            self._world.now() + self._world.durations.cluster_delete_s,
+            lambda _: self._deleted(cluster, properties, done),
         )
 
-    def _deleted(self, cluster: Cluster, done: Done) -> None:
+    def _deleted(self, cluster: Cluster, properties: dict[str, Any], done: Done) -> None:
         fault: Fault | None = self._world.faults.take(cluster.name, "delete")
         if fault:
             cluster.status = "DELETE_FAILED"
             cluster.stack.turn("DELETE_FAILED", "ordered by the local cloud's failure list")
-            done(_failed(f"Cluster deletion failed: [{fault.failure_code}]"))
+            done(self._polled_failure(cluster, properties))
             return
         cluster.remove()
         cluster.stack.turn("DELETE_COMPLETE")
@@ -262,6 +262,15 @@ class Clusters:
         backend.deleted_stacks[cluster.stack.stack_id] = cluster.stack
         self._clusters.pop((cluster.region, cluster.name), None)
         done(Outcome(True))
+
+    def _polled_failure(self, cluster: Cluster, properties: dict[str, Any], code: str = "") -> Outcome:
+        """What the provider's poller says of a cluster that failed; only a failed create has a code.
+
+        Source   ParallelCluster's custom_resource/cluster.yaml, poll
+        """
+        provider = self._provider(cluster.region, properties.get("ServiceToken"))
+        log_group = provider.log_group if provider else ""
+        return _failed(f"{cluster.name}: {code} (LogGroup: {log_group})")
 
     def _property_problem(
         self, region: str, properties: dict[str, Any], extra: list[str], name: str, parent: str

@@ -116,7 +116,7 @@ class ProviderStack(TimedStack):
         own = f"{self.region_name}:{self.account_id}"
         shown = {
             "ServiceToken": self.service_token,
-            "LogGroupArn": f"arn:aws:logs:{own}:log-group:{self._log_group}:*",
+            "LogGroupArn": f"arn:aws:logs:{own}:log-group:{self.log_group}:*",
             "LambdaLayerArn": f"arn:aws:lambda:{own}:layer:PCLayer-{self._suffix}:1",
         }
         return [{"OutputKey": key, "OutputValue": value} for key, value in shown.items()]
@@ -128,7 +128,7 @@ class ProviderStack(TimedStack):
         return [
             StackResource("PclusterLayer", f"PCLayer-{self._suffix}", "AWS::Lambda::LayerVersion"),
             StackResource("PclusterCfnFunction", self._function, "AWS::Lambda::Function"),
-            StackResource("PclusterCfnFunctionLogGroup", self._log_group, "AWS::Logs::LogGroup"),
+            StackResource("PclusterCfnFunctionLogGroup", self.log_group, "AWS::Logs::LogGroup"),
             StackResource("PclusterCustomResourceBucket", self._bucket, "AWS::S3::Bucket"),
         ]
 
@@ -161,7 +161,8 @@ class ProviderStack(TimedStack):
         return f"pcluster-cfn-{self._suffix}"
 
     @property
-    def _log_group(self) -> str:
+    def log_group(self) -> str:
+        """Where the function writes."""
         return f"/aws/lambda/{self._function}"
 
     @property
@@ -177,8 +178,8 @@ class ProviderStack(TimedStack):
             return
         backends = self.world.backends
         logs = backends.logs(self.region_name)
-        logs.create_log_group(self._log_group, {})
-        logs.groups[self._log_group].set_retention_policy(LOG_RETENTION_DAYS)
+        logs.create_log_group(self.log_group, {})
+        logs.groups[self.log_group].set_retention_policy(LOG_RETENTION_DAYS)
         backends.s3().create_bucket(self._bucket, self.region_name)
         self.turn("CREATE_COMPLETE")
         for made in self.stack_resources:

@@ -161,6 +161,19 @@ class Ground:
         events = self.cfn.describe_stack_events(StackName=name)["StackEvents"]
         return "\n".join(event.get("ResourceStatusReason", "") for event in events)
 
+    def head_node_log(self) -> str:
+        """What the newest head node's chef-client logged last."""
+        logs = self.cloud.client("logs")
+        prefix = f"/aws/parallelcluster/{CLUSTER}-"
+        groups = logs.describe_log_groups(logGroupNamePrefix=prefix)["logGroups"]
+        events = [
+            event
+            for group in groups
+            for event in logs.filter_log_events(logGroupName=group["logGroupName"])["events"]
+            if event["logStreamName"].endswith(".chef-client")
+        ]
+        return str(max(events, key=lambda event: event["timestamp"])["message"])
+
     def head_node(self) -> dict[str, Any] | None:
         found = self.ec2.describe_instances(
             Filters=[

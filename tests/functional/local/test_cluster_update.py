@@ -127,6 +127,8 @@ def test_an_update_that_fails_on_the_way_gets_stuck(cloud, ground, config):
     ground.update(config)
     settle(cloud)
     assert ground.status() == "UPDATE_ROLLBACK_FAILED"
+    # Of a failed update ParallelCluster tells no code.
+    assert f"{CLUSTER}:  (LogGroup: /aws/lambda/pcluster-cfn-" in ground.reasons()
     assert ground.status(CLUSTER) == "UPDATE_ROLLBACK_COMPLETE"
     with pytest.raises(ClientError, match="can not be updated"):
         ground.update(config)
