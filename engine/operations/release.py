@@ -199,9 +199,11 @@ def _require_gone(names: Names, cluster: clusters.ClusterStatus) -> None:
     _refuse_protected(names, cluster)
     if cluster.stack_status is not None:
         raise ClusterBusy(
-            f"The stack {names.stack} of {names.project} is {cluster.stack_status}: CloudFormation was at "
-            "work on it and did not delete it. The cluster and its file system stay.",
-            hint="Run the same command again: it waits for that, and goes on from there.",
+            f"The stack {names.stack} of {names.project} still stands ({cluster.stack_status}): "
+            "CloudFormation did not delete it, or Terraform has forgotten it. The cluster and its file "
+            "system stay.",
+            hint="Run the same command again: it waits for what is in progress, and takes the stack in. "
+            f"Should that not help, `aws cloudformation delete-stack --stack-name {names.stack}` first.",
         )
     if cluster.cluster_stack_status is not None:
         raise ClusterError(
