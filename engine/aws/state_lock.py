@@ -22,7 +22,7 @@ from botocore.exceptions import ClientError
 from engine.aws.failures import error_code
 from engine.aws.session import Cloud
 from engine.aws.tables import table_errors
-from engine.errors import StateLocked
+from engine.errors import EngineError, StateLocked
 from engine.model.operation import Owner
 
 if TYPE_CHECKING:
@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 
 _POLL_S = 2.0
 _OPERATION = {"plan": "OperationTypePlan", "apply": "OperationTypeApply"}
+# Ids of locks that this process may have left behind: it lives, so nobody else can know that they are over.
+_left_behind: set[str] = set()
 
 
 @dataclass(frozen=True)
@@ -52,6 +54,7 @@ class StateLock:
     patience_s  how long to wait for a lock that is not known to be a dead owner's
     pause       waits so many seconds; may raise to give up
     dead        (owner, run) -> the proof that nothing of the owner works any more, or None
+    working     (run) -> whether a process of that run lives
     note        told what the user should know
     """
 
@@ -69,6 +72,7 @@ class StateLock:
         patience_s: float,
         pause: Callable[[float], None],
         dead: Callable[[Owner, str], str | None],
+        working: Callable[[str], object],
         note: Callable[[str], None],
         now: Callable[[], datetime],
     ) -> None:
@@ -82,6 +86,7 @@ class StateLock:
         self._patience_s = patience_s
         self._pause = pause
         self._dead = dead
+        self._working = working
         self._note = note
         self._now = now
         self._run: str | None = None
@@ -90,20 +95,25 @@ class StateLock:
     def held(self, command: str) -> Iterator[str]:
         """Hold the lock while a command runs; gives the id of the run, which is the lock's id.
 
-        Within one that is held, nothing more is done.
+        Within one that is held, nothing more is done. When it cannot be let go, that is noted, and what the
+        block came to stands; the next one of this process takes it over.
         Raises   StateLocked when somebody else holds it and does not let go in time
         """
         if self._run is not None:
             yield self._run
             return
         run = str(uuid.uuid4())
-        self._acquire(run, command)
+        try:
+            self._acquire(run, command)
+        except BaseException:
+            _left_behind.add(run)  # it may have been written, and the answer lost
+            raise
         self._run = run
         try:
             yield run
         finally:
             self._run = None
-            self._release(run)
+            self._let_go(run)
 
     def _acquire(self, run: str, command: str) -> None:
         waited_s = 0.0
@@ -153,14 +163,32 @@ class StateLock:
 
     def _take_over(self, held: Held) -> bool:
         """Remove the lock of a dead owner; False when it is not known to be dead."""
-        if held.owner is None:
-            return False
-        proof = self._dead(held.owner, held.id)
+        proof = self._proof_of_end(held)
         if proof is None:
             return False
         self._note(f"Released the state lock of {held.who}, since {held.created}: {proof}")
         self._delete(held.info)
+        _left_behind.discard(held.id)
         return True
+
+    def _proof_of_end(self, held: Held) -> str | None:
+        if held.id in _left_behind and not self._working(held.id):
+            return "this process left it behind when it could not be released"
+        return self._dead(held.owner, held.id) if held.owner else None
+
+    def _let_go(self, run: str) -> None:
+        try:
+            self._release(run)
+        except BaseException as error:
+            _left_behind.add(run)
+            if not isinstance(error, EngineError):
+                raise
+            # What was done under the lock is done, or has failed with an error of its own.
+            self._note(
+                f"The state lock of {self._project} could not be released, and stays: {error} The next run "
+                "on this machine takes it over; from elsewhere, once that is over: "
+                f"`provisioner unlock {self._project} --id {run}`"
+            )
 
     def _release(self, run: str) -> None:
         held = _held(self._item())

@@ -26,7 +26,7 @@ from engine.operations.place import Place, connect
 from engine.operations.reporting import Reporter
 from engine.operations.runners import Runners
 from engine.terraform.environment import terraform_environment
-from engine.terraform.processes import proof_of_death, this_process
+from engine.terraform.processes import processes_of, proof_of_death, this_process
 from engine.terraform.provider import Reuse
 from engine.terraform.runner import Runner
 from engine.terraform.runner import StateLock as RunnersLock
@@ -156,6 +156,7 @@ class Engine(Place):
             patience_s=self.settings.lock_wait_s,
             pause=self.pause,
             dead=lambda owner, run: proof_of_death(owner, run=run),
+            working=processes_of,
             note=self.reporter.note,
             now=self.now,
         )

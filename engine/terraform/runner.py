@@ -142,6 +142,7 @@ class Runner:
         self._commands = Commands(binary)
         self._provider = PrivateProvider(workdir, self._env, reuse, start_helper)
         self._process: Stoppable | None = None
+        self._waits_for_lock = False
         # A list, since append is atomic and takes no lock that a signal handler could find taken.
         self._stops: list[None] = []
 
@@ -338,12 +339,15 @@ class Runner:
         self._require_startable()
         argv, lock = self._locked(command, argv)
         began = time.monotonic()
+        self._waits_for_lock = True
         with (
+            self._signals_stop(),
             lock as run,
             tempfile.TemporaryFile() as out,
             tempfile.TemporaryFile() as err,
             self._log() as log,
         ):
+            self._waits_for_lock = False
             listener = Listener(self._redactor, self._on_event, log.line, document=document)
             log.header([self._redactor.text(part) for part in argv], workdir=self.workdir)
             listener.tell(CommandStarted(command))
@@ -379,28 +383,27 @@ class Runner:
         listener: Listener,
     ) -> int:
         """Start, listen until the end, give the exit code."""
-        with self._signals_stop():
-            process = self._start(argv, env, out, err)
-            self._process = process
-            if self._stops:  # asked between the check and the start
-                process.stop()
-            stdout, stderr = Tail(out), Tail(err)
-            announced = 0
-            exit_code: int | None = None
-            while exit_code is None:
-                try:
-                    exit_code = process.ended()
-                    ended = exit_code is not None
-                    listener.hear(stdout.lines(ended=ended), stderr.lines(ended=ended))
-                    if len(self._stops) > announced:
-                        announced = len(self._stops)
-                        listener.tell(Interrupting(process.pid, announced))
-                    if not ended:
-                        time.sleep(_POLL_S)
-                except KeyboardInterrupt:  # raised by a handler that is not ours
-                    exit_code = None
-                    self.interrupt()
-            self._process = None
+        process = self._start(argv, env, out, err)
+        self._process = process
+        if self._stops:  # asked between the check and the start
+            process.stop()
+        stdout, stderr = Tail(out), Tail(err)
+        announced = 0
+        exit_code: int | None = None
+        while exit_code is None:
+            try:
+                exit_code = process.ended()
+                ended = exit_code is not None
+                listener.hear(stdout.lines(ended=ended), stderr.lines(ended=ended))
+                if len(self._stops) > announced:
+                    announced = len(self._stops)
+                    listener.tell(Interrupting(process.pid, announced))
+                if not ended:
+                    time.sleep(_POLL_S)
+            except KeyboardInterrupt:  # raised by a handler that is not ours
+                exit_code = None
+                self.interrupt()
+        self._process = None
         return exit_code
 
     def _start(
@@ -420,7 +423,8 @@ class Runner:
         """Make Ctrl-C, SIGTERM and a closed terminal call interrupt(), where nobody else handles them.
 
         Without this a SIGTERM (a pipeline that is cancelled) or SIGHUP would end the engine at once. After
-        a Ctrl-C that would be Terraform's second SIGINT, on which it drops what it is making.
+        a Ctrl-C that would be Terraform's second SIGINT, on which it drops what it is making; and once
+        Terraform has ended, the state's lock would stay.
         """
         replaced = {
             number: handler
@@ -430,6 +434,8 @@ class Runner:
         }
 
         def handle(_number: int, _frame: FrameType | None) -> None:
+            if self._waits_for_lock:  # nothing is under way yet, and the wait may be long
+                raise KeyboardInterrupt
             self.interrupt()
 
         for number in replaced:

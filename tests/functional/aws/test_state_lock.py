@@ -8,10 +8,11 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+from botocore.exceptions import EndpointConnectionError
 
 from engine.aws.session import Cloud
 from engine.aws.state_lock import StateLock
-from engine.errors import NotBootstrapped, StateLocked
+from engine.errors import NotBootstrapped, StateLocked, Unreachable
 from engine.model.operation import Owner
 from tests.functional.conftest import make_table
 
@@ -41,7 +42,12 @@ def notes() -> list[str]:
 @pytest.fixture
 def lock_of(cloud: Cloud, notes: list[str]) -> Any:
     def make(owner: Owner = ANNA, *, patience_s: float = 0, **more: Any) -> StateLock:
-        given: dict[str, Any] = {"pause": lambda seconds: None, "dead": lambda owner, run: None, **more}
+        given: dict[str, Any] = {
+            "pause": lambda seconds: None,
+            "dead": lambda owner, run: None,
+            "working": lambda run: (),
+            **more,
+        }
         return StateLock(
             cloud,
             table="locks",
@@ -168,3 +174,62 @@ def test_a_lock_that_changes_hands_between_look_and_removal_stays(
         held_by_alice(cloud)
     # THEN the other's is not taken away
     assert item(cloud) == ALICE
+
+
+class Failing:
+    """The table's client, one call of which does not get through the first time."""
+
+    def __init__(self, cloud: Cloud, monkeypatch: pytest.MonkeyPatch, call: str, *, done: bool) -> None:
+        self._real = getattr(cloud.dynamodb, call)
+        self._done = done
+        self._left = 1
+        monkeypatch.setattr(cloud.dynamodb, call, self)
+
+    def __call__(self, **arguments: Any) -> Any:
+        self._left -= 1
+        if self._left < 0 or self._done:
+            answer = self._real(**arguments)
+        if self._left >= 0:
+            raise EndpointConnectionError(endpoint_url="https://dynamodb")
+        return answer
+
+
+@pytest.mark.parametrize("call", ["get_item", "delete_item"])
+def test_a_lock_that_could_not_be_released_is_taken_back_by_its_own_process(
+    cloud: Cloud, lock_of: Any, notes: list[str], monkeypatch: pytest.MonkeyPatch, call: str
+) -> None:
+    # WHEN Terraform fails, and then the lock cannot be released THEN the failure is Terraform's
+    with pytest.raises(ValueError, match="subnet is gone"), lock_of().held("apply") as left:
+        Failing(cloud, monkeypatch, call, done=False)
+        raise ValueError("the subnet is gone")
+    found = item(cloud)
+    assert found is not None and found["ID"] == left
+    assert "could not be released" in notes[0] and f"unlock lab-1/proj-1 --id {left}" in notes[0]
+
+    # AND while something of that run lives, the lock stays
+    with pytest.raises(StateLocked, match="anna@host"), lock_of(working=lambda run: run == left).held("plan"):
+        pass
+    # AND then the next hold of the same process has it at once
+    with lock_of().held("plan") as run:
+        assert run != left and item(cloud) is not None
+    assert item(cloud) is None and "left it behind" in notes[1]
+
+
+def test_what_was_done_under_a_lock_that_stays_is_done(
+    cloud: Cloud, lock_of: Any, notes: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with lock_of().held("apply"):
+        Failing(cloud, monkeypatch, "delete_item", done=False)
+    assert "could not be released" in notes[0]
+
+
+def test_a_lock_that_was_written_without_an_answer_is_taken_back(
+    cloud: Cloud, lock_of: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Failing(cloud, monkeypatch, "put_item", done=True)
+    with pytest.raises(Unreachable), lock_of().held("plan"):
+        pass
+    assert item(cloud) is not None
+    with lock_of().held("plan"):
+        pass
+    assert item(cloud) is None

@@ -57,6 +57,23 @@ except TerraformInterrupted as error:
     print("raised", error.code, error.details["exit_code"], flush=True)
     sys.exit(6)
 """
+# A lock on the state that takes its time, and says what it is at.
+LOCK = """
+import time
+from contextlib import contextmanager
+from engine.terraform.runner import Runner
+class Lock:
+    @contextmanager
+    def held(self, command):
+        print("locking", flush=True)
+        time.sleep({locking_s})
+        yield "run-1"
+        print("releasing", flush=True)
+        time.sleep(1)
+        print("released", flush=True)
+as_it_is = Runner.__init__
+Runner.__init__ = lambda self, folder, **given: as_it_is(self, folder, lock=Lock(), **given)
+"""
 
 
 @pytest.fixture
@@ -227,6 +244,33 @@ def test_being_stopped_in_an_apply_keeps_the_state(
     # THEN
     assert engine.wait(timeout=20) == 6
     assert tainted(slow) == {"first": False, "second": True}
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_being_stopped_once_terraform_has_ended_lets_the_lock_go(
+    number: signal.Signals, workplace: Workplace, pretender: Callable[..., Path]
+) -> None:
+    # GIVEN an engine that releases the lock of an apply that is done
+    engine = start_engine(workplace, "apply", pretender("exit 0"), first=LOCK.format(locking_s=0))
+    lines = Lines(engine)
+    lines.wait_for("releasing")
+
+    # WHEN it is stopped, more than once THEN the lock is released, and then it ends
+    engine.send_signal(number)
+    time.sleep(0.2)
+    engine.send_signal(number)
+    assert engine.wait(timeout=20) == 6
+    lines.wait_for("released")
+
+
+def test_being_stopped_while_it_waits_for_the_lock_ends_it_at_once(
+    workplace: Workplace, pretender: Callable[..., Path]
+) -> None:
+    engine = start_engine(workplace, "apply", pretender("exit 0"), first=LOCK.format(locking_s=600))
+    lines = Lines(engine)
+    lines.wait_for("locking")
+    engine.send_signal(signal.SIGINT)
+    assert engine.wait(timeout=20) != 0
 
 
 def test_a_killed_engine_does_not_take_the_state_with_it(workplace: Workplace, slow: Runner) -> None:
