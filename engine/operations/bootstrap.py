@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ from engine.aws.steps import Outcome, Step
 from engine.model.settings import Settings
 from engine.operations.engine import Engine
 from engine.operations.folders import write_bootstrap, write_if_changed
+from engine.operations.holding import holding
 from engine.review.findings import refuse_data_loss
 from engine.review.model import Action, Change, Review
 from engine.review.plan import build_review
@@ -83,9 +85,14 @@ class Bootstrapped:
 def plan_backend(engine: Engine) -> PlannedBackend:
     """Look at what there is and plan the rest; changes nothing at AWS but marks in the state, see _untaint.
 
-    Raises   BackendError for another account than the settings say, and what find_existing_backend and
-             Terraform raise
+    Raises   BackendError for another account than the settings say, WorkspaceBusy, and what
+             find_existing_backend and Terraform raise
     """
+    with _holding(engine):
+        return _plan_backend(engine)
+
+
+def _plan_backend(engine: Engine) -> PlannedBackend:
     _ = engine.toolchain  # without Terraform, nothing is even looked for
     settings = engine.settings
     account = account_of(engine.cloud)
@@ -124,7 +131,12 @@ def bootstrap(engine: Engine, *, approve: Callable[[Review], None]) -> Bootstrap
     Raises   NotConfirmed, DataAtRisk (nothing changed); TerraformError, and what plan_backend raises: the
              same call again goes on from there
     """
-    planned = plan_backend(engine)
+    with _holding(engine):  # until the end: what is applied is what was shown
+        return _bootstrap(engine, approve)
+
+
+def _bootstrap(engine: Engine, approve: Callable[[Review], None]) -> Bootstrapped:
+    planned = _plan_backend(engine)
     refuse_data_loss(planned.review)
     if planned.has_changes:
         approve(planned.review)
@@ -137,6 +149,12 @@ def bootstrap(engine: Engine, *, approve: Callable[[Review], None]) -> Bootstrap
     file = engine.workspaces.parent / BACKEND_FILE
     write_if_changed(file, backend_file(engine.settings))
     return Bootstrapped(steps_of(planned.review, engine.settings), file)
+
+
+def _holding(engine: Engine) -> AbstractContextManager[None]:
+    bucket = engine.settings.state_bucket
+    path = engine.home / "locks" / NAME / f"{bucket}.lock"
+    return holding(engine, path, f"on the backend with the state bucket {bucket}")
 
 
 def steps_of(review: Review, settings: Settings) -> tuple[Step, ...]:

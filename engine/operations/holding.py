@@ -1,4 +1,4 @@
-"""A project's workspace folder, for one run of this machine at a time.
+"""A folder that Terraform works in, for one run of this machine at a time.
 
 A run writes the workspace, plans into a file in it, and may wait for a person before that is applied. The
 state's lock is held by each command of Terraform alone, so another run would write the same files in between.
@@ -30,13 +30,23 @@ class WorkspaceBusy(BusyError):
 
 @contextmanager
 def holding_workspace(engine: Engine, names: Names) -> Iterator[None]:
-    """Have the project's workspace folder while the block runs; within such a block of one's own at once.
+    """Have the project's workspace folder while the block runs; raises as `holding`."""
+    path = engine.home / "locks" / f"{names.directory}.lock"
+    progress = f"`provisioner operations {names.project}` shows what is under way."
+    with holding(engine, path, f"in the workspace of {names.project}", hint=progress):
+        yield
 
+
+@contextmanager
+def holding(engine: Engine, path: Path, what: str, *, hint: str = "") -> Iterator[None]:
+    """Have what a lock file stands for while the block runs; within such a block of one's own at once.
+
+    what   as a message says it: "Another run on this machine is at work in the workspace of …"
+    hint   what to do but to wait
     The kernel gives it back when the process ends, however it ends.
     Raises   WorkspaceBusy when another run has it for longer than the setting lock_wait_s;
              InvalidSettings where the engine can keep no files
     """
-    path = engine.home / "locks" / f"{names.directory}.lock"
     held: set[Path] = vars(_mine).setdefault("held", set())
     if path in held:
         yield
@@ -45,7 +55,7 @@ def holding_workspace(engine: Engine, names: Names) -> Iterator[None]:
     path.parent.mkdir(parents=True, exist_ok=True)
     handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
     try:
-        _take(engine, names, handle)
+        _take(engine, handle, what, hint)
         held.add(path)
         yield
     finally:
@@ -53,17 +63,17 @@ def holding_workspace(engine: Engine, names: Names) -> Iterator[None]:
         os.close(handle)
 
 
-def _take(engine: Engine, names: Names, handle: int) -> None:
+def _take(engine: Engine, handle: int, what: str, hint: str) -> None:
     deadline = time.monotonic() + engine.settings.lock_wait_s
     while True:
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             if time.monotonic() >= deadline:
+                wait = "Wait until it is done, then ask again"
                 raise WorkspaceBusy(
-                    f"Another run on this machine is at work in the workspace of {names.project}.",
-                    hint="Wait until it is done, then ask again; `provisioner operations "
-                    f"{names.project}` shows what is under way.",
+                    f"Another run on this machine is at work {what}.",
+                    hint=f"{wait}; {hint}" if hint else f"{wait}.",
                 ) from None
             engine.pause(_POLL_S)
         else:

@@ -17,12 +17,13 @@ import pytest
 
 from engine.aws.buckets import empty_bucket, find_object
 from engine.aws.session import Cloud
-from engine.errors import TerraformInterrupted
+from engine.errors import EngineError, NotConfirmed, TerraformInterrupted
 from engine.local.server import LocalCloud
 from engine.model.settings import load_settings
-from engine.operations.bootstrap import bootstrap
+from engine.operations.bootstrap import bootstrap, plan_backend
 from engine.operations.engine import Engine, open_engine
 from engine.operations.reporting import Silent
+from engine.review.model import Review
 from tests.functional.digests import refuse_digests
 
 pytestmark = [pytest.mark.terraform, pytest.mark.timeout(900)]
@@ -156,10 +157,9 @@ def take_down(cloud: LocalCloud, provisioner: Any, aws: Cloud, tmp_path: Path) -
     runner.apply(plan)
 
 
-def engine_in(cloud: LocalCloud, folder: Path) -> Engine:
-    settings = load_settings(
-        environ={}, flags={"endpoint_url": cloud.endpoint, "home": str(folder / "home")}
-    ).settings
+def engine_in(cloud: LocalCloud, folder: Path, **more: str) -> Engine:
+    flags = {"endpoint_url": cloud.endpoint, "home": str(folder / "home"), **more}
+    settings = load_settings(environ={}, flags=flags).settings
     return open_engine(settings, base=folder, environ=os.environ, reporter=Silent())
 
 
@@ -232,3 +232,29 @@ def stop_when(cloud: LocalCloud, engine: Engine, call: str) -> None:
         time.sleep(0.1)
     time.sleep(1)  # the call has returned to the provider, which now waits for what it made
     engine.interrupt()
+
+
+def test_what_was_shown_is_what_is_applied(cloud, tmp_path: Path) -> None:
+    # GIVEN a run that has shown its plan and waits for a person
+    engine = engine_in(cloud, tmp_path, lock_wait_s="0")
+    met: list[str] = []
+
+    def others() -> None:
+        for another in (plan_backend, lambda engine: bootstrap(engine, approve=lambda review: None)):
+            try:
+                another(engine)
+            except EngineError as error:
+                met.append(error.code)
+
+    def approve(_: Review) -> None:
+        # WHEN others of this machine plan the same backend meanwhile
+        thread = threading.Thread(target=others)
+        thread.start()
+        thread.join()
+        raise NotConfirmed("Nobody confirmed.")
+
+    # THEN they are refused, since they would write over that plan
+    with pytest.raises(NotConfirmed):
+        bootstrap(engine, approve=approve)
+    assert met == ["WORKSPACE_BUSY"] * 2
+    assert made(cloud) == []
