@@ -31,6 +31,10 @@ PROVIDER_VERSIONS = "~> 5.100"
 
 # jsii talks to its one Node process over one pipe: two threads at once read each other's answers.
 _ONE_AT_A_TIME = threading.Lock()
+# cdktf makes its output folder before it is asked for output, by default where the user stands. This one is
+# there, with all that it would make in it: nothing is written, and nobody else's file can be in the way.
+# Source   cdktf 0.21, lib/app.ts and lib/manifest.ts: existsSync, else mkdirSync
+_OUTPUT_FOLDER = Path(__file__).parent / "templates" / "cdktf.out"
 _BLOCK_ORDER = ("terraform", "provider", "variable", "data", "module", "output")
 
 
@@ -109,10 +113,7 @@ def _empty_stack(stack_id: str) -> TerraformStack:
     from cdktf import App, TerraformStack
 
     context = {"excludeStackIdFromLogicalIds": "true", "allowSepCharsInLogicalIds": "true"}
-    # cdktf makes its output folder before it is asked for output, by default where the user stands. Nothing
-    # is written to it or read from it, so that its name may be known.
-    outdir = f"{os.environ.get('TMPDIR') or '/tmp'}/provisioner-cdktf"  # noqa: S108
-    return TerraformStack(App(context=context, outdir=outdir), stack_id)
+    return TerraformStack(App(context=context, outdir=str(_OUTPUT_FOLDER)), stack_id)
 
 
 def _backend_and_provider(stack: TerraformStack, spec: ProjectSpec, names: Names, settings: Settings) -> None:

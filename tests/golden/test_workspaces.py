@@ -18,7 +18,7 @@ from engine.model.settings import Settings
 from engine.model.spec import load_spec
 from engine.model.tiers import find_tier, load_catalogue
 from engine.workspace.render import LOCK_FILE, SPEC_FILE, module_names, render_workspace
-from engine.workspace.stack import Presence
+from engine.workspace.stack import _OUTPUT_FOLDER, Presence
 
 HERE = Path(__file__).parent / "workspaces"
 TIERS = [tier.name for tier in load_catalogue()]
@@ -71,6 +71,20 @@ def test_nothing_is_left_where_the_user_stands(tmp_path: Path) -> None:
     environment = {**os.environ, "PYTHONPATH": str(HERE.parents[2])}
     subprocess.run([sys.executable, "-c", code], cwd=tmp_path, env=environment, check=True)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_what_others_left_in_the_folder_of_temporary_files_is_in_nobody_s_way(tmp_path: Path) -> None:
+    (tmp_path / "provisioner-cdktf").touch()  # an output folder of that name was shared by all, once
+    code = "from tests.golden.test_workspaces import rendered; rendered('debug-efs')"
+    environment = {**os.environ, "TMPDIR": str(tmp_path)}
+    subprocess.run([sys.executable, "-c", code], cwd=HERE.parents[2], env=environment, check=True)
+    assert [path.name for path in tmp_path.iterdir()] == ["provisioner-cdktf"]
+
+
+def test_cdktf_finds_all_of_its_output_folder_there_and_leaves_it_as_it_is() -> None:
+    rendered("debug-efs")
+    there = [path.relative_to(_OUTPUT_FOLDER).as_posix() for path in _OUTPUT_FOLDER.rglob("*")]
+    assert sorted(there) == ["stacks", "stacks/README.md"]
 
 
 def test_rendering_twice_gives_the_same_bytes() -> None:

@@ -85,6 +85,7 @@ def test_everything_that_is_copied_is_there_and_let_through() -> None:
         ("engine/service/api.py", False),
         ("engine/model/data/tiers.yaml", False),
         ("engine/workspace/templates/cluster.yaml.j2", False),
+        ("engine/workspace/templates/cdktf.out/stacks/README.md", False),
         ("modules/fsx/main.tf", False),
         ("modules/node-scripts/files/lib/users.py", False),
         ("modules/fsx/tests/defaults.tftest.hcl", True),
