@@ -26,7 +26,7 @@ from engine.operations.planning import check_ground, make_plan
 from engine.operations.provision import Approve
 from engine.operations.release import await_subnet_gone, give_back, release
 from engine.operations.saved_plans import plan_store
-from engine.operations.states import made_nothing, read_state
+from engine.operations.states import claim_workspace, made_nothing, read_state
 from engine.review.findings import refuse_data_loss
 from engine.terraform.state import instances
 from engine.workspace.stack import Presence
@@ -212,5 +212,7 @@ def _forget(engine: Engine, record: ProjectRecord) -> None:
     plan_store(engine).remove_of(record.project)
     buckets.remove_object(engine.cloud, engine.settings.state_bucket, names.review_key)
     give_back(engine, record, names)
+    if engine.folder(names).is_dir():
+        claim_workspace(engine, names)  # what another installation has left in it stays
     remove_workspace(engine.folder(names))
     engine.registry.remove(record)

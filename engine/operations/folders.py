@@ -6,15 +6,22 @@ import json
 import os
 import shutil
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 import engine
 from engine.errors import RequestError
+from engine.terraform.initialised import forget_init
+from engine.terraform.packages import write_whole
 from engine.workspace.render import GENERATED_FILES, SPEC_FILE
 
 BOOTSTRAP_FILES = ("main.tf", "outputs.tf", "variables.tf", "versions.tf", ".terraform.lock.hcl")
 """The files of workspaces/bootstrap that are the root: not a person's variables or state beside them."""
 
+ERRORED = "errored.tfstate"
+"""Where Terraform leaves a state that it could not save."""
+
+_INSTALLATION_FILE = "installation.json"
 _MODULES_FOLDER = "modules"
 _BOOTSTRAP_FOLDER = "workspaces/bootstrap"
 # What a module's author needs and a workspace does not.
@@ -131,6 +138,53 @@ def check_folder(folder: Path, vlab_id: str, project_id: str) -> None:
             f"{folder} holds the workspace of {owner[0]}/{owner[1]}, not of {vlab_id}/{project_id}.",
             hint="Name another folder: one folder, one project.",
         )
+
+
+@dataclass(frozen=True)
+class Installation:
+    """Where a workspace's state is kept: two installations may be worked on from one checkout."""
+
+    account_id: str
+    state_bucket: str
+
+
+def hand_over(folder: Path, installation: Installation) -> Path | None:
+    """Make a workspace that is written this installation's: what Terraform has left in it for another one is
+    trusted no more, and its state that could not be saved is put beside the folder, until that one is back.
+
+    Gives   where such a state was put; None: there was none
+    """
+    before, errored, aside = _last_used_for(folder), folder / ERRORED, None
+    if before is not None and before != installation:
+        forget_init(folder)
+        if errored.is_file():
+            aside = _free_name(_place_beside(folder, before))
+            errored.rename(aside)
+    own = _place_beside(folder, installation)
+    if own.is_file() and not errored.exists():
+        own.rename(errored)
+    text = json.dumps(vars(installation)) + "\n"
+    write_whole(folder / _INSTALLATION_FILE, lambda path: path.write_text(text, "utf-8"))
+    return aside
+
+
+def _last_used_for(folder: Path) -> Installation | None:
+    """None where nothing says so: the workspace is new, or of a time when that was not written down."""
+    try:
+        return Installation(**json.loads((folder / _INSTALLATION_FILE).read_text("utf-8")))
+    except (OSError, ValueError, TypeError):
+        return None
+
+
+def _place_beside(folder: Path, installation: Installation) -> Path:
+    return folder.with_name(f"{folder.name}.{installation.account_id}.{installation.state_bucket}.{ERRORED}")
+
+
+def _free_name(path: Path) -> Path:
+    free, count = path, 1
+    while free.exists():
+        free, count = path.with_name(f"{path.name}.{count}"), count + 1
+    return free
 
 
 def remove_workspace(folder: Path) -> None:

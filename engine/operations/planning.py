@@ -190,9 +190,12 @@ def reserve_block(cloud: Cloud, settings: Settings, project: str, *, now: dateti
 def write_project(
     engine: Engine, spec: ProjectSpec, presence: Presence, *, folder: Path | None = None
 ) -> Path:
-    """Generate the project's workspace on disk, its address block reserved; gives the folder."""
+    """Generate the project's workspace on disk, its address block reserved; gives the folder.
+
+    folder   another one than the project's own, for one look
+    """
     names = engine.names_of(spec)
-    folder = folder or engine.folder(names)
+    elsewhere, folder = folder is not None, folder or engine.folder(names)
     # Before a block is reserved: a refusal must leave nothing behind.
     check_folder(folder, spec.vlab_id, spec.project_id)
     # What was made is given back, whatever has become of its tier since.
@@ -207,6 +210,8 @@ def write_project(
     )
     write_workspace(folder, files, module_names(spec, presence))
     remember(folder, key, files)
+    if not elsewhere:
+        states.claim_workspace(engine, names)
     return folder
 
 

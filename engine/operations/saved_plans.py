@@ -246,6 +246,7 @@ def _apply(
 
     folder = engine.folder(names)
     restore_workspace(folder, loaded.workspace)
+    states.claim_workspace(engine, names)
     runner = engine.runner(names)
     states.require_sound(engine, names)
     runner.init()

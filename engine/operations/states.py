@@ -12,11 +12,12 @@ from engine.aws.state_store import parse_state
 from engine.errors import BackendError, TerraformError
 from engine.model.names import Names
 from engine.operations.engine import Engine
+from engine.operations.folders import ERRORED, Installation, hand_over
 from engine.terraform.runner import Runner
 from engine.terraform.state import instances
 
-_ERRORED = "errored.tfstate"
 _DONE = (Phase.READY, Phase.PARKED)
+_BEING_APPLIED = (Phase.APPLYING, Phase.FAILED)
 
 
 class StateMissing(BackendError):
@@ -78,19 +79,44 @@ def require_sound(engine: Engine, names: Names, record: ProjectRecord | None = N
     return stored
 
 
+def installation_of(engine: Engine) -> Installation:
+    """Where the states of the engine's installation are kept."""
+    return Installation(engine.settings.require_account(), engine.settings.state_bucket)
+
+
+def claim_workspace(engine: Engine, names: Names) -> None:
+    """Make the project's workspace, which was just written, that of the engine's installation; what another
+    one has left in it is put aside, and told. To be called before Terraform works in it."""
+    aside = hand_over(engine.folder(names), installation_of(engine))
+    if aside is not None:
+        engine.reporter.note(
+            f"A state of {names.project} that could not be saved is of another account or state bucket: it "
+            f"is kept in {aside}, for the next run there"
+        )
+
+
 def push_errored(engine: Engine, names: Names, runner: Runner) -> bool:
     """Hand in the state that an apply could only write to its own disk; True when it was newer.
 
     runner   in the project's workspace, initialised
     The file stays under another name. It belongs to the stored state when the lineage is the same, and is
-    newer when its serial is higher; a first state has nothing to compare with.
+    newer when its serial is higher; a first state has nothing to compare with, so that it must be known that
+    one was being made.
     Raises   StateCorrupt, and what pushing raises
     """
-    errored = runner.workdir / _ERRORED
+    errored = runner.workdir / ERRORED
     if not errored.is_file():
         return False
     saved = parse_state(errored.read_bytes(), project=names.project)
     stored = read_state(engine, names)
+    if not stored and not _is_being_applied(engine, names):
+        kept = _free_name(errored, "kept")
+        errored.rename(kept)
+        engine.reporter.note(
+            f"{errored} is no state of this installation, where nothing of {names.project} was applied yet: "
+            f"it is not handed in, and kept as {kept.name}"
+        )
+        return False
     same = not stored or stored["lineage"] == saved["lineage"]
     newer = not stored or saved["serial"] > stored["serial"]
     if same and newer:
@@ -102,13 +128,18 @@ def push_errored(engine: Engine, names: Names, runner: Runner) -> bool:
             hint="Somebody replaced the state. Compare the two, and take the file away when it is of no use.",
             details={"file": str(errored)},
         )
-    errored.rename(_free_name(errored))
+    errored.rename(_free_name(errored, "done"))
     return same and newer
 
 
-def _free_name(path: Path) -> Path:
+def _is_being_applied(engine: Engine, names: Names) -> bool:
+    record = engine.registry.get(names.vlab_id, names.project_id)
+    return record is not None and record.phase in _BEING_APPLIED
+
+
+def _free_name(path: Path, ending: str) -> Path:
     count = 1
-    while (free := path.with_name(f"{path.name}.{count}.done")).exists():
+    while (free := path.with_name(f"{path.name}.{count}.{ending}")).exists():
         count += 1
     return free
 

@@ -21,14 +21,17 @@ from engine.local.server import LocalCloud
 from engine.model.names import names_for
 from engine.model.settings import load_settings
 from engine.model.spec import dump_spec, load_spec
-from engine.operations import state_versions, states
+from engine.operations import records, state_versions, states
 from engine.operations.engine import Engine, open_engine
+from engine.operations.folders import Installation, hand_over
 from engine.operations.holding import WorkspaceBusy
 from engine.operations.orphans import adopt_project
 from engine.operations.outputs import project_outputs
+from engine.operations.planning import write_project
 from engine.operations.reporting import Silent
 from engine.operations.state_versions import NoSuchVersion, StateDoesNotFit
 from engine.operations.states import StateMissing
+from engine.workspace.stack import Presence
 from tests.functional.conftest import Provisioner, _make_backend
 from tests.functional.digests import refuse_digests
 from tests.policies.permissions import permitted
@@ -231,6 +234,7 @@ def test_a_state_left_on_the_disk_is_handed_in_when_it_is_newer(
 ) -> None:
     if stored:
         put(engine, stored)
+    end_in(engine, Phase.FAILED)
     (tmp_path / "errored.tfstate").write_bytes(left)
     runner: Any = _Runner(tmp_path)
     assert states.push_errored(engine, NAMES, runner) is handed_in
@@ -248,6 +252,74 @@ def test_a_state_of_another_lineage_on_the_disk_is_told(engine: Engine, tmp_path
         states.push_errored(engine, NAMES, runner)
     assert runner.pushed == []
     assert (tmp_path / "errored.tfstate").exists()
+
+
+@pytest.mark.parametrize("phase", [Phase.PLANNED, Phase.APPLYING, Phase.FAILED])
+def test_a_first_state_is_handed_in_only_where_one_was_being_made(
+    engine: Engine, tmp_path: Path, phase: Phase
+) -> None:
+    # GIVEN a file of which nothing says what it was made for, and a project without a state
+    end_in(engine, phase)
+    (tmp_path / "errored.tfstate").write_bytes(state(2, "a"))
+    runner: Any = _Runner(tmp_path)
+    assert states.push_errored(engine, NAMES, runner) is (phase is not Phase.PLANNED)
+    assert len(runner.pushed) == (phase is not Phase.PLANNED)
+    ending = "kept" if phase is Phase.PLANNED else "done"
+    assert (tmp_path / f"errored.tfstate.1.{ending}").read_bytes() == state(2, "a")
+
+
+def test_a_state_of_another_installation_is_put_aside_until_that_one_is_back(
+    engine: Engine, cloud: LocalCloud, tmp_path: Path
+) -> None:
+    # GIVEN two installations that are worked on from one checkout, both in the middle of an apply
+    names = {"state_bucket": "production", "lock_table": "locks-2", "registry_table": "registry-2"}
+    _make_backend(engine.cloud, **names)
+    told = Told()
+    settings = load_settings(environ={}, flags={"endpoint_url": cloud.endpoint, **names}).settings
+    production = open_engine(settings, base=tmp_path, environ=os.environ, reporter=told)
+    record = records.first_record(production, SPEC)
+    production.registry.replace(record, now=engine.now(), phase=Phase.FAILED)
+    end_in(engine, Phase.FAILED)
+    folder = write_project(engine, SPEC, Presence.PARKED)
+    runner: Any = _Runner(folder)
+    # AND the state of the one could not be saved
+    left = state(4, "staging")
+    (folder / "errored.tfstate").write_bytes(left)
+    (folder / ".terraform" / "provisioner-init.json").write_text("{}")
+
+    # WHEN the other one is planned THEN its first state is not the first one's, which is kept
+    assert write_project(production, SPEC, Presence.PARKED) == folder
+    assert not states.push_errored(production, NAMES, runner) and runner.pushed == []
+    [kept] = folder.parent.glob("*.errored.tfstate")
+    assert kept.read_bytes() == left and str(kept) in told.notes[0]
+    # AND Terraform is initialised anew
+    assert not (folder / ".terraform" / "provisioner-init.json").exists()
+
+    # WHEN the first one is planned again THEN it is handed in there
+    write_project(engine, SPEC, Presence.PARKED)
+    assert states.push_errored(engine, NAMES, runner) and runner.pushed == [left]
+    assert not kept.exists()
+
+
+def test_a_second_state_that_is_put_aside_leaves_the_first(tmp_path: Path) -> None:
+    one, other = Installation("1", "one"), Installation("1", "other")
+    folder = tmp_path / "project"
+    folder.mkdir()
+    assert hand_over(folder, one) is None
+    (tmp_path / "project.1.one.errored.tfstate").write_text("first")
+    (folder / "errored.tfstate").write_text("second")
+    aside = hand_over(folder, other)
+    assert aside is not None and aside.read_text() == "second"
+    assert (tmp_path / "project.1.one.errored.tfstate").read_text() == "first"
+    assert not (folder / "errored.tfstate").exists()
+
+
+class Told(Silent):
+    def __init__(self) -> None:
+        self.notes: list[str] = []
+
+    def note(self, text: str) -> None:
+        self.notes.append(text)
 
 
 def test_versions_are_listed_shown_and_compared(engine: Engine) -> None:
