@@ -42,6 +42,7 @@
     |  |- NotBootstrapped          state bucket or a table is missing
     |  |- WrongRegion              something stands in another region than the settings say
     |  |- DiskFull                 no space is left on the disk of the engine
+    |  |- FileUnusable             a file or folder of this machine cannot be read or written
     |  |- SharedGroundMissing      the shared VPC, database or provider stack is not there
     |  |- AccountingError          the accounting database, or the function in front of it, failed
     |  |  |- AccountingUnavailable it does not answer now, or others are at work on the same project
@@ -275,6 +276,10 @@ class DiskFull(BackendError):
     """No space is left where the engine keeps workspaces, plans and logs. What was made is found again."""
 
     code = "DISK_FULL"
+
+
+class FileUnusable(BackendError):
+    code = "FILE_UNUSABLE"
 
 
 class Unreachable(BackendError):

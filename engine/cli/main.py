@@ -8,6 +8,7 @@ Exit codes (docs/cli.md): 0 done · 1 a bug · 2 changes are waiting (`plan --de
 
 from __future__ import annotations
 
+import errno
 import importlib
 import os
 import sys
@@ -20,7 +21,7 @@ import engine
 from engine.cli.arguments import named_values
 from engine.cli.console import print_error
 from engine.cli.invocation import Invocation
-from engine.errors import EngineError
+from engine.errors import DiskFull, EngineError, FileUnusable
 
 USAGE_EXIT = 3
 INTERRUPTED_EXIT = 130
@@ -138,8 +139,7 @@ def run(arguments: Sequence[str] | None = None) -> int:
         result = cli.main(args=arguments, prog_name="provisioner", standalone_mode=False)
         return result if isinstance(result, int) else 0
     except EngineError as error:
-        print_error(error, as_json=as_json)
-        return error.exit_code
+        return _told(error, as_json=as_json)
     except click.ClickException as error:
         error.show()
         return USAGE_EXIT
@@ -150,6 +150,35 @@ def run(arguments: Sequence[str] | None = None) -> int:
         # The reader of our output (head, less) has gone; that is no error of ours.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
+    except OSError as error:
+        told = _of_machine(error)
+        if told is None:
+            raise
+        return _told(told, as_json=as_json)
+
+
+def _told(error: EngineError, *, as_json: bool) -> int:
+    print_error(error, as_json=as_json)
+    return error.exit_code
+
+
+def _of_machine(error: OSError) -> EngineError | None:
+    """What this machine refused, where that is not a bug of ours."""
+    reason = (error.strerror or str(error)).lower()
+    at = f" {error.filename}:" if error.filename is not None else ""
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return DiskFull(
+            f"The disk of this machine is full:{at} {reason}.",
+            hint="Make room in `home` and `workspaces_dir` (`provisioner settings`), then run it again.",
+        )
+    if error.filename is None:
+        return None
+    return FileUnusable(
+        f"{error.filename} cannot be used: {reason}.",
+        hint="`home` and `workspaces_dir` are one user's own; `provisioner settings` shows where they are. "
+        "Name others, or let this user read and write what is in them.",
+        details={"file": str(error.filename)},
+    )
 
 
 def main() -> None:

@@ -75,26 +75,7 @@ class Listener:
             found += reading.from_bare_words(said)
         return found
 
-    def _line(self, line: str, *, is_error: bool = False) -> None:
-        message = decode(line)
-        if message is None:
-            text = self._redactor.text(reading.plain(line))
-            self._keep(text)
-            if is_error:
-                self._words.append(text)
-            if text.strip():
-                self.tell(Message(text, "raw"))
-            return
-        message = self._redactor.document(message)
-        self._keep(json.dumps(message, ensure_ascii=False))
-        event = event_from(message)
-        if isinstance(event, DiagnosticSeen):
-            self._diagnostics.append(event.diagnostic)
-        if isinstance(event, ChangeSummary) and event.operation == "plan":
-            self.planned = True
-        self.tell(event)
-
-    def _keep(self, text: str) -> None:
+    def keep(self, text: str) -> None:
         """Into the log. A full disk must not leave Terraform running with nobody waiting for it."""
         try:
             self._log(text)
@@ -103,3 +84,22 @@ class Listener:
                 f"Terraform has ended, but its log could not be written ({error.strerror or error}).",
                 hint="Make room on the disk, then run the command again.",
             )
+
+    def _line(self, line: str, *, is_error: bool = False) -> None:
+        message = decode(line)
+        if message is None:
+            text = self._redactor.text(reading.plain(line))
+            self.keep(text)
+            if is_error:
+                self._words.append(text)
+            if text.strip():
+                self.tell(Message(text, "raw"))
+            return
+        message = self._redactor.document(message)
+        self.keep(json.dumps(message, ensure_ascii=False))
+        event = event_from(message)
+        if isinstance(event, DiagnosticSeen):
+            self._diagnostics.append(event.diagnostic)
+        if isinstance(event, ChangeSummary) and event.operation == "plan":
+            self.planned = True
+        self.tell(event)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 from types import TracebackType
@@ -53,14 +54,18 @@ class CommandLog:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         if self._file:
-            self._file.close()
+            with suppress(OSError):  # what it still held was told when it could not be written
+                self._file.close()
 
-    def header(self, argv: Sequence[str], *, workdir: Path) -> None:
-        self.line(f"# {self._now().isoformat(timespec='seconds')} {' '.join(argv)} (in {workdir})")
+    def header(self, argv: Sequence[str], *, workdir: Path) -> str:
+        """The line that a command's part begins with."""
+        return f"# {self._now().isoformat(timespec='seconds')} {' '.join(argv)} (in {workdir})"
 
-    def footer(self, exit_code: int, *, elapsed_s: float) -> None:
-        self.line(f"# exit code {exit_code} after {elapsed_s:.1f} s\n")
+    def footer(self, exit_code: int, *, elapsed_s: float) -> str:
+        """The line that it ends with."""
+        return f"# exit code {exit_code} after {elapsed_s:.1f} s\n"
 
     def line(self, text: str) -> None:
+        """Raises   OSError, such as on a full disk"""
         if self._file:
             self._file.write(text + "\n")

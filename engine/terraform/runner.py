@@ -349,11 +349,11 @@ class Runner:
         ):
             self._waits_for_lock = False
             listener = Listener(self._redactor, self._on_event, log.line, document=document)
-            log.header([self._redactor.text(part) for part in argv], workdir=self.workdir)
+            listener.keep(log.header([self._redactor.text(part) for part in argv], workdir=self.workdir))
             listener.tell(CommandStarted(command))
             exit_code = self._watch(argv, {**env, RUN_VARIABLE: run} if run else env, out, err, listener)
             elapsed_s = time.monotonic() - began
-            log.footer(exit_code, elapsed_s=elapsed_s)
+            listener.keep(log.footer(exit_code, elapsed_s=elapsed_s))
             if exit_code == 0 and command in _WRITING and self._on_written is not None:
                 self._on_written()
         listener.tell(CommandFinished(command, exit_code, elapsed_s))

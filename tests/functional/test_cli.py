@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import subprocess
@@ -113,6 +114,34 @@ def test_an_error_can_be_read_by_a_machine(alone) -> None:
     error = json.loads(err)["error"]
     assert error["code"] == "INVALID_SPEC"
     assert error["retryable"] is False
+
+
+@pytest.mark.parametrize(
+    ("met", "code", "said"),
+    [
+        (OSError(errno.ENOSPC, "No space left on device"), "DISK_FULL", "full"),
+        (OSError(errno.EDQUOT, "Disk quota exceeded", "/srv/x"), "DISK_FULL", "/srv/x: disk quota exceeded"),
+        (PermissionError(errno.EACCES, "Permission denied", "/srv/x"), "FILE_UNUSABLE", "/srv/x"),
+    ],
+    ids=["full", "quota", "another user's"],
+)
+def test_what_the_machine_refuses_is_an_error_as_any_other(
+    provisioner, backend, spec, mocker, met: OSError, code: str, said: str
+) -> None:
+    mocker.patch("engine.operations.planning.write_workspace", side_effect=met)
+
+    ended = provisioner("plan", spec("efs"), "--json").refused(7)
+
+    assert ended.out == ""
+    found = json.loads(ended.err[ended.err.index("{") :])["error"]
+    assert found["code"] == code and said in found["message"] and "`home`" in found["hint"]
+    assert f"[{code}]" in provisioner("plan", spec("efs")).refused(7).err
+
+
+def test_a_bug_is_no_error_of_the_machine(alone, mocker) -> None:
+    mocker.patch("engine.cli.main.cli.main", side_effect=OSError(errno.EBADF, "Bad file descriptor"))
+    with pytest.raises(OSError, match="Bad file"):
+        alone("settings")
 
 
 def test_settings_say_where_they_come_from(alone, tmp_path: Path, monkeypatch) -> None:

@@ -35,6 +35,7 @@ from engine.terraform.runner import PlanResult
 if TYPE_CHECKING:
     from tests.functional.terraform.conftest import Workplace
 
+Pretender = Callable[..., Path]
 TWO = """
 variable "size" {
   default = 1
@@ -367,6 +368,35 @@ def test_a_full_disk_does_not_cut_an_apply_short(
     assert any(isinstance(event, ResourceFinished) for event in workplace.events)
 
 
+@pytest.fixture
+def full(workplace: Workplace, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every write to the log fails as on a full disk, by the kernel's word."""
+    # Its mode is the device's, which is everybody's.
+    monkeypatch.setattr("engine.terraform.output.os.fchmod", lambda *_: None)
+    workplace.log = Path("/dev/full")
+
+
+def test_a_failing_apply_names_its_reason_on_a_full_disk(
+    workplace: Workplace, pretender: Pretender, full: None
+) -> None:
+    error = {"@level": "error", "@message": "Error", "type": "diagnostic"}
+    told = {"severity": "error", "summary": "the subnet is gone", "detail": ""}
+    program = pretender(f"echo '{json.dumps({**error, 'diagnostic': told})}'; exit 1")
+    with pytest.raises(TerraformError, match="the subnet is gone"):
+        workplace.runner(binary=program).apply(workplace.plan)
+
+
+def test_an_apply_that_ends_well_on_a_full_disk_is_told_of_as_written(
+    workplace: Workplace, pretender: Pretender, full: None
+) -> None:
+    written: list[bool] = []
+    runner = workplace.runner(binary=pretender("exit 0"), on_written=lambda: written.append(True))
+    with pytest.raises(TerraformError, match="Terraform has ended, but its log could not be written"):
+        runner.apply(workplace.plan)
+    assert written == [True]
+    assert any(isinstance(event, CommandFinished) for event in workplace.events)
+
+
 def test_no_program_and_no_folder(workplace: Workplace, tmp_path: Path) -> None:
     with pytest.raises(TerraformMissing, match="no program at"):
         workplace.runner(binary=tmp_path / "absent").init()
@@ -376,7 +406,6 @@ def test_no_program_and_no_folder(workplace: Workplace, tmp_path: Path) -> None:
         workplace.runner().init()
 
 
-Pretender = Callable[..., Path]
 VERSION_LINE = json.dumps({"@level": "info", "@message": "Terraform 1.11.4", "type": "version"})
 
 
