@@ -13,7 +13,7 @@ import importlib
 import os
 import sys
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, TextIO
 
 import click
 
@@ -21,7 +21,7 @@ import engine
 from engine.cli.arguments import named_values
 from engine.cli.console import print_error
 from engine.cli.invocation import Invocation
-from engine.errors import DiskFull, EngineError, FileUnusable
+from engine.errors import DiskFull, EngineError, FileUnusable, RequestError
 
 USAGE_EXIT = 3
 INTERRUPTED_EXIT = 130
@@ -141,15 +141,14 @@ def run(arguments: Sequence[str] | None = None) -> int:
     except EngineError as error:
         return _told(error, as_json=as_json)
     except click.ClickException as error:
-        error.show()
+        if as_json:
+            print_error(_of_usage(error), as_json=True)
+        else:
+            error.show()
         return USAGE_EXIT
     except (KeyboardInterrupt, click.Abort):
         click.echo("\nInterrupted.", err=True)
         return INTERRUPTED_EXIT
-    except BrokenPipeError:
-        # The reader of our output (head, less) has gone; that is no error of ours.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
     except OSError as error:
         told = _of_machine(error)
         if told is None:
@@ -160,6 +159,12 @@ def run(arguments: Sequence[str] | None = None) -> int:
 def _told(error: EngineError, *, as_json: bool) -> int:
     print_error(error, as_json=as_json)
     return error.exit_code
+
+
+def _of_usage(error: click.ClickException) -> EngineError:
+    context = error.ctx if isinstance(error, click.UsageError) else None
+    command = context.command_path if context else "provisioner COMMAND"
+    return RequestError(error.format_message(), hint=f"`{command} --help` shows how.")
 
 
 def _of_machine(error: OSError) -> EngineError | None:
@@ -181,9 +186,39 @@ def _of_machine(error: OSError) -> EngineError | None:
     )
 
 
+class WhileRead:
+    """An output of ours whose reader (head, less) may go before its end: what follows is dropped, and the
+    command is carried out and ends as it would have. click would end it with 1, in the middle."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def write(self, text: str) -> int:
+        try:
+            return self._stream.write(text)
+        except BrokenPipeError:
+            self._drop()
+            return len(text)
+
+    def flush(self) -> None:
+        try:
+            self._stream.flush()
+        except BrokenPipeError:
+            self._drop()
+
+    def _drop(self) -> None:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), self._stream.fileno())
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
+
+
 def main() -> None:
     """The console script."""
     sys.unraisablehook = _tell_unraisable
+    for name in ("stdout", "stderr"):
+        if (stream := getattr(sys, name)) is not None:  # such as after >&-
+            setattr(sys, name, WhileRead(stream))
     sys.exit(run())
 
 

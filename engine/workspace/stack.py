@@ -9,12 +9,14 @@ from __future__ import annotations
 import json
 import os
 import threading
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from engine.errors import BackendError
 from engine.model import tags
 from engine.model.names import Names
 from engine.model.settings import Settings
@@ -94,8 +96,9 @@ def synthesize(
     cluster_configuration   the ParallelCluster configuration, references in place
     presence                REMOVED leaves backend and provider only; RUNNING and PARKED give the
                             same text, since the variable `parked` tells them apart
+    Raises                  BackendError when cdktf's Node has died
     """
-    with _ONE_AT_A_TIME:
+    with _ONE_AT_A_TIME, _living_node(names.project):
         stack = _empty_stack(names.directory)
         _backend_and_provider(stack, spec, names, settings)
         if presence is not Presence.REMOVED:
@@ -104,6 +107,18 @@ def synthesize(
             _modules(stack, spec, names, settings, cluster_configuration)
             _outputs(stack, spec, names)
         return _plain(stack.to_terraform())
+
+
+@contextmanager
+def _living_node(project: str) -> Iterator[None]:
+    """jsii writes to its Node and reads one line of JSON: a dead one is a broken pipe, or an empty line."""
+    try:
+        yield
+    except (BrokenPipeError, json.JSONDecodeError) as error:
+        raise BackendError(
+            f"The workspace of {project} could not be generated: the Node that cdktf runs in has died.",
+            hint="The machine may be out of memory. Run the command again; a service must be started again.",
+        ) from error
 
 
 def _empty_stack(stack_id: str) -> TerraformStack:

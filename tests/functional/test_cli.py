@@ -107,6 +107,78 @@ def test_what_is_typed_wrong_ends_with_3(alone, tmp_path: Path, arguments: list[
     assert list(tmp_path.iterdir()) == [], "a usage error left something behind"
 
 
+@pytest.mark.parametrize(
+    ("arguments", "said", "how"),
+    [
+        (["status", "--json"], "Missing argument 'VLAB/PROJECT'", "`provisioner status --help`"),
+        (["plan", "spec.yaml", "--json", "--force"], "No such option", "`provisioner plan --help`"),
+        (["nonsense", "--json"], "No such command 'nonsense'", "`provisioner --help`"),
+        (["drift", "lab-1/proj-1", "--json", "--html"], "requires an argument", "COMMAND --help`"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+)
+def test_what_is_typed_wrong_can_be_read_by_a_machine(
+    alone, arguments: list[str], said: str, how: str
+) -> None:
+    code, out, err = alone(*arguments)
+
+    assert (code, out) == (3, "")
+    error = json.loads(err)["error"]
+    assert error["code"] == "BAD_REQUEST" and said in error["message"] and how in error["hint"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code"),
+    [
+        (["settings", "--json"], 0),
+        (["settings"], 0),
+        (["settings", "--help"], 0),
+        (["--help"], 0),
+        (["local", "status", "--json"], 7),
+        (["status", "lab-1"], 3),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+)
+def test_a_reader_that_goes_early_changes_nothing(tmp_path: Path, arguments: list[str], code: int) -> None:
+    # GIVEN nobody who reads, on both outputs
+    reading, writing = os.pipe()
+    os.close(reading)
+    root = Path(__file__).parents[2]
+    environment = {"PATH": os.environ["PATH"], "PYTHONPATH": str(root), "PROVISIONER_HOME": str(tmp_path)}
+    try:
+        for outputs in ({"stdout": writing}, {"stdout": writing, "stderr": writing}):
+            ended = subprocess.run(
+                [sys.executable, "-m", "engine.cli", *arguments],
+                **{"stderr": subprocess.PIPE, **outputs},
+                cwd=tmp_path,
+                env=environment,
+                check=False,
+            )
+            # THEN the command ends as ever, without a word of it
+            assert ended.returncode == code
+            assert b"BrokenPipe" not in (ended.stderr or b"") and b"Broken pipe" not in (ended.stderr or b"")
+    finally:
+        os.close(writing)
+
+
+def test_a_reader_that_goes_in_the_middle(tmp_path: Path) -> None:
+    # GIVEN more than a pipe holds
+    write = "from engine.cli import main\nimport click\n"
+    write += "main.run = lambda: click.echo('x\\n' * 1_000_000) or click.echo('more') or 5\nmain.main()\n"
+    process = subprocess.Popen(
+        [sys.executable, "-c", write],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        cwd=tmp_path,
+        env={"PATH": os.environ["PATH"], "PYTHONPATH": str(Path(__file__).parents[2])},
+    )
+    assert process.stdout is not None and process.stderr is not None
+    assert process.stdout.readline() == b"x\n"
+    process.stdout.close()
+    assert process.stderr.read() == b"" and process.wait(timeout=20) == 5
+    process.stderr.close()
+
+
 def test_an_error_can_be_read_by_a_machine(alone) -> None:
     code, out, err = alone("status", "lab-1", "--json")
 

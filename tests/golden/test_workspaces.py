@@ -87,6 +87,31 @@ def test_cdktf_finds_all_of_its_output_folder_there_and_leaves_it_as_it_is() -> 
     assert sorted(there) == ["stacks", "stacks/README.md"]
 
 
+NODE_DIES = """
+from jsii._runtime import kernel
+from engine.errors import BackendError
+from tests.golden.test_workspaces import rendered
+
+rendered("debug-efs")
+node = kernel.provider._process._process
+node.kill()
+node.wait()
+for _ in range(2):
+    try:
+        rendered("debug-efs")
+    except BackendError as error:
+        print(error.code, error.message)
+"""
+
+
+def test_a_node_that_dies_is_told_as_such() -> None:
+    ended = subprocess.run(
+        [sys.executable, "-c", NODE_DIES], cwd=HERE.parents[2], stdout=subprocess.PIPE, text=True, check=False
+    )
+    told = "The workspace of lab-1/proj-1 could not be generated: the Node that cdktf runs in has died."
+    assert ended.stdout.splitlines() == [f"BACKEND_ERROR {told}"] * 2
+
+
 def test_rendering_twice_gives_the_same_bytes() -> None:
     assert rendered("debug-lustre") == rendered("debug-lustre")
 
