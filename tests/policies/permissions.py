@@ -290,6 +290,8 @@ def needs(request: Request) -> Iterable[Need]:
         yield Need(action, resource(request), operation)
     for action in BESIDES.get(operation, []):
         yield Need(action, "", operation)
+    if operation == "fsx:CreateDataRepositoryAssociation":
+        yield from of_linked_bucket(request)
     if (
         prefix in TAGGING
         and request.operation.startswith(("Authorize", "Create", "Import", "Put"))
@@ -298,6 +300,21 @@ def needs(request: Request) -> Iterable[Need]:
         yield Need(f"{prefix}:{TAGGING[prefix]}", "", operation, on_new=True)
     if operation == "s3:PutObject" and "x-amz-tagging" in request.headers:
         yield Need("s3:PutObjectTagging", resource(request), operation)
+
+
+def of_linked_bucket(request: Request) -> Iterator[Need]:
+    """What FSx asks of the caller for the bucket or prefix that is linked, also where it only imports.
+
+    Source   FSx for Lustre User Guide, "Unable to validate access to an S3 bucket when creating a DRA":
+             s3:Get*, s3:List* and s3:PutObject
+    """
+    path = field(request, "DataRepositoryPath").removeprefix("s3://").rstrip("/")
+    bucket, objects = f"arn:aws:s3:::{path.partition('/')[0]}", f"arn:aws:s3:::{path}/*"
+    operation = f"fsx:{request.operation}"
+    for action in ("s3:GetBucketLocation", "s3:ListBucket"):
+        yield Need(action, bucket, operation)
+    for action in ("s3:GetObject", "s3:PutObject"):
+        yield Need(action, objects, operation)
 
 
 def resource(request: Request) -> str:

@@ -88,6 +88,26 @@ def test_looking_at_every_stack_needs_the_right_to_all_of_them() -> None:
         assert Policies(*ROLES[role]).allow(Need("cloudformation:DescribeStacks", every, "test:Test"))
 
 
+@pytest.mark.parametrize(
+    "path", ["pc-123456789012-lab-1-proj-1-abc/private", "provisioner-public-123456789012-us-east-1"]
+)
+def test_linking_lustre_to_a_bucket_needs_rights_on_its_objects(path: str) -> None:
+    asked = list(needs(request("fsx", "CreateDataRepositoryAssociation", body=link(f"s3://{path}/"))))
+    bucket = path.partition("/")[0]
+    assert {(need.action, need.resource) for need in asked if need.action.startswith("s3:")} == {
+        ("s3:GetBucketLocation", f"arn:aws:s3:::{bucket}"),
+        ("s3:ListBucket", f"arn:aws:s3:::{bucket}"),
+        ("s3:GetObject", f"arn:aws:s3:::{path}/*"),
+        ("s3:PutObject", f"arn:aws:s3:::{path}/*"),
+    }
+    for role in ("apply", "service-worker"):
+        assert [str(need) for need in asked if not Policies(*ROLES[role]).allow(need)] == []
+
+
+def link(path: str) -> dict[str, Any]:
+    return {"FileSystemId": "fs-0a1b", "FileSystemPath": "/project/public", "DataRepositoryPath": path}
+
+
 def test_asking_who_one_is_needs_nothing() -> None:
     assert wanted("sts", "GetCallerIdentity") == []
 
