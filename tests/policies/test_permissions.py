@@ -12,6 +12,8 @@ from engine.local.server import LocalCloud
 from tests.policies.permissions import ROLES, Need, Policies, needs, permitted, with_policies
 
 BUCKET = "arn:aws:s3:::pc-123456789012-lab-1-proj-1-abc"
+NODES = "arn:aws:s3:::provisioner-nodes-123456789012-us-east-1"
+PUBLIC = "arn:aws:s3:::provisioner-public-123456789012-us-east-1"
 INTERFACE = "arn:aws:ec2:us-east-1:123456789012:network-interface/eni-0a1b"
 
 
@@ -127,6 +129,11 @@ def test_asking_who_one_is_needs_nothing() -> None:
         ("shared", "rds:DeleteDBInstance", "", True),
         # The provider removes what Lambda has left, and let go of, before a subnet or a group can go.
         ("shared", "ec2:DeleteNetworkInterface", INTERFACE, True),
+        # docs/setup.md, "Packages for the nodes": root installs them, so nobody else may put any there.
+        ("shared", "s3:PutObject", f"{NODES}/packages/alinux2023/x86_64/mount-s3.rpm", True),
+        ("shared", "s3:PutObject", f"{NODES}/projects/a/authorized_keys", False),
+        ("apply", "s3:PutObject", f"{NODES}/packages/alinux2023/x86_64/mount-s3.rpm", False),
+        ("shared", "s3:PutObject", f"{PUBLIC}/atlas/mouse.h5", True),
     ],
 )
 def test_a_role_may_what_its_policies_say(role: str, action: str, resource: str, allowed: bool) -> None:
