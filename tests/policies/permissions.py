@@ -37,6 +37,7 @@ ROLES = {
     "ssh": ["reader", "ssh-keys"],
     "ssh-user": ["reader", "user-keys"],
     "bootstrap": ["administrator-bootstrap"],
+    "image": ["image-push"],
     "redrive": ["reader", "service-redrive"],
     "service": ["administrator-service", "administrator-service-roles"],
     "service-api": ["service-api"],

@@ -89,6 +89,12 @@ def test_every_document_is_attached_somewhere() -> None:
     assert {name for names in ROLES.values() for name in names} == set(NAMES)
 
 
+def test_the_page_on_setting_up_says_who_has_which_document() -> None:
+    page = (ROOT / "docs" / "setup.md").read_text("utf-8")
+    rows = [set(re.findall(r"`([a-z-]+)`", row)) for row in page.splitlines() if row.startswith("| ")]
+    assert [name for name in NAMES if not any(name in row for row in rows)] == []
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_a_document_names_what_it_allows(name: str) -> None:
     for statement in statements(name):

@@ -13,6 +13,7 @@ from tests.policies.permissions import ROLES, Need, Policies, needs, permitted, 
 
 BUCKET = "arn:aws:s3:::pc-123456789012-lab-1-proj-1-abc"
 NODES = "arn:aws:s3:::provisioner-nodes-123456789012-us-east-1"
+REPOSITORIES = "arn:aws:ecr:us-east-1:123456789012:repository"
 PUBLIC = "arn:aws:s3:::provisioner-public-123456789012-us-east-1"
 INTERFACE = "arn:aws:ec2:us-east-1:123456789012:network-interface/eni-0a1b"
 
@@ -133,11 +134,30 @@ def test_asking_who_one_is_needs_nothing() -> None:
         ("shared", "s3:PutObject", f"{NODES}/packages/alinux2023/x86_64/mount-s3.rpm", True),
         ("shared", "s3:PutObject", f"{NODES}/projects/a/authorized_keys", False),
         ("apply", "s3:PutObject", f"{NODES}/packages/alinux2023/x86_64/mount-s3.rpm", False),
+        ("image", "ecr:PutImage", f"{REPOSITORIES}/provisioner", True),
+        ("image", "ecr:PutImage", f"{REPOSITORIES}/another", False),
         ("shared", "s3:PutObject", f"{PUBLIC}/atlas/mouse.h5", True),
     ],
 )
 def test_a_role_may_what_its_policies_say(role: str, action: str, resource: str, allowed: bool) -> None:
     assert Policies(*ROLES[role]).allow(Need(action, resource, "test:Test")) is allowed
+
+
+def test_who_pushes_an_image_may_do_each_step_of_it() -> None:
+    """Amazon ECR User Guide, "IAM permissions for pushing an image"; the login is for the whole registry."""
+    pushing = Policies(*ROLES["image"])
+    steps = (
+        "BatchCheckLayerAvailability",
+        "BatchGetImage",
+        "CompleteLayerUpload",
+        "GetDownloadUrlForLayer",
+        "InitiateLayerUpload",
+        "PutImage",
+        "UploadLayerPart",
+    )
+    asked = [Need(f"ecr:{step}", f"{REPOSITORIES}/provisioner", "docker push") for step in steps]
+    asked.append(Need("ecr:GetAuthorizationToken", "*", "docker login"))
+    assert [str(need) for need in asked if not pushing.allow(need)] == []
 
 
 def test_a_call_that_nobody_allows_is_told() -> None:
