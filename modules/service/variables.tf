@@ -140,9 +140,9 @@ variable "api_memory_mib" {
 }
 
 variable "worker_memory_mib" {
-  description = "Memory of the worker function, in MiB. Terraform with the AWS provider and cdktf's Node needs about 700; 1769 are one processor."
+  description = "Memory of the worker function, in MiB. Terraform with the AWS provider and cdktf's Node needs about 700; 1769 are one processor. The default is the most that Lambda gives a new account."
   type        = number
-  default     = 3072
+  default     = 3008
   nullable    = false
 
   validation {

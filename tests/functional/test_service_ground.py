@@ -107,6 +107,7 @@ def test_the_service_comes_up_on_its_ground_and_goes_without_a_trace(empty: Loca
         function = functions.get_function(FunctionName=f"provisioner-{name}")
         configuration = function["Configuration"]
         assert configuration["ImageConfigResponse"]["ImageConfig"]["Command"] == [handler]
+        assert configuration["MemorySize"] <= 3008, "Lambda gives a new account no more"
         assert "@sha256:" in function["Code"]["ImageUri"], "an image is pinned by its digest"
     (source,) = functions.list_event_source_mappings(EventSourceArn=QUEUE)["EventSourceMappings"]
     assert source["FunctionArn"].endswith(":provisioner-worker") and source["BatchSize"] == 1

@@ -114,7 +114,7 @@ variable "worker" {
   description = "The worker: operations at the same time, and memory and /tmp of each."
   type = object({
     concurrency = optional(number, 20)
-    memory_mib  = optional(number, 3072)
+    memory_mib  = optional(number, 3008)
     storage_mib = optional(number, 2048)
   })
   default  = {}

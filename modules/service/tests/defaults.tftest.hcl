@@ -172,9 +172,10 @@ run "as_it_comes" {
     condition = (
       aws_lambda_function.this["api"].timeout == 29 &&
       aws_lambda_function.this["worker"].timeout == 900 &&
+      aws_lambda_function.this["worker"].memory_size == 3008 &&
       aws_lambda_function.this["worker"].reserved_concurrent_executions == 21
     )
-    error_message = "The API answers before API Gateway gives up; the worker has Lambda's longest, and room for the clock."
+    error_message = "The API answers before API Gateway gives up; the worker has Lambda's longest, the memory that a new account gives, and room for the clock."
   }
 
   assert {
