@@ -267,15 +267,16 @@ resource "aws_cloudwatch_event_target" "this" {
   }
 }
 
+# Without source_account, which keeps EventBridge from calling the function (EventBridge user guide, "My rule ran but
+# my Lambda function wasn't invoked"); the rule's ARN names the account.
 resource "aws_lambda_permission" "clock" {
   for_each = var.schedules
 
-  statement_id   = "clock-${each.key}"
-  function_name  = aws_lambda_function.this["worker"].function_name
-  action         = "lambda:InvokeFunction"
-  principal      = "events.amazonaws.com"
-  source_arn     = aws_cloudwatch_event_rule.this[each.key].arn
-  source_account = local.account
+  statement_id  = "clock-${each.key}"
+  function_name = aws_lambda_function.this["worker"].function_name
+  action        = "lambda:InvokeFunction"
+  principal     = "events.amazonaws.com"
+  source_arn    = aws_cloudwatch_event_rule.this[each.key].arn
 }
 
 # What the clock started and what failed is not started once more by Lambda: it comes again by the clock.

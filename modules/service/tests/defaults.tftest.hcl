@@ -344,6 +344,14 @@ run "with_all_that_can_be_asked_for" {
     error_message = "The clock must start the worker, and say what for."
   }
 
+  assert {
+    condition = alltrue([
+      for permission in aws_lambda_permission.clock :
+      permission.principal == "events.amazonaws.com" && permission.source_account == null
+    ])
+    error_message = "With a source account in the permission EventBridge cannot start the function."
+  }
+
   # With a boundary a key and a bus.
   assert {
     condition = (
