@@ -87,7 +87,7 @@ variable "readable_buckets" {
 }
 
 variable "main_vpc" {
-  description = "The VPC in which the Workflow Service lives: id, account, the blocks its clients come from, and their route tables by a name of your choice. null makes no peering; nobody outside then reaches a head node."
+  description = "The VPC in which the Workflow Service lives: id, account, the blocks its clients come from, and their route tables by a name of your choice. null makes no peering; head nodes are then reached by Session Manager alone (docs/setup.md, \"Logging in\")."
   type = object({
     vpc_id          = string
     account_id      = string
