@@ -19,8 +19,9 @@ from engine.local.shared_names import ENDPOINT_SERVICES, GATEWAY_SERVICES, SHARE
 SSH_PORT, SLURM_REST_PORT = 22, 8082
 # In an account a person puts the real ones there (docs/setup.md); no node of the local cloud installs them.
 NODE_PACKAGES = {
-    f"packages/alinux2023/{architecture}/mount-s3.rpm": b"A stand-in: nodes are not played.\n"
+    f"packages/alinux2023/{architecture}/{program}.rpm": b"A stand-in: nodes are not played.\n"
     for architecture in ("x86_64", "arm64")
+    for program in ("mount-s3", "haproxy")
 }
 PUBLIC_OBJECTS = {
     "README.txt": b"Data shared by all projects. Read only: clusters see it under /data/project/public.\n",

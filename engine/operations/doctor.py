@@ -57,7 +57,9 @@ def examine_account(engine: Engine) -> list[Check]:
             standing={check.name for check in backend if check.ok},
         ),
         *examine_shared_ground(cloud, **ground_names(engine)),
-        *examine_node_packages(cloud, nodes_bucket=settings.nodes_bucket, os=settings.os),
+        *examine_node_packages(
+            cloud, nodes_bucket=settings.nodes_bucket, os=settings.os, rest_api=settings.has_rest_api
+        ),
         *(_examine_network(cloud, network, settings) if network else []),
         *examine_quotas(
             cloud,

@@ -612,6 +612,35 @@ def test_what_may_not_be_looked_at_is_said_and_stops_nothing(
     assert {check.error for check in findings.values()} == {"ACCESS_DENIED"}
 
 
+REST_API = {
+    "jwks_url": "https://sso.example.org/certs",
+    "jwt_issuer": "https://sso.example.org",
+    "jwt_audience": "slurm-rest",
+}
+
+
+def test_where_the_rest_api_is_on_its_package_is_looked_for(ground: Ground) -> None:
+    subject = ("shared ground", "packages for nodes", "warning")
+    bucket = ground.engine.settings.nodes_bucket
+    x86_64, arm64 = [f"packages/alinux2023/{name}/haproxy.rpm" for name in ("x86_64", "arm64")]
+    ground.s3.delete_object(Bucket=bucket, Key=x86_64)
+    try:
+        (one_left,) = [one for one in ground.examine(**REST_API) if one.name == "packages for nodes"]
+        ground.s3.delete_object(Bucket=bucket, Key=arm64)
+        none_left = ground.findings(**REST_API)
+        without_the_api = ground.findings()
+    finally:
+        for key in (x86_64, arm64):
+            ground.s3.put_object(Bucket=bucket, Key=key, Body=b"")
+
+    assert one_left.found == "Mountpoint for alinux2023 on x86_64 and arm64, HAProxy for alinux2023 on arm64"
+    assert list(none_left) == [subject]
+    assert none_left[subject].found == f"no HAProxy for alinux2023 in {bucket}"
+    assert f"put it to {x86_64}" in none_left[subject].hint
+    assert "mount-s3" not in none_left[subject].hint
+    assert without_the_api == {}
+
+
 def test_without_the_backend_what_is_in_it_is_not_looked_at(ground: Ground) -> None:
     nowhere = {"given_state_bucket": "no-bucket", "lock_table": "no-locks", "registry_table": "no-registry"}
     checks = ground.examine(**nowhere)
