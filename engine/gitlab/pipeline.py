@@ -25,6 +25,9 @@ DIGEST_FILE = "plan.digest"
 TOKEN_VARIABLE = "AWS_ID_TOKEN"
 _STAGES = ("plan", "report", "apply")
 _KEPT = "30 days"
+# The project's own is an hour by default, which many a cluster and each large export from Lustre exceeds. The
+# runner's maximum holds all the same (GitLab's reference, `timeout`).
+_LONGEST = "12 hours"
 
 # AWS's SDKs and Terraform take both variables as they are, and fetch new credentials while the job lasts.
 _SIGN_IN = (
@@ -169,6 +172,7 @@ def _apply(file: ChangedSpec, settings: PipelineSettings) -> dict[str, Any]:
         "when": "manual",
         "resource_group": _one_at_a_time(spec),
         "environment": {"name": f"projects/{spec.project}"},
+        "timeout": _LONGEST,
         **_signed_in(settings, settings.apply_role),
         "script": [
             f'provisioner apply {shlex.quote(file.path)} --plan "$(cat {digest})" '
@@ -184,6 +188,7 @@ def _release(spec: ProjectSpec, settings: PipelineSettings) -> dict[str, Any]:
         "when": "manual",
         "resource_group": _one_at_a_time(spec),
         "environment": {"name": f"projects/{spec.project}", "action": "stop"},
+        "timeout": _LONGEST,
         **_signed_in(settings, settings.apply_role),
         "script": [f"provisioner release {spec.project} --if-there --yes"],
     }

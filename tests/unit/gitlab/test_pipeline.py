@@ -106,6 +106,12 @@ def test_one_project_never_runs_twice_at_once() -> None:
             assert group == f"provisioner/{name.rsplit(' ', 1)[1]}"
 
 
+def test_what_waits_for_aws_may_take_longer_than_the_project_s_hour() -> None:
+    document = parsed(Mode.DEPLOY)
+    timeouts = {name: document[name].get("timeout") for name in jobs(document)}
+    assert timeouts == {"plan lab-1/a": None, "apply lab-1/a": "12 hours", "release lab-1/b": "12 hours"}
+
+
 def test_only_what_applies_gets_the_role_that_may() -> None:
     document = parsed(Mode.DEPLOY)
     roles = {name: document[name]["variables"]["AWS_ROLE_ARN"].rsplit("/")[-1] for name in jobs(document)}
