@@ -132,14 +132,3 @@ def test_our_lines_stand_once_and_the_rest_stays(lib: Any, tmp_path: Path) -> No
     # THEN nothing of ours is left, and nothing else has changed
     assert file.read_text() == "ClusterName=a\ninclude slurm_parallelcluster.conf\n# mine\n"
     assert file.stat().st_mode & 0o777 == 0o640
-
-
-def test_parameters_are_read_as_slurm_reads_them(lib: Any, tmp_path: Path) -> None:
-    (tmp_path / "included.conf").write_text("StorageHost=there # a comment\nstorageloc=pc_lab\n")
-    file = tmp_path / "slurmdbd.conf"
-    file.write_text("# StoragePass=no\nStorageHost=here\nInclude included.conf\nStoragePass=a=b\n")
-    assert lib.slurm_files.parameters(file) == {
-        "storagehost": "there",
-        "storageloc": "pc_lab",
-        "storagepass": "a=b",
-    }

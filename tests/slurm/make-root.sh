@@ -9,7 +9,7 @@ suite=$1
 root=$2
 packages=slurmctld,slurmd,slurmdbd,slurmrestd,slurm-client,slurm-wlm-jwt-plugin,slurm-wlm-mysql-plugin
 # HAProxy and Python: what the node scripts use on a head node. acl: so do they.
-packages+=,munge,haproxy,mariadb-client-core,python3,acl,curl,ca-certificates
+packages+=,munge,haproxy,python3,acl,curl,ca-certificates
 
 fail() {
   echo "setup-slurm: $*" >&2

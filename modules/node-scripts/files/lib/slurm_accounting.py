@@ -5,41 +5,45 @@ which its tables are named, is always the same.
 
 Ids go on because slurm.conf gets FirstJobId = highest id + 1. Slurm never gives a smaller one, whatever its
 state says, and after MaxJobId it starts again at FirstJobId. So the new cluster must have room up to there:
-where less than RESERVE ids are left, or the ids have started again before, the newest jobs say where to go
-on instead of the highest.
-Source   slurm.conf(5): FirstJobId, MaxJobId; slurmctld, get_next_job_id()
+where less than RESERVE ids are left, or the ids have started again before, the low ids say where to go on
+instead of the highest.
+
+The highest id comes from sacct, the only way to the database that every image has: ParallelCluster's own
+images hold the libraries of MySQL's client and no program.
+Source   slurm.conf(5): FirstJobId, MaxJobId; slurmctld, get_next_job_id(); aws-parallelcluster-cookbook,
+         cookbooks/aws-parallelcluster-slurm/resources/mysql_client
 """
 
 from __future__ import annotations
 
-import shutil
+import os
+import re
 import subprocess
-import tempfile
 import time
 from collections.abc import Callable
-from pathlib import Path
-from typing import Any
 
 from node import StepError, at, config, run, step
-from slurm_files import ETC, block, parameters, set_block, slurm
+from slurm_files import ETC, block, set_block, slurm
 
 # slurm.conf(5), MaxJobId: the default, which is also the highest value.
 MAX_JOB_ID = 67_043_328
 RESERVE = 1_000_000
-NEWEST = 1000
+# From an hour on, each a quarter longer than the one before; the last one is older than Slurm.
+WINDOWS_S = tuple(3600 * 1.25**count for count in range(59))
+ASKED_AT_ONCE = 100
+# Jobs may be due to begin at any time to come.
+END = "2100-01-01T00:00:00"
 TOPIC = "accounting"
 WITHIN_S = 120.0
 
 
 def main() -> None:
     settings = config()
-    slurmdbd = at(f"{ETC}/slurmdbd.conf")
-    database = Database(parameters(slurmdbd))
     register(settings["project"]["cluster_name"], settings["user"]["name"])
     slurm_conf = at(f"{ETC}/slurm.conf")
     # A cluster keeps the first id it was given: its own jobs have gone on from there.
     if block(slurm_conf, TOPIC) is None:
-        first = next_job_id(database)
+        first = next_job_id()
         print(f"job ids go on at {first}")
         # Only now that the user is registered: from here on nobody else may run jobs.
         lines = [f"FirstJobId={first}", "AccountingStorageEnforce=associations"]
@@ -47,14 +51,55 @@ def main() -> None:
         restart_slurmctld()
 
 
-def next_job_id(database: Database) -> int:
+def next_job_id() -> int:
     """The first id of the new cluster."""
-    highest = database.highest_job_id()
+    found = newest_job_ids()
+    highest = max(found, default=0)
     if highest < MAX_JOB_ID - RESERVE:
         return highest + 1
-    # The ids have come round, or would soon: only those of the newest jobs count, without the old end.
-    low = [job for job in database.newest_job_ids() if job < MAX_JOB_ID - RESERVE]
-    return max(low, default=0) + 1
+    # The ids have come round, or would soon: only those count that came after the old end.
+    return max((job for job in found if job < MAX_JOB_ID // 2), default=0) + 1
+
+
+def newest_job_ids() -> set[int]:
+    """Ids of jobs, the project's last ones among them; none when it never had a job.
+
+    sacct has no question for the highest id, and holds all in memory that it reads. So it is asked for as
+    short a time as will do: back to where a job was submitted. Later ids were given later, and their jobs
+    cannot have ended before. That a job ended in that time says nothing: a new slurmctld ends the records
+    of all that the cluster before left open, however old they are.
+    """
+    found: dict[int, int] = {}
+    begin = 0
+    for window in WINDOWS_S:
+        begin = int(time.time() - window)
+        found = _jobs_since(begin)
+        if any(submitted >= begin for submitted in found.values()):
+            break
+    # A job that was held all its life was never eligible: sacct shows such ones only when asked by their ids.
+    while held := _jobs_since(begin, f"--jobs={_ids_after(max(found, default=0))}"):
+        found |= held
+    return set(found)
+
+
+def _ids_after(last: int) -> str:
+    return ",".join(str(last + count) for count in range(1, ASKED_AT_ONCE + 1))
+
+
+def _jobs_since(begin: int, *options: str) -> dict[int, int]:
+    """Id -> when it was first submitted, of the jobs that had not ended at `begin`; in s since 1970."""
+    since = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(begin))
+    said = run(
+        *(slurm("sacct"), "--allusers", "--allclusters", "--allocations", "--noheader", "--parsable2"),
+        # A job that is queued again has a record more, under its old id.
+        *("--duplicates", "--format=JobIDRaw,Submit", f"--starttime={since}", f"--endtime={END}"),
+        *options,
+        env={**os.environ, "TZ": "UTC", "SLURM_TIME_FORMAT": "%s"},
+    )
+    found: dict[int, int] = {}
+    for job, submitted in re.findall(r"^(\d+)\|(\d*)", said, re.MULTILINE):
+        found[int(job)] = min(int(submitted or 0), found.get(int(job), int(submitted or 0)))
+    return found
 
 
 def register(account: str, user: str) -> None:
@@ -127,69 +172,6 @@ def _said(*command: str) -> str:
         return run(*command)
     except StepError as error:
         return str(error)
-
-
-class Database:
-    """The project's database, asked with slurmdbd's own login. Both questions are answered by an index:
-    they take as long with a million jobs as with ten."""
-
-    def __init__(self, slurmdbd: dict[str, str]) -> None:
-        try:
-            self._login = {
-                "host": slurmdbd["storagehost"],
-                "port": slurmdbd.get("storageport", "3306"),
-                "user": slurmdbd["storageuser"],
-                "password": slurmdbd["storagepass"],
-            }
-            self._name = slurmdbd["storageloc"]
-        except KeyError as error:
-            raise StepError(f"slurmdbd.conf does not say {error.args[0]}") from None
-        tls = dict(
-            item.split("=", 1) for item in slurmdbd.get("storageparameters", "").split(",") if "=" in item
-        )
-        self._ca_file = tls.get("SSL_CA")
-
-    def highest_job_id(self) -> int:
-        """0 when no job was ever run."""
-        return max((self._number(f"SELECT MAX(id_job) FROM {table}") for table in self._tables()), default=0)
-
-    def newest_job_ids(self) -> list[int]:
-        """Of the jobs that were recorded last, in any order."""
-        return [
-            int(line)
-            for table in self._tables()
-            for line in self._ask(f"SELECT id_job FROM {table} ORDER BY job_db_inx DESC LIMIT {NEWEST}")
-        ]
-
-    def _tables(self) -> list[str]:
-        """The job tables, quoted: one for each name that a cluster of the project has had."""
-        named = self._ask(
-            "SELECT table_name FROM information_schema.tables WHERE table_schema = DATABASE() "
-            r"AND table_name LIKE '%\_job\_table'"
-        )
-        return [f"`{name}`" for name in named]
-
-    def _number(self, question: str) -> int:
-        (answer,) = self._ask(question)
-        return 0 if answer == "NULL" else int(answer)
-
-    def _ask(self, question: str) -> list[str]:
-        client = shutil.which("mariadb") or shutil.which("mysql")
-        if client is None:
-            raise StepError("this image has no mysql client, which ParallelCluster's own images have")
-        with tempfile.TemporaryDirectory() as folder:
-            # The password stands in a file that only root reads, not on the command line.
-            options = Path(folder, "login.cnf")
-            options.touch(0o600)
-            options.write_text(self._options(), "utf-8")
-            command = (client, f"--defaults-file={options}", "--batch", "--skip-column-names", self._name)
-            return run(*command, input=question).splitlines()
-
-    def _options(self) -> str:
-        lines: dict[str, Any] = {**self._login, "protocol": "tcp"}
-        if self._ca_file:
-            lines["ssl-ca"] = at(self._ca_file)
-        return "[client]\n" + "".join(f"{name}={value}\n" for name, value in lines.items())
 
 
 if __name__ == "__main__":

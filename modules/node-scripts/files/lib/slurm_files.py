@@ -48,30 +48,6 @@ def set_block(path: Path, topic: str, lines: list[str]) -> bool:
     return True
 
 
-def parameters(path: Path) -> dict[str, str]:
-    """Every parameter of a file and of those it includes, names in lower case; the last one counts.
-
-    Source   slurmdbd.conf(5): one parameter a line, `include` of a file beside it, `#` begins a comment
-    """
-    found: dict[str, str] = {}
-    try:
-        lines = path.read_text("utf-8").splitlines()
-    except OSError as error:
-        raise StepError(f"{path} cannot be read: {error.strerror}") from None
-    for line in lines:
-        text = line.split("#", 1)[0].strip()
-        if text.lower().startswith("include "):
-            found |= parameters_of_include(path, text.split(None, 1)[1])
-        elif "=" in text:
-            name, _, value = text.partition("=")
-            found[name.strip().lower()] = value.strip()
-    return found
-
-
-def parameters_of_include(path: Path, name: str) -> dict[str, str]:
-    return parameters(at(name) if name.startswith("/") else path.parent / name)
-
-
 def _begin(topic: str) -> str:
     return f"# >>> provisioner: {topic}"
 
