@@ -9,7 +9,7 @@
     |  |- NotConfirmed             a destructive command without its confirmation
     |  |- DataAtRisk               the change would lose data and nobody waived it
     |  |- RuleBroken               the plan breaks a rule of the installation, and no waiver covers it
-    |  |- ClusterUpdateRefused     AWS would not make that change in the cluster as it runs
+    |  |- ClusterUpdateRefused     the cluster cannot have that change as it runs
     |  |- AccountingRefused        the accounting function is asked for what it never does
     |  |- UnknownOperation         no such operation of the project
     |  |- IdempotencyConflict      the key was used for another request

@@ -18,14 +18,16 @@ _OF_TIERS = ("tier", "compute.max_nodes", "tiers")
 class Field:
     """A field of the spec, or a setting.
 
-    keys    places in the cluster configuration: Scheduling.SlurmQueues.CapacityType
-    says    what to know beside them; may be empty
+    keys        places in the cluster configuration: Scheduling.SlurmQueues.CapacityType
+    node_keys   places in the node configuration that nodes go by only when their cluster is made: user.uid
+    says        what to know beside them; may be empty
     """
 
     name: str
     is_setting: bool
     keys: tuple[str, ...]
     says: str
+    node_keys: tuple[str, ...] = ()
 
     def reach(self, place: str) -> int:
         """How exactly one of its keys names this one: the length of the longest; 0 when none does."""
@@ -44,7 +46,13 @@ def cluster_fields() -> tuple[Field, ...]:
     """data/cluster_fields.yaml: the fields of the spec, then the settings."""
     document = read_data("cluster_fields.yaml")
     return tuple(
-        Field(name, kind == "settings", tuple(row.get("keys", ())), row.get("says", ""))
+        Field(
+            name,
+            kind == "settings",
+            tuple(row.get("keys", ())),
+            row.get("says", ""),
+            tuple(row.get("node_keys", ())),
+        )
         for kind in ("spec", "settings")
         for name, row in document[kind].items()
     )
@@ -58,6 +66,12 @@ def reached_by(place: str, *, own_queues: bool) -> tuple[str, ...]:
     concerned = [field for field in cluster_fields() if field.concerns(own_queues=own_queues)]
     found = [field for field in concerned if field.reach(place)]
     return tuple(str(field) for field in sorted(found, key=lambda field: -field.reach(place)))
+
+
+@cache
+def fixed_on_nodes() -> Mapping[str, str]:
+    """Place in the node configuration that no running cluster can have changed -> the field it comes from."""
+    return {place: str(field) for field in cluster_fields() for place in field.node_keys}
 
 
 def policy_words(place: str) -> str:

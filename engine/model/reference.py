@@ -52,7 +52,8 @@ _UPDATES_INTRODUCTION = """\
 
 What a changed field does to a cluster that runs, by AWS ParallelCluster's own update policies (3.16.1).
 `provisioner plan` says the same of each change, and `provisioner apply` refuses (`CLUSTER_UPDATE_REFUSED`)
-what AWS would refuse, before anything is changed. This page is written from the code: `make schemas`.
+what AWS would refuse, and what the software of the nodes could not take, before anything is changed. This
+page is written from the code: `make schemas`.
 
 - **live**: it happens while jobs run.
 - **drain**: running jobs finish, then their nodes are made anew. That is QueueUpdateStrategy DRAIN, which
@@ -108,6 +109,10 @@ def updates_page() -> str:
 
 
 def _field_rows(field: Field) -> Iterator[str]:
+    if field.node_keys:
+        keys = "<br>".join(f"`{key}`" for key in field.keys) or "none"
+        yield f"| `{field.name}` | {keys} | new cluster. {field.says} |"
+        return
     if not field.keys:
         yield f"| `{field.name}` | none | {field.says} |"
     for index, key in enumerate(field.keys):

@@ -1,6 +1,7 @@
 """What the changes of a cluster's configuration mean for the cluster that runs.
 
-The rules are AWS's, see engine/model/cluster_updates.py; here they are told.
+The rules are AWS's, see engine/model/cluster_updates.py; for the node configuration they are our own
+software's, see engine/model/cluster_fields.py. Here they are told.
 """
 
 from __future__ import annotations
@@ -8,9 +9,15 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from engine.model.cluster_fields import reached_by
-from engine.model.cluster_updates import Need, cluster_changes, is_seeming, queue_update_strategy
-from engine.review.model import ClusterUpdate
+from engine.model.cluster_fields import fixed_on_nodes, reached_by
+from engine.model.cluster_updates import (
+    DEFAULT_STRATEGY,
+    Need,
+    cluster_changes,
+    is_seeming,
+    queue_update_strategy,
+)
+from engine.review.model import NODE_CONFIG, ClusterUpdate
 from engine.review.values import parsed_json
 
 CUSTOM_RESOURCE = "Custom::PclusterCluster"
@@ -30,6 +37,22 @@ def cluster_updates(
     """
     old, new = _properties(before), _properties(after)
     return tuple(_updates(address, old, new, own_queues)) if old and new else ()
+
+
+def node_updates(address: str, before: Any, after: Any) -> tuple[ClusterUpdate, ...]:
+    """What differs in the node configuration, and nodes go by only when their cluster is made.
+
+    address         of the cluster
+    before, after   both sides of an S3 object; empty for any other object, and where the text is hidden
+    """
+    old, new = _node_config(before), _node_config(after)
+    sides = ((place, field, _at(old, place), _at(new, place)) for place, field in fixed_on_nodes().items())
+    return tuple(
+        ClusterUpdate(address, f"{NODE_CONFIG}: {place}", (field,), Need.NEW_CLUSTER, DEFAULT_STRATEGY)
+        for place, field, was, becomes in sides
+        # A place that only one of them has is of another release of the engine.
+        if was is not None and becomes is not None and was != becomes
+    )
 
 
 def sentences(updates: tuple[ClusterUpdate, ...]) -> tuple[str, ...]:
@@ -53,6 +76,18 @@ def _updates(
     for name, fields in _FIXED.items():
         if old.get(name) != new.get(name):
             yield ClusterUpdate(address, name, fields, Need.NEW_CLUSTER, strategy)
+
+
+def _node_config(side: Any) -> Any:
+    if not isinstance(side, Mapping) or not str(side.get("key")).endswith(f"/{NODE_CONFIG}"):
+        return None
+    return parsed_json(side.get("content"))
+
+
+def _at(document: Any, place: str) -> Any:
+    for key in place.split("."):
+        document = document.get(key) if isinstance(document, Mapping) else None
+    return document
 
 
 def _properties(side: Any) -> Mapping[str, Any]:

@@ -198,7 +198,8 @@ def _ways_on(review: Review, lost: Sequence[Change]) -> Iterator[str]:
 def refuse_cluster_update(
     review: Review, *, cluster: str, region: str, fleet_stopped: Callable[[], bool]
 ) -> None:
-    """Stop a plan whose update of a running cluster AWS would refuse, half way through the apply.
+    """Stop a plan whose update of a running cluster AWS would refuse, half way through the apply, or which
+    the nodes' own software could not take.
 
     cluster         its name
     fleet_stopped   asked only when it decides
@@ -210,7 +211,7 @@ def refuse_cluster_update(
         return
     listed = "".join(f"\n  - {one.named}: {one.says}" for one in refused)
     raise ClusterUpdateRefused(
-        f"AWS would refuse to change the running cluster of {review.project}:{listed}",
+        f"The running cluster of {review.project} cannot be changed so:{listed}",
         hint="Nothing was changed. " + _way_on(refused, f"--cluster-name {cluster} --region {region}"),
         details={
             "changes": [

@@ -153,14 +153,19 @@ class Finding:
         return bool(self.refuses) and not self.waived
 
 
+NODE_CONFIG = "node.json"
+"""What the node configuration is called in its bucket, and in keys of updates."""
+
+
 @dataclass(frozen=True)
 class ClusterUpdate:
-    """One changed key of a running cluster's configuration.
+    """One changed key of a running cluster's configuration, or of its nodes' (node.json).
 
     address    the resource in the plan
-    key        with the names of queues and the like: Scheduling.SlurmQueues[debug].CapacityType
+    key        with the names of queues and the like: Scheduling.SlurmQueues[debug].CapacityType; or
+               node.json: user.uid
     fields     of the spec, or "setting ...", that it may come from; empty: the engine's own
-    need       what AWS asks for
+    need       what AWS asks for, or our own software on the nodes
     strategy   the QueueUpdateStrategy that the update would go by
     """
 
@@ -172,7 +177,7 @@ class ClusterUpdate:
 
     @property
     def refused_while_running(self) -> bool:
-        """AWS refuses it unless the compute fleet is stopped, or always."""
+        """It is refused unless the compute fleet is stopped, or always."""
         return not self.need.permitted(self.strategy, fleet_stopped=False)
 
     @property
@@ -188,7 +193,8 @@ class ClusterUpdate:
     def says(self) -> str:
         """The consequence, as the beginning of a sentence that goes on with the key."""
         if self.refused_always:
-            return "Refused by AWS, since only a new cluster can have it"
+            by = "this engine" if self.key.startswith(NODE_CONFIG) else "AWS"
+            return f"Refused by {by}, since only a new cluster can have it"
         if self.refused_while_running:
             return "Refused by AWS while the compute fleet runs"
         if self.need is Need.LIVE:

@@ -10,7 +10,7 @@ from typing import Any
 from engine.errors import TerraformError
 from engine.review.amounts import Cost
 from engine.review.changes import before_and_after, read_change
-from engine.review.cluster import cluster_updates
+from engine.review.cluster import cluster_updates, node_updates
 from engine.review.context import Context
 from engine.review.cost import cluster_shapes, cost_of
 from engine.review.dependencies import dependencies
@@ -22,6 +22,7 @@ from engine.review.risk import risk_of
 from engine.review.values import UNKNOWN, Hidden, hidden_strings, holds, joined_masks, overlay, shown
 
 _IDLE_OUTPUT = ["no-op"]
+_KEPT = (Action.UPDATE, Action.NO_CHANGE)
 _OUTPUT_ACTIONS = {"create": Action.CREATE, "update": Action.UPDATE, "delete": Action.DELETE}
 
 
@@ -145,6 +146,14 @@ def _cluster_updates(
         if entry.get("address") in clusters and not entry.get("deposed"):
             before, after = before_and_after(entry["change"])
             yield from cluster_updates(str(entry["address"]), before, after, own_queues=own_queues)
+    kept = [
+        change.address
+        for change in changes
+        if change.kind == "cluster" and change.action in _KEPT and not change.deposed
+    ]
+    for entry in entries if kept else ():
+        if entry.get("type") == "aws_s3_object" and not entry.get("deposed"):
+            yield from node_updates(kept[0], *before_and_after(entry["change"]))
 
 
 def _check_format(plan: Mapping[str, Any], project: str) -> None:

@@ -282,6 +282,57 @@ def test_a_name_or_provider_that_changes_is_refused() -> None:
     assert refusal(review, stopped=True) is not None
 
 
+NODE_CONFIG = "module.node_scripts[0].aws_s3_object.config"
+
+
+def nodes(change: dict[str, Any], key: str = "nodes/pc-1/node.json") -> dict[str, Any]:
+    """The object that holds the node configuration, with one of its sections changed."""
+    config = {
+        "user": {"name": "sim", "uid": 2000, "group": "project", "gid": 2000},
+        "storage": {"kind": "efs", "data_directory": "/data"},
+        "rest": {"port": 8082},
+    }
+    sides = (config, {**config, **change})
+    before, after = ({"key": key, "content": json.dumps(side)} for side in sides)
+    return entry(NODE_CONFIG, "update", before=before, after=after)
+
+
+@pytest.mark.parametrize("action", ["update", "no-op"])
+@pytest.mark.parametrize(
+    ("change", "field", "place"),
+    [({"storage": {"kind": "lustre", "data_directory": "/data"}}, "storage.kind", "storage.kind")],
+)
+def test_what_nodes_are_made_with_is_refused_in_a_running_cluster(
+    action: str, change: dict[str, Any], field: str, place: str
+) -> None:
+    # GIVEN a cluster that stays, and whose configuration may not be known before the apply
+    hidden = {"template_body": "{}"}
+    review = reviewed(entry(STACK, action, before=hidden, after=hidden), nodes(change))
+    # THEN that is refused whatever the fleet does, by the field, with the way on
+    refused = refusal(review, stopped=True)
+    assert refused is not None and refused.code == "CLUSTER_UPDATE_REFUSED"
+    assert f"{field} (node.json: {place}): Refused by this engine" in refused.message
+    assert "release the project and apply again" in refused.hint
+    assert rules(review) == {"cluster-update": Risk.HIGH}
+
+
+@pytest.mark.parametrize("actions", [["create"], ["delete"], ["delete", "create"], []])
+def test_a_new_cluster_is_made_with_anything(actions: list[str]) -> None:
+    # GIVEN no cluster that stays: none yet, one that goes, or one that failed
+    clusters = [entry(STACK, *actions, before={}, after={})] if actions else []
+    review = reviewed(*clusters, nodes({"storage": {"kind": "lustre"}}))
+    assert refusal(review) is None
+
+
+def test_what_else_nodes_are_told_is_not_held_up() -> None:
+    cluster = entry(STACK, "no-op", before={}, after={})
+    assert refusal(reviewed(cluster, nodes({"rest": None}))) is None
+    # AND another object is no node configuration
+    assert refusal(reviewed(cluster, nodes({"storage": {"kind": "lustre"}}, key="private/x.json"))) is None
+    # AND neither is one that an older engine wrote, without what a newer one adds
+    assert refusal(reviewed(cluster, nodes({"storage": {}}))) is None
+
+
 def test_numbers_that_cloudformation_turned_into_text_are_still_compared() -> None:
     review = stack(
         {

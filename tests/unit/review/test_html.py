@@ -80,7 +80,7 @@ def test_the_same_review_gives_the_same_page() -> None:
 
 def test_what_a_plan_means_in_sentences() -> None:
     losing = collection.review("lustre-to-efs")
-    assert verdict(losing) == "It would be refused as it is: data-loss."
+    assert verdict(losing) == "It would be refused as it is: data-loss, cluster-update."
     assert sentences(losing)[0] == "Data is lost: 1 place that holds data is deleted or replaced."
     growing = collection.review("grow-lustre")
     assert verdict(growing) == "It can be applied."

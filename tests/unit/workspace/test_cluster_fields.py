@@ -6,14 +6,18 @@ from typing import Any
 
 import pytest
 
-from engine.model.cluster_fields import cluster_fields, policy_words, reached_by
+from engine.model.cluster_fields import cluster_fields, fixed_on_nodes, policy_words, reached_by
 from engine.model.cluster_updates import cluster_changes, is_seeming
 from engine.model.settings import Settings
 from engine.model.spec import ProjectSpec
+from engine.workspace.node_config import node_config
 from tests.changed_fields import (
     CHANGED_REFERENCES,
     CHANGED_SETTINGS,
     CHANGED_SPEC,
+    NAMES,
+    OF_A_TIER,
+    REFERENCES,
     Changed,
     configuration,
     every_change,
@@ -122,6 +126,16 @@ def test_every_key_of_the_table_is_reached() -> None:
 def test_a_setting_that_is_not_in_the_table_reaches_no_key(name: str) -> None:
     other = configuration(settings={name: REACH_NO_CLUSTER[name]})
     assert places(Changed(f"setting {name}", configuration(), other)) == set()
+
+
+def test_the_table_says_what_nodes_go_by_only_when_they_are_made() -> None:
+    assert fixed_on_nodes() == {"storage.kind": "storage.kind"}
+    # AND each place is one of the node configuration
+    spec = ProjectSpec.model_validate(OF_A_TIER)
+    document = node_config(spec=spec, names=NAMES, settings=Settings(), references=REFERENCES)
+    for place in fixed_on_nodes():
+        section, key = place.split(".")
+        assert key in document[section]
 
 
 def test_the_likeliest_field_comes_first() -> None:
