@@ -28,6 +28,9 @@ NEW_CLUSTER_HINT = (
     "Take the change back, or release the project and apply again: that makes a new cluster; bucket and "
     "home directories stay."
 )
+OLD_HOME_HINT = (
+    "But home directories keep the old user id, and a new cluster refuses one that is not its user's."
+)
 STOP_HINT = (
     "Stop the compute fleet first, which ends running jobs, and start it again after the apply: "
     "`pcluster update-compute-fleet --status STOP_REQUESTED`, then `START_REQUESTED`."
@@ -224,7 +227,8 @@ def refuse_cluster_update(
 
 def _way_on(refused: Sequence[ClusterUpdate], cluster: str) -> str:
     if any(one.refused_always for one in refused):
-        return NEW_CLUSTER_HINT
+        of_old_id = any("setting user_uid" in one.fields for one in refused)
+        return f"{NEW_CLUSTER_HINT} {OLD_HOME_HINT}" if of_old_id else NEW_CLUSTER_HINT
     command = f"`pcluster update-compute-fleet {cluster} --status"
     way = (
         f"Stop the compute fleet, which ends running jobs: {command} STOP_REQUESTED`; apply when it is "

@@ -282,13 +282,14 @@ def test_a_name_or_provider_that_changes_is_refused() -> None:
     assert refusal(review, stopped=True) is not None
 
 
+USER = {"name": "sim", "uid": 2000, "group": "project", "gid": 2000}
 NODE_CONFIG = "module.node_scripts[0].aws_s3_object.config"
 
 
 def nodes(change: dict[str, Any], key: str = "nodes/pc-1/node.json") -> dict[str, Any]:
     """The object that holds the node configuration, with one of its sections changed."""
     config = {
-        "user": {"name": "sim", "uid": 2000, "group": "project", "gid": 2000},
+        "user": USER,
         "storage": {"kind": "efs", "data_directory": "/data"},
         "rest": {"port": 8082},
     }
@@ -300,7 +301,13 @@ def nodes(change: dict[str, Any], key: str = "nodes/pc-1/node.json") -> dict[str
 @pytest.mark.parametrize("action", ["update", "no-op"])
 @pytest.mark.parametrize(
     ("change", "field", "place"),
-    [({"storage": {"kind": "lustre", "data_directory": "/data"}}, "storage.kind", "storage.kind")],
+    [
+        ({"storage": {"kind": "lustre", "data_directory": "/data"}}, "storage.kind", "storage.kind"),
+        ({"user": {**USER, "name": "flow"}}, "setting user_name", "user.name"),
+        ({"user": {**USER, "uid": 4711}}, "setting user_uid", "user.uid"),
+        ({"user": {**USER, "group": "lab"}}, "setting user_group", "user.group"),
+        ({"user": {**USER, "gid": 4711}}, "setting user_gid", "user.gid"),
+    ],
 )
 def test_what_nodes_are_made_with_is_refused_in_a_running_cluster(
     action: str, change: dict[str, Any], field: str, place: str
@@ -313,6 +320,8 @@ def test_what_nodes_are_made_with_is_refused_in_a_running_cluster(
     assert refused is not None and refused.code == "CLUSTER_UPDATE_REFUSED"
     assert f"{field} (node.json: {place}): Refused by this engine" in refused.message
     assert "release the project and apply again" in refused.hint
+    # AND of an id that the home does not have, it says what will come of it
+    assert ("home directories keep the old user id" in refused.hint) is (place == "user.uid")
     assert rules(review) == {"cluster-update": Risk.HIGH}
 
 

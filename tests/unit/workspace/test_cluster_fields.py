@@ -129,7 +129,13 @@ def test_a_setting_that_is_not_in_the_table_reaches_no_key(name: str) -> None:
 
 
 def test_the_table_says_what_nodes_go_by_only_when_they_are_made() -> None:
-    assert fixed_on_nodes() == {"storage.kind": "storage.kind"}
+    assert fixed_on_nodes() == {
+        "storage.kind": "storage.kind",
+        "user.name": "setting user_name",
+        "user.uid": "setting user_uid",
+        "user.group": "setting user_group",
+        "user.gid": "setting user_gid",
+    }
     # AND each place is one of the node configuration
     spec = ProjectSpec.model_validate(OF_A_TIER)
     document = node_config(spec=spec, names=NAMES, settings=Settings(), references=REFERENCES)
