@@ -89,12 +89,16 @@ CHANGED_SETTINGS: dict[str, tuple[Any, ...]] = {
     "head_node_instance_type": ("m7i.large",),
     "log_retention_days": (30,),
 }
-# What a setting changes at AWS, and Terraform hands on.
+# What a setting changes at AWS, or in the node configuration, and Terraform hands on.
 CHANGED_REFERENCES: dict[str, dict[str, str]] = {
     "availability_zone": {"subnet_id": "other"},
     "accounting_database": {"accounting_host": "other"},
     "public_bucket": {"public_bucket": "other"},
     "nodes_bucket": {"nodes_bucket": "other"},
+    **{
+        name: {"node_update_url": "other"}
+        for name in ("jwt_issuer", "jwt_audience", "slurm_rest_port", "job_record_tail_bytes")
+    },
 }
 
 

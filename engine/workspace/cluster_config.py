@@ -35,6 +35,7 @@ class References:
     accounting_secret_arn  of the project's own database user; known once that user is there
     node_software_url      s3:// address of the node software, node.sh
     node_config_url        s3:// address of the node configuration, node.json
+    node_update_url        another one of the same, which changes with the configuration
     job_log_group          CloudWatch log group of the job records; known once it is there
     """
 
@@ -49,6 +50,7 @@ class References:
     accounting_secret_arn: str
     node_software_url: str
     node_config_url: str
+    node_update_url: str
     job_log_group: str
     nodes_bucket: str
     public_bucket: str

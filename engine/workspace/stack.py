@@ -77,6 +77,7 @@ def references(spec: ProjectSpec) -> References:
         accounting_secret_arn="${module.accounting.secret_arn}",
         node_software_url="${module.node_scripts[0].url}",
         node_config_url="${module.node_scripts[0].config_url}",
+        node_update_url="${module.node_scripts[0].update_config_url}",
         job_log_group="${module.job_records.log_group}",
         nodes_bucket=Lookups().nodes_bucket,
         public_bucket=Lookups().public_bucket,

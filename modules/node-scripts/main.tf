@@ -10,7 +10,7 @@ locals {
   bundle = templatefile("${path.module}/node.sh.tftpl", { region = data.aws_region.this.name, files = local.files })
 
   own_tags = {
-    for label in ["this", "config"] : label => {
+    for label in ["this", "config", "update"] : label => {
       Name                  = "${var.name}-${label == "this" ? "node-software" : "node-config"}"
       "provisioner:address" = "${local.address}aws_s3_object.${label}"
     }
@@ -62,8 +62,7 @@ resource "aws_s3_object" "this" {
   }
 }
 
-# What differs between projects. Nodes fetch it at each step, so a change reaches those that start later,
-# and the head node at the next update of the cluster.
+# What differs between projects. Nodes fetch it at each step, so a change reaches those that start later.
 resource "aws_s3_object" "config" {
   bucket       = var.bucket
   key          = "nodes/${var.name}/node.json"
@@ -83,5 +82,34 @@ resource "aws_s3_object" "config" {
         tags = {}
       }
     }
+  }
+}
+
+# The same, under an address that names its text: an argument of the head node's OnNodeUpdated, and of nothing
+# else. ParallelCluster takes another one for that while the cluster runs, so a change of the text is a change of
+# the cluster, and the head node goes by it at once. The earlier object stays until that is done.
+resource "aws_s3_object" "update" {
+  bucket       = var.bucket
+  key          = "nodes/${var.name}/node-${sha256(var.config)}.json"
+  content      = var.config
+  content_type = "application/json"
+  etag         = md5(var.config)
+
+  server_side_encryption = "AES256"
+
+  tags = local.tags.update
+
+  dynamic "override_provider" {
+    for_each = local.tags_fit ? [] : [true]
+
+    content {
+      default_tags {
+        tags = {}
+      }
+    }
+  }
+
+  lifecycle {
+    create_before_destroy = true
   }
 }

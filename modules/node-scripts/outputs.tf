@@ -6,10 +6,17 @@ output "url" {
 }
 
 output "config_url" {
-  description = "S3 address of the node configuration, the second argument of every custom action."
+  description = "S3 address of the node configuration, the second argument of every custom action but OnNodeUpdated; it never changes."
   value       = "s3://${aws_s3_object.config.bucket}/${aws_s3_object.config.key}"
 
   depends_on = [aws_s3_object.config]
+}
+
+output "update_config_url" {
+  description = "S3 address of the node configuration that changes with it, the second argument of the head node's OnNodeUpdated."
+  value       = "s3://${aws_s3_object.update.bucket}/${aws_s3_object.update.key}"
+
+  depends_on = [aws_s3_object.update]
 }
 
 output "sha256" {

@@ -56,6 +56,7 @@ def as_terraform_fills_it_in(*, lustre: bool) -> References:
         accounting_secret_arn="arn:aws:secretsmanager:us-east-1:123456789012:secret:provisioner/pc-x/accounting-a1b2c3",
         node_software_url=f"s3://{NAMES.bucket}/scripts/{'0123456789abcdef' * 4}/node.sh",
         node_config_url=f"s3://{NAMES.bucket}/nodes/{NAMES.cluster}/node.json",
+        node_update_url=f"s3://{NAMES.bucket}/nodes/{NAMES.cluster}/node-{'0123456789abcdef' * 4}.json",
         job_log_group=NAMES.job_log_group,
         nodes_bucket="provisioner-nodes-123456789012-us-east-1",
         public_bucket="provisioner-public-123456789012-us-east-1",

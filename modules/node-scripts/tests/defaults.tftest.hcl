@@ -67,6 +67,11 @@ run "the_configuration_beside_it" {
     condition     = aws_s3_object.config.content == var.config && aws_s3_object.config.etag == md5(var.config)
     error_message = "The configuration must be uploaded as it is, and a change behind Terraform's back must show."
   }
+
+  assert {
+    condition     = output.update_config_url == "s3://project-data/nodes/pc-lab-1-proj-1-abcdefghij/node-${sha256(var.config)}.json" && aws_s3_object.update.content == var.config
+    error_message = "The head node must hear of another text: its address must name it."
+  }
 }
 
 run "tags_of_a_module_call" {
@@ -92,7 +97,10 @@ run "tags_of_a_module_call" {
   }
 
   assert {
-    condition     = aws_s3_object.config.tags["provisioner:address"] == "module.node_scripts.0.aws_s3_object.config" && aws_s3_object.config.tags["a"] == "x"
+    condition = alltrue([
+      for label, object in { config = aws_s3_object.config, update = aws_s3_object.update } :
+      object.tags["provisioner:address"] == "module.node_scripts.0.aws_s3_object.${label}" && object.tags["a"] == "x"
+    ])
     error_message = "The configuration must carry its own address, and the caller's tags as well."
   }
 
@@ -118,12 +126,12 @@ run "no_more_than_ten_tags" {
     condition = aws_s3_object.this.tags == tomap({
       Name                  = "pc-lab-1-proj-1-abcdefghij-node-software"
       "provisioner:address" = "aws_s3_object.this"
-    }) && length(aws_s3_object.config.tags) == 2
+    }) && length(aws_s3_object.config.tags) == 2 && length(aws_s3_object.update.tags) == 2
     error_message = "S3 refuses an eleventh tag: the objects keep their own two only."
   }
 
   assert {
-    condition     = length(one(one(aws_s3_object.this.override_provider).default_tags).tags) == 0 && length(one(one(aws_s3_object.config.override_provider).default_tags).tags) == 0
+    condition     = length(one(one(aws_s3_object.this.override_provider).default_tags).tags) == 0 && length(one(one(aws_s3_object.config.override_provider).default_tags).tags) == 0 && length(one(one(aws_s3_object.update.override_provider).default_tags).tags) == 0
     error_message = "The provider's default tags must be left out as well."
   }
 }

@@ -41,6 +41,7 @@ LUSTRE = References(
     accounting_secret_arn="${module.accounting.secret_arn}",
     node_software_url="${module.node_scripts[0].url}",
     node_config_url="${module.node_scripts[0].config_url}",
+    node_update_url="${module.node_scripts[0].update_config_url}",
     job_log_group="${module.job_records.log_group}",
     nodes_bucket="${data.aws_s3_bucket.nodes.id}",
     public_bucket="${data.aws_s3_bucket.public.id}",
@@ -148,7 +149,8 @@ def test_every_node_runs_the_node_software_at_its_steps() -> None:
         "head": {
             "OnNodeStart": (url, ["head-start", config_url]),
             "OnNodeConfigured": (url, ["head-configured", config_url]),
-            "OnNodeUpdated": (url, ["head-updated", config_url]),
+            # the one that may change while the cluster runs, so that a change of the configuration is told
+            "OnNodeUpdated": (url, ["head-updated", LUSTRE.node_update_url]),
         },
         "compute": {
             "OnNodeStart": (url, ["compute-start", config_url]),
