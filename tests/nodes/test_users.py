@@ -164,11 +164,55 @@ def test_root_is_not_led_elsewhere_by_what_the_user_put_there(head: Node) -> Non
     )
     assert head.sh(links, **SIM).returncode == 0
     done = start(head, "head-updated")
+    assert (done.returncode, done.stderr) == (0, "")
     assert head.told("cat etc/precious") == "precious\n"
-    assert done.returncode == 1 and "Permission denied" in done.stderr
+    assert head.told("cat home/sim/.ssh/authorized_keys; ls home/sim/.ssh") == KEY + "authorized_keys\n"
     # AND a file system's link in the home's place is no home
     head.told("mv home/sim home/other && ln -s /etc home/sim")
     assert "is not a directory" in start(head, "head-updated").stderr
+
+
+@pytest.mark.parametrize(
+    ("uid", "made", "aside"),
+    [
+        (2000, "rm -r .ssh; ln -s nowhere .ssh", ".ssh"),
+        (2000, "rm -r .ssh; echo mine > .ssh", ".ssh"),
+        (
+            2000,
+            "cd .ssh; rm authorized_keys; mkdir authorized_keys; echo > authorized_keys/x",
+            "authorized_keys",
+        ),
+        # somebody else's, as after a restore by root, or led there by a link
+        (0, "chown -R 0:0 .ssh", ".ssh"),
+        (2000, "rm -r .ssh; ln -s ../../etc .ssh", ".ssh"),
+        # the name that the new file has for a moment
+        (2000, "mkdir .ssh/new", None),
+        (2000, "mkfifo .ssh/new", None),
+    ],
+    ids=["dangling", "file", "keys-folder", "roots", "link-to-roots", "new-folder", "new-pipe"],
+)
+def test_what_stands_in_the_way_of_the_keys_is_moved_aside(
+    head: Node, uid: int, made: str, aside: str | None
+) -> None:
+    # GIVEN a home whose user, or an administrator, left something else where the keys go
+    assert start(head, "head-configured").returncode == 0
+    assert head.sh(f"cd home/sim; {made}", uid=uid, gid=uid).returncode == 0
+    # WHEN the next cluster is made THEN it comes up, with the keys in their place
+    done = start(head, "head-configured")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert head.told("cat home/sim/.ssh/authorized_keys") == KEY
+    assert head.told("stat -c '%a %u' home/sim/.ssh home/sim/.ssh/authorized_keys") == "700 2000\n600 2000\n"
+    # AND nothing is lost, and the log says where it is
+    moved = head.told("cd home/sim; find . -name '*-moved-aside-*' -printf '%f\\n'").split()
+    assert [name.split("-moved-")[0] for name in moved] == ([aside] if aside else [])
+    assert ("stood in the way" in head.log) is bool(aside)
+
+
+def test_a_folder_of_keys_may_be_a_link_to_another_of_the_users(head: Node) -> None:
+    assert start(head, "head-configured").returncode == 0
+    assert head.sh("cd home/sim; mv .ssh keys; ln -s keys .ssh", **SIM).returncode == 0
+    assert start(head, "head-configured").returncode == 0
+    assert head.told("readlink home/sim/.ssh; cat home/sim/keys/authorized_keys") == "keys\n" + KEY
 
 
 @pytest.mark.parametrize(

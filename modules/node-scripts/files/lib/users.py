@@ -26,6 +26,28 @@ PRIVILEGED_GROUPS = {"root", "wheel", "sudo", "adm", "admin", "docker", "disk"}
 UMASK_FILE = "/etc/profile.d/provisioner-project.sh"
 
 
+# The home outlives the cluster: what stood in the way here would stop every head node of the project.
+_INSTALL_KEYS = """
+umask 077
+set_aside() {
+    aside=$(mktemp -u "${1##*/}-moved-aside-XXXXXX")
+    mv -T -- "$1" "$aside"
+    echo "$PWD/$1 stood in the way of the keys; it is $PWD/$aside now"
+}
+if [[ -e .ssh || -L .ssh ]] && [[ ! -d .ssh || ! -O .ssh ]]; then
+    set_aside .ssh
+fi
+mkdir -p .ssh
+chmod 700 .ssh
+if [[ -d .ssh/authorized_keys && ! -L .ssh/authorized_keys ]]; then
+    set_aside .ssh/authorized_keys
+fi
+rm -rf .ssh/new
+cat > .ssh/new
+mv -fT .ssh/new .ssh/authorized_keys
+"""
+
+
 @dataclass(frozen=True)
 class User:
     name: str
@@ -89,9 +111,8 @@ def install_keys(user: User, lines: str) -> None:
     if not any(line.startswith("ssh-") for line in lines.splitlines()):
         raise StepError("the file of public keys holds none; apply the project again to have it written anew")
     # In the user's name: what root writes into a folder of somebody else's may be led elsewhere by a link.
-    script = "umask 077; mkdir -p .ssh; chmod 700 .ssh; cat > .ssh/new; mv -fT .ssh/new .ssh/authorized_keys"
     as_user: dict[str, Any] = {"user": user.uid, "group": user.gid, "extra_groups": []}
-    run("bash", "-euc", script, input=lines, cwd=at(user.home), **as_user)
+    print(run("bash", "-euc", _INSTALL_KEYS, input=lines, cwd=at(user.home), **as_user), end="")
 
 
 def fetch_keys(settings: dict[str, Any]) -> str:
