@@ -39,7 +39,7 @@ from engine.errors import (
     OperationInProgress,
     UnknownOperation,
 )
-from engine.model.operation import Event, Failure, Operation, Owner, State
+from engine.model.operation import Event, Failure, Kind, Operation, Owner, State
 
 if TYPE_CHECKING:
     from engine.aws.operation_items import Attributes, Item
@@ -121,7 +121,10 @@ class OperationStore:
                 return Submitted(operation, created=True)
             if under_way.wish == operation.wish:
                 return self._joined(under_way, operation, idempotency)
-            if supersede is None or not self._superseded(standing, under_way, operation, supersede):
+            # Of what is to be cleaned nothing is left to go on with: a person confirms it anew.
+            allowed = _nobody if under_way.wish.kind is Kind.CLEAN else None
+            gives_way = supersede or allowed
+            if gives_way is None or not self._superseded(standing, under_way, operation, gives_way):
                 raise _in_progress(under_way)
         raise OperationInProgress(
             f"Operations of {operation.project} come and go faster than this one could be recorded.",
@@ -450,6 +453,11 @@ class OperationStore:
         with table_errors(doing, table=self._table):
             answer = self._cloud.dynamodb.get_item(TableName=self._table, Key=key, ConsistentRead=True)
         return answer.get("Item", {})
+
+
+def _nobody(_owner: Owner) -> bool:
+    """Supersede only what nobody holds."""
+    return False
 
 
 def _lease_of(operation: Operation, standing: Standing) -> Lease:

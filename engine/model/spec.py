@@ -7,7 +7,7 @@ import hashlib
 import json
 import re
 import unicodedata
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator
 from dataclasses import replace
 from typing import Annotated, Any, Literal, Self
 
@@ -103,22 +103,6 @@ def _tag_key(key: str) -> str:
     if key == "Name":
         raise refused("'Name' is set by the provisioner", allowed="any other key")
     return key
-
-
-def _tag_refusals(tags: Mapping[str, str]) -> Iterator[Refusal]:
-    """Keys that IAM takes for one. The cluster's stack hands its tags to the roles that it makes, and IAM
-    refuses them (InvalidInput, "Duplicate tag keys found. Please note that Tag keys are case insensitive"),
-    after the storage has been made."""
-    known: dict[str, str] = {}
-    for key in tags:
-        first = known.setdefault(key.lower(), key)
-        if first != key:
-            yield Refusal(
-                ("tags", key),
-                f"differs from {shown(first)} in upper and lower case alone: to IAM, which keeps the tags of "
-                "the cluster's roles, they are one key",
-                "one of the two",
-            )
 
 
 def _tag_value(value: str) -> str:
@@ -358,7 +342,6 @@ class ProjectSpec(Strict):
         return self
 
     def _refusals(self) -> Iterator[Refusal]:
-        yield from _tag_refusals(self.tags)
         if self.queues is None:
             if self.tier == TAILOR_MADE:
                 yield Refusal(
@@ -403,7 +386,8 @@ def load_spec(text: str, *, source: str, known_tiers: Collection[str] | None = N
     """The spec in a YAML or JSON text.
 
     source        where the text came from, for messages: a path, "request body"
-    known_tiers   the names in the tier catalogue; None leaves the tier unchecked
+    known_tiers   the names in the tier catalogue; None for a spec that was taken in before: neither its tier
+                  nor what has been refused only since then keeps its project from being released
     Raises        InvalidSpec with everything that is wrong at once
     """
     try:
@@ -421,7 +405,9 @@ def load_spec(text: str, *, source: str, known_tiers: Collection[str] | None = N
         spec = ProjectSpec.model_validate(document.value)
     except ValidationError as error:
         refusal = error
-    problems = document_problems(ProjectSpec, document, refusal) + _tier_problems(document, known_tiers)
+    problems = document_problems(ProjectSpec, document, refusal)
+    if known_tiers is not None:
+        problems += [*_tier_problems(document, known_tiers), *_tag_problems(document, spec)]
     if spec is None or problems:
         raise _invalid(source, problems)
     return spec
@@ -465,9 +451,9 @@ def spec_json_schema() -> dict[str, Any]:
     }
 
 
-def _tier_problems(document: Document, known_tiers: Collection[str] | None) -> list[FieldProblem]:
+def _tier_problems(document: Document, known_tiers: Collection[str]) -> list[FieldProblem]:
     tier = document.value.get("tier", ProjectSpec.model_fields["tier"].default)
-    if known_tiers is None or tier in known_tiers or document.value.get("queues") or tier == TAILOR_MADE:
+    if tier in known_tiers or document.value.get("queues") or tier == TAILOR_MADE:
         return []
     if not isinstance(tier, str) or not re.fullmatch(TIER_PATTERN, tier):
         return []  # said already
@@ -483,6 +469,22 @@ def _tier_problems(document: Document, known_tiers: Collection[str] | None) -> l
             example_line("tier", near[0] if near else names[0]) if names else "",
         )
     ]
+
+
+def _tag_problems(document: Document, spec: ProjectSpec | None) -> Iterator[FieldProblem]:
+    """Keys that IAM takes for one. The cluster's stack hands its tags to the roles that it makes, and IAM
+    refuses them (InvalidInput, "Duplicate tag keys found. Please note that Tag keys are case insensitive"),
+    after the storage has been made."""
+    known: dict[str, str] = {}
+    for key in spec.tags if spec else ():
+        first = known.setdefault(key.lower(), key)
+        if first != key:
+            yield FieldProblem(
+                f"tags.{key}",
+                f"differs from {shown(first)} in upper and lower case alone: to IAM, which keeps the tags of "
+                "the cluster's roles, they are one key" + document.where(("tags", key)),
+                "one of the two",
+            )
 
 
 def _invalid(source: str, problems: list[FieldProblem]) -> InvalidSpec:

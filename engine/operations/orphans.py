@@ -17,7 +17,7 @@ from engine.model.operation import Kind, Wish
 from engine.operations import records, recovery
 from engine.operations.carry import carrying_out
 from engine.operations.engine import Engine
-from engine.operations.holding import holding_workspace
+from engine.operations.holding import WorkspaceBusy, holding_workspace
 from engine.operations.states import read_state
 from engine.terraform.state import instances
 
@@ -147,7 +147,7 @@ def adopt(engine: Engine, orphans: Iterable[Orphan]) -> tuple[str, ...]:
     for ids in projects:
         try:
             found = adopt_project(engine, *ids)
-        except OperationInProgress as error:
+        except (OperationInProgress, WorkspaceBusy) as error:
             engine.reporter.note(f"{'/'.join(ids)} is passed over: {error.message}")
             continue
         taken += [f"{'/'.join(ids)}: {address}" for address in found]

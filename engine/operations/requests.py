@@ -123,16 +123,16 @@ def remind_worker(desk: Desk, operation: Operation) -> None:
 
 def is_lost(operation: Operation, standing: Standing, now: datetime) -> bool:
     """Whether an unfinished operation is to be sent again although nobody asks for it."""
-    return _is_wanted(operation, now) and _is_left(operation, standing, now)
+    return _is_wanted(operation, now) and is_left(operation, standing, now)
 
 
 def _needs_worker(desk: Desk, operation: Operation) -> bool:
     if operation.state.finished or operation.state is State.QUEUED:
         return not operation.state.finished
-    return _is_left(operation, desk.store.standing(operation.project), desk.place.now())
+    return is_left(operation, desk.store.standing(operation.project), desk.place.now())
 
 
-def _is_left(operation: Operation, standing: Standing, now: datetime) -> bool:
+def is_left(operation: Operation, standing: Standing, now: datetime) -> bool:
     """Whether nobody has worked on it for so long that there is no message of it any more."""
     return not standing.held(now) and now - operation.updated_at >= _LOST_AFTER
 

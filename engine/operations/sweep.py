@@ -6,7 +6,7 @@ from engine.aws.queue import Queue
 from engine.errors import OperationInProgress
 from engine.model.operation import Kind, Operation, State, Wish, requested
 from engine.operations.engine import Engine
-from engine.operations.requests import SCHEDULE, is_lost
+from engine.operations.requests import SCHEDULE, is_left, is_lost
 
 
 def send_lost(engine: Engine, queue: Queue) -> list[Operation]:
@@ -51,7 +51,10 @@ def ask_for_due_purges(engine: Engine, queue: Queue) -> list[Operation]:
             operation = engine.operations.submit(wished).operation
         except OperationInProgress:
             continue
-        if operation.state is State.QUEUED:
+        standing = engine.operations.standing(record.project)
+        # What is lost since today `send_lost` has sent.
+        left = is_left(operation, standing, now) and not is_lost(operation, standing, now)
+        if operation.state is State.QUEUED or left:
             queue.send(operation)
             sent.append(operation)
     return sent

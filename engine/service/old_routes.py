@@ -168,8 +168,10 @@ def _stands(desk: Desk, spec: ProjectSpec) -> bool:
     active = desk.store.active(spec.project)
     if active is not None:
         note(operation_id=active.id)
-        hand_to_worker(desk, active)
-        return active.wish.kind is Kind.PROVISION
+        wanted = active.wish.kind is Kind.PROVISION
+        # Who wants a cluster does not ask for another wish to be fulfilled, such as a person's deletion.
+        (hand_to_worker if wanted else remind_worker)(desk, active)
+        return wanted
     record = place.registry.get(spec.vlab_id, spec.project_id)
     if record is None:
         return False

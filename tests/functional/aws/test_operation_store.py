@@ -208,6 +208,17 @@ def test_a_forsaken_operation_may_be_superseded_and_a_living_one_not(store: Oper
         store.write(lease, operation)
 
 
+def test_a_clean_up_that_was_left_bars_nobody(store: OperationStore) -> None:
+    left = store.submit(wished(Wish(Kind.CLEAN))).operation
+    lease, _ = store.claim(PROJECT, left.id, ANNA, now=NOON, ttl=TTL)
+    with pytest.raises(OperationInProgress):
+        store.submit(wished())
+    after = wished(now=NOON + timedelta(minutes=2))
+    assert store.submit(after).operation == after
+    with pytest.raises(LeaseLost):
+        store.write(lease, left)
+
+
 def test_pages_of_operations(store: OperationStore) -> None:
     made = []
     for minute in range(5):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -170,6 +171,11 @@ def test_the_clock_asks_for_what_is_due_once(engine: Engine, desk: Desk) -> None
         False,
     )
     assert operation.state is State.QUEUED
+    # AND again when its worker died two days ago, and its message is lost
+    then = engine.now() - timedelta(days=2)
+    lease, running = desk.store.claim("lab/proj", sent, engine.owner, now=then, ttl=timedelta(minutes=1))
+    desk.store.write(lease, replace(running, created_at=then, updated_at=then))
+    assert worker.by_the_clock("sweep", Lambda()) == {"sent": [sent]}
 
 
 def test_over_the_api(engine: Engine, gateway: Gateway) -> None:

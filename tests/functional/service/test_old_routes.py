@@ -13,7 +13,7 @@ import pytest
 from engine.aws.queue import read_task
 from engine.aws.registry import Phase
 from engine.local.server import LocalCloud
-from engine.model.operation import Failure, Kind, Owner, Wish, failed, succeeded
+from engine.model.operation import Failure, Kind, Owner, Wish, failed, requested, succeeded
 from engine.operations.requests import Desk
 from engine.service import old_routes
 from engine.service.old_routes import old_status
@@ -123,6 +123,26 @@ def test_what_stands_is_left_as_it_is(gateway: Gateway, desk: Desk, monkeypatch:
     end(desk, Phase.FAILED, failure=Failure("DATA_AT_RISK", "the export failed"))
     assert gateway("POST", CLUSTER, query=PROJECT).body == first.body
     assert len(desk.store.list("lab/proj").operations) == 4
+
+
+def test_a_deletion_that_a_person_left_is_not_carried_out_for_whoever_wants_a_cluster(
+    gateway: Gateway, desk: Desk
+) -> None:
+    # GIVEN a person's deletion, which died at its question an hour ago
+    gateway("POST", CLUSTER, query=PROJECT)
+    end(desk, Phase.READY)
+    while message := desk.queue.receive():
+        desk.queue.finish(message)
+    then = datetime.now(UTC) - timedelta(hours=1)
+    wish = Wish(Kind.DESTROY, purge_data=True, purge_now=True)
+    left = desk.store.submit(
+        requested(vlab_id="lab", project_id="proj", wish=wish, requested_by="me@here", now=then)
+    ).operation
+    desk.store.claim("lab/proj", left.id, Owner("process", "me@here", {}), now=then, ttl=TTL)
+    # WHEN a client asks for its cluster THEN it is told, and no worker hears of the deletion
+    refused = gateway("POST", CLUSTER, query=PROJECT)
+    assert (refused.status, refused.code) == (409, "OPERATION_IN_PROGRESS")
+    assert desk.queue.receive() is None
 
 
 def test_down_removes_what_was_only_asked_for(gateway: Gateway, desk: Desk) -> None:

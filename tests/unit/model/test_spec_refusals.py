@@ -145,7 +145,6 @@ def refused(text: str, known_tiers: list[str] | None = None) -> list[FieldProble
         ),
         (START + "tags: {parallelcluster:x: a}", "tags['parallelcluster:x']", "reserved prefix", "aws:"),
         (START + "tags: {Name: a}", "tags.Name", "set by the provisioner", "any other key"),
-        (START + "tags: {Team: a, b: c, team: d}", "tags.team", "'Team'", "one of the two"),
         (START + f"tags: {{{'k' * 129}: a}}", f"tags['{'k' * 57}...']", "has 129 characters", "at most 128"),
         (START + f"tags: {{a: {'v' * 257}}}", "tags.a", "has 257 characters", "at most 256"),
         (
@@ -308,3 +307,12 @@ def test_no_value_brings_the_checks_down(value: object, field: str) -> None:
     except InvalidSpec as error:
         assert all(problem.path and problem.problem for problem in error.problems)
         assert all(str(problem).isprintable() for problem in error.problems)
+
+
+def test_tags_that_iam_takes_for_one_are_refused_where_a_spec_comes_in() -> None:
+    text = START + "tags: {Team: a, b: c, team: d}"
+    (problem,) = refused(text, known_tiers=["debug"])
+    assert (problem.path, problem.allowed) == ("tags.team", "one of the two")
+    assert "'Team'" in problem.problem and "line 3" in problem.problem
+    # A project that was applied with such tags can be released all the same.
+    assert load_spec(text, source="registry").tags == {"Team": "a", "b": "c", "team": "d"}
