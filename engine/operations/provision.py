@@ -15,13 +15,21 @@ from engine.operations import access, lustre, records, repair, token_keys
 from engine.operations.carry import carrying_out
 from engine.operations.engine import Engine
 from engine.operations.holding import holding_workspace
-from engine.operations.planning import Planned, check_ground, check_spec, keep_review, make_plan
+from engine.operations.planning import (
+    Planned,
+    check_ground,
+    check_spec,
+    keep_review,
+    make_plan,
+    plan_again,
+)
 from engine.review.findings import refuse_broken_rules, refuse_cluster_update, refuse_data_loss
 from engine.review.model import Action, Review
 from engine.workspace.stack import Presence
 
 _STACK = "module.parallelcluster[0].aws_cloudformation_stack.this"
 _STUCK = "UPDATE_ROLLBACK_FAILED"
+_TAKEN_BACK = "UPDATE_ROLLBACK_COMPLETE"
 
 Approve = Callable[[Review], None]
 """Shown the review before anything is changed; raises NotConfirmed to stop."""
@@ -209,4 +217,23 @@ def _require_complete(engine: Engine, planned: Planned) -> clusters.ClusterStatu
             "although Terraform is done." + "".join(f"\n  - {reason}" for reason in status.failure_reasons),
             hint=f"Look at it with `provisioner status {planned.names.project}`, then apply again.",
         )
+    if status.stack_status == _TAKEN_BACK:
+        _require_as_planned(engine, planned, status)
     return status
+
+
+def _require_as_planned(engine: Engine, planned: Planned, status: clusters.ClusterStatus) -> None:
+    """Whether the cluster that goes on after an update was taken back is the one that the spec asks for.
+
+    The plan may have been made while that update was under way: then it found what the update asked for, and
+    nothing to change.
+    """
+    engine.check()
+    runner = engine.runner(planned.names, after=planned.runner)
+    again = plan_again(planned.spec, planned.names, planned.folder, runner)
+    if any(one.address == _STACK and one.action is Action.UPDATE for one in again.review.changes):
+        raise ClusterError(
+            f"AWS took the update of the cluster of {planned.names.project} back; it goes on as it was."
+            + "".join(f"\n  - {reason}" for reason in status.failure_reasons),
+            hint="Mend the cause, or take the change back, then apply again.",
+        )

@@ -6,6 +6,7 @@ import json
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from engine.local.server import LocalCloud
 from engine.local.weather import Forecast, Trouble
 from engine.model.names import names_for
 from engine.model.settings import load_settings
+from engine.operations import provision
 from engine.operations.engine import open_engine
 from engine.operations.reporting import Silent
 
@@ -233,6 +235,16 @@ def test_an_update_that_aws_refuses_is_taken_back(cloud, provisioner, backend, s
     assert stack["StackStatus"] == "UPDATE_ROLLBACK_COMPLETE"
     assert provisioner("status", PROJECT, "--json").ok().json["phase"] == "FAILED"
 
+    # WHEN a run found nothing to change, since it planned while that update was still under way
+    plan = provision.plan
+    late = mocker.patch.object(
+        provision, "plan", lambda *arguments: replace(plan(*arguments), has_changes=False)
+    )
+    # THEN the project is not what its spec says all the same
+    provisioner("apply", smaller, "--yes").refused(8, "CLUSTER_FAILED", "took the update", "MaxCount")
+    assert provisioner("status", PROJECT, "--json").ok().json["phase"] == "FAILED"
+
+    mocker.stop(late)
     # WHEN the spec is what it was THEN so is the project, although CloudFormation keeps that status
     provisioner("apply", spec("efs"), "--yes").ok()
     assert provisioner("status", PROJECT, "--json").ok().json["phase"] == "READY"
