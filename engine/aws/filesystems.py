@@ -123,6 +123,15 @@ def list_links(cloud: Cloud, file_system_id: str) -> list[RepositoryLink]:
     return sorted(found, key=lambda link: link.path)
 
 
+def stop_auto_export(cloud: Cloud, link: RepositoryLink) -> None:
+    """Begin to turn off that a link writes to S3 by itself; what it brings in from there stays as it is."""
+    policies: Any = {"AutoExportPolicy": {"Events": []}}
+    if link.imports:
+        policies["AutoImportPolicy"] = {"Events": list(link.imports)}
+    with aws_errors(f"turning off the automatic export of {link.path}"):
+        cloud.fsx.update_data_repository_association(AssociationId=link.id, S3=policies)
+
+
 def delete_link(cloud: Cloud, association_id: str) -> None:
     """Begin to cut one S3 link; files on both sides stay. One that is going or gone is fine."""
     with aws_errors(f"cutting the S3 link {association_id}"):

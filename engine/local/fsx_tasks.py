@@ -14,8 +14,8 @@ from engine.local.fsx_store import FileSystem, FsxStore, Task
 from engine.local.lustre_tree import clean_path, is_under
 from engine.local.world import World, hex_id
 
-IMPORT = "IMPORT_METADATA_FROM_REPOSITORY"
-TYPES = ("EXPORT_TO_REPOSITORY", IMPORT, "RELEASE_DATA_FROM_FILESYSTEM")
+EXPORT, IMPORT = "EXPORT_TO_REPOSITORY", "IMPORT_METADATA_FROM_REPOSITORY"
+TYPES = (EXPORT, IMPORT, "RELEASE_DATA_FROM_FILESYSTEM")
 
 
 class Tasks:
@@ -130,6 +130,12 @@ class Tasks:
         linked = [item.path for item in self._store.associations_of(file_system.id)]
         if not linked:
             raise ApiError("UnsupportedOperation", f"File system '{file_system.id}' has no data repository.")
+        if request["Type"] == EXPORT and any(
+            one.export_events or one.lifecycle == "UPDATING"
+            for one in self._store.associations_of(file_system.id)
+        ):
+            # FSx API, DeleteFileSystem: it must be off before an export is run. FSx's words are not known.
+            raise ApiError("BadRequest", f"Automatic export of file system '{file_system.id}' is enabled.")
         if report["Enabled"]:
             self._check_report(file_system, report)
         for raw in request.get("Paths") or []:
@@ -157,7 +163,7 @@ class Tasks:
                 "The task failed: ordered by the local cloud's failure list.",
             )
             return
-        if task.type == "EXPORT_TO_REPOSITORY":
+        if task.type == EXPORT:
             task.succeeded, task.failed, task.failure = self._movement.export(file_system, paths)
         elif task.type == IMPORT:
             for association in self._store.associations_of(file_system.id):

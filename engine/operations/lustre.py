@@ -19,6 +19,7 @@ from engine.operations.waiting import waiting
 ADDRESS = "module.fsx[0].aws_fsx_lustre_file_system.this"
 """Where a project's workspace has it."""
 _PRIVATE = "/project/private"
+_BROKEN = ("MISCONFIGURED", "FAILED", "DELETING")
 _POLL_S = 10.0
 _LOCAL_POLL_S = 0.2
 # Kept with the operation: "<file system> <task>".
@@ -148,6 +149,8 @@ def _finished_export(engine: Engine, names: Names, file_system_id: str) -> expor
     """
     engine.check()
     task_id = _begun_before(engine, file_system_id)
+    if task_id is None:
+        _stop_auto_export(engine, names, file_system_id)
     while task_id is None:
         try:
             task_id = exports.start_export(
@@ -164,6 +167,32 @@ def _finished_export(engine: Engine, names: Names, file_system_id: str) -> expor
         _pause(engine)
         status = exports.export_status(engine.cloud, task_id)
     return status
+
+
+def _stop_auto_export(engine: Engine, names: Names, file_system_id: str) -> None:
+    """Have no link write to S3 by itself any more, which FSx demands before an export is begun. An apply
+    after a release that failed turns it on again.
+
+    Source   FSx API, DeleteFileSystem
+    Raises   ClusterError when FSx is not done after an hour
+    """
+    with waiting(engine, f"the automatic export of {file_system_id}") as too_long:
+        while writing := list(filter(_writes, filesystems.list_links(engine.cloud, file_system_id))):
+            for link in writing:
+                if link.lifecycle == "AVAILABLE":
+                    filesystems.stop_auto_export(engine.cloud, link)
+            if too_long():
+                raise ClusterError(
+                    f"FSx has not turned off the automatic export of {names.project} within an hour; the "
+                    "Lustre file system stays.",
+                    hint="Look at its data repositories in the AWS console; then release again.",
+                )
+            _pause(engine)
+
+
+def _writes(link: filesystems.RepositoryLink) -> bool:
+    # What FSx says of a link that is broken, the export itself tells better.
+    return link.lifecycle == "UPDATING" or (bool(link.exports) and link.lifecycle not in _BROKEN)
 
 
 def _await_tasks(engine: Engine, file_system_id: str) -> None:

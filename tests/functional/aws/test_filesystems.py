@@ -10,7 +10,14 @@ import pytest
 from botocore.stub import ANY, Stubber
 
 from engine.aws.exports import export_status, list_exports, start_export, unfinished_tasks
-from engine.aws.filesystems import find_efs, find_lustre, list_links, lustre_lifecycle
+from engine.aws.filesystems import (
+    RepositoryLink,
+    find_efs,
+    find_lustre,
+    list_links,
+    lustre_lifecycle,
+    stop_auto_export,
+)
 from engine.aws.session import Cloud
 from engine.errors import BackendError, OperationInProgress
 
@@ -143,6 +150,15 @@ def task(lifecycle: str = "EXECUTING", **more: Any) -> dict[str, Any]:
         "Paths": ["project/private"],
         **more,
     }
+
+
+def test_automatic_export_is_turned_off_and_import_stays(cloud: Cloud, fsx: Stubber) -> None:
+    link = RepositoryLink(
+        "dra-0123456789abcdef0", "/project", "s3://b/p", "AVAILABLE", ("NEW",), ("CHANGED",)
+    )
+    policies = {"AutoExportPolicy": {"Events": []}, "AutoImportPolicy": {"Events": ["NEW"]}}
+    fsx.add_response("update_data_repository_association", {}, {"AssociationId": link.id, "S3": policies})
+    stop_auto_export(cloud, link)
 
 
 def test_an_export_is_asked_for_as_fsx_wants_it(cloud: Cloud, fsx: Stubber) -> None:

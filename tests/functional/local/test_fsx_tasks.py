@@ -17,7 +17,6 @@ def fs_id(cloud, ground):
         FileSystemId=fs_id,
         FileSystemPath="/project/private",
         DataRepositoryPath=f"s3://{BUCKET}/private/",
-        S3={"AutoExportPolicy": {"Events": ["NEW", "CHANGED", "DELETED"]}},
     )
     cloud.advance(cloud.world.durations.dra_create_s)
     return fs_id
@@ -35,6 +34,25 @@ def described(ground, task):
 
 def keys(ground):
     return [item["Key"] for item in ground.s3.list_objects_v2(Bucket=BUCKET).get("Contents", [])]
+
+
+def test_automatic_export_must_be_off_before_an_export(cloud, ground, fs_id):
+    """FSx API, DeleteFileSystem."""
+    (link,) = ground.fsx.describe_data_repository_associations()["Associations"]
+
+    def have_it_export(events):
+        policy = {"AutoExportPolicy": {"Events": events}}
+        ground.fsx.update_data_repository_association(AssociationId=link["AssociationId"], S3=policy)
+
+    have_it_export(["NEW"])
+    cloud.advance(cloud.world.durations.dra_create_s)
+    with pytest.raises(ground.fsx.exceptions.BadRequest, match="Automatic export"):
+        export(ground, fs_id)
+    have_it_export([])
+    with pytest.raises(ground.fsx.exceptions.BadRequest, match="Automatic export"):
+        export(ground, fs_id)
+    cloud.advance(cloud.world.durations.dra_create_s)
+    assert export(ground, fs_id)["Lifecycle"] in ("PENDING", "EXECUTING")
 
 
 def test_an_export_writes_what_changed_under_the_association(cloud, ground, fs_id):
@@ -118,6 +136,10 @@ def test_paths_outside_and_missing_reports_are_refused(ground, fs_id):
 
 def test_auto_export_comes_late(cloud, ground, fs_id):
     """A task is needed to be sure; waiting long enough does it as well."""
+    (link,) = ground.fsx.describe_data_repository_associations()["Associations"]
+    policy = {"AutoExportPolicy": {"Events": ["NEW", "CHANGED", "DELETED"]}}
+    ground.fsx.update_data_repository_association(AssociationId=link["AssociationId"], S3=policy)
+    cloud.advance(cloud.world.durations.dra_create_s)
     cloud.write_lustre(fs_id, "/project/private/a", b"1")
     cloud.advance(cloud.world.durations.auto_export_s - 1)
     assert keys(ground) == []

@@ -76,7 +76,7 @@ def fsx(mocker) -> Any:
     mocker.patch(f"{tasks}.find_export", side_effect=lambda _, task_id: state.tasks.get(task_id))
     mocker.patch(f"{tasks}.export_status", side_effect=lambda _, task_id: state.tasks[task_id])
     state.start = mocker.patch(f"{tasks}.start_export", side_effect=AssertionError("no export expected"))
-    state.links = [SimpleNamespace(id="dra-1", lifecycle="AVAILABLE")]
+    state.links = [SimpleNamespace(id="dra-1", lifecycle="AVAILABLE", exports=())]
     return state
 
 
@@ -204,3 +204,30 @@ def test_one_that_is_gone_is_fine(engine: Any, fsx: Any) -> None:
     fsx.lifecycle = None
     assert lustre.give_up(engine, NAMES, FS, skip_export=None) == lustre.Export()
     assert fsx.deleted == []
+
+
+def test_automatic_export_is_off_before_the_export_begins(engine: Any, fsx: Any, mocker: Any) -> None:
+    # GIVEN a link that writes to S3 by itself, one that does not, and FSx, which takes a while
+    writing = SimpleNamespace(id="dra-2", lifecycle="AVAILABLE", exports=("NEW",))
+    fsx.links.append(writing)
+    told: list[str] = []
+
+    def stop(_cloud: Any, link: Any) -> None:
+        told.append(link.id)
+        link.lifecycle, link.exports = "UPDATING", ()
+
+    def pause(_seconds: float) -> None:
+        writing.lifecycle = "AVAILABLE"
+
+    def start(*_: Any, **__: Any) -> str:
+        assert (writing.lifecycle, writing.exports) == ("AVAILABLE", ())
+        fsx.tasks["task-1"] = task("task-1")
+        return "task-1"
+
+    mocker.patch("engine.operations.lustre.filesystems.stop_auto_export", side_effect=stop)
+    engine.pause = pause
+    fsx.start.side_effect = start
+    # WHEN it is given up THEN the export begins when that is done, and only what writes is asked to stop
+    assert lustre.give_up(engine, NAMES, FS, skip_export=None).files == 7
+    assert told == ["dra-2"]
+    assert fsx.deleted == [FS]
