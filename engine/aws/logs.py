@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -22,11 +23,20 @@ class LogGroup:
     stored_bytes: int
 
 
-def list_cluster_log_groups(cloud: Cloud, cluster_name: str) -> list[LogGroup]:
+def list_cluster_log_groups(
+    cloud: Cloud,
+    cluster_name: str,
+    *,
+    since: datetime | None = None,
+    check: Callable[[], None] = lambda: None,
+) -> list[LogGroup]:
     """The log groups of exactly this cluster, oldest first; a cluster whose name merely begins alike
     is not touched (names are /aws/parallelcluster/<cluster>-<YYYYMMDDHHMM>). Those of the functions that
     cleaned up after it come last: their names end in the id of a stack that is gone, so their tags tell.
 
+    since    when the project's first cluster may have been made; each function's group of after that, whoever's
+             it is, is asked for its tags
+    check    called between these questions; may raise to give up
     Source   aws-parallelcluster 3.16.1, cdk_builder_utils.py, PclusterLambdaConstruct: the name;
              CloudFormation puts a stack's tags on its log groups
     """
@@ -34,7 +44,11 @@ def list_cluster_log_groups(cloud: Cloud, cluster_name: str) -> list[LogGroup]:
     exact = re.compile(re.escape(prefix) + r"\d{12}")
     with aws_errors(f"listing the log groups of {cluster_name}"):
         own = [one for one in _groups(cloud, prefix) if exact.fullmatch(one.name)]
-        cleaners = [one for one in _groups(cloud, _CLEANERS) if _cluster_of(cloud, one) == cluster_name]
+        cleaners = []
+        for one in _groups(cloud, _CLEANERS):
+            if since is None or one.created_at >= since:
+                check()
+                cleaners += [one] if _cluster_of(cloud, one) == cluster_name else []
     return [*own, *sorted(cleaners, key=lambda group: group.created_at)]
 
 
@@ -65,10 +79,19 @@ def _cluster_of(cloud: Cloud, group: LogGroup) -> str | None:
     return name
 
 
-def delete_cluster_log_groups(cloud: Cloud, cluster_name: str) -> list[str]:
-    """Delete the log groups of exactly this cluster; gives the names deleted, [] when there are none."""
+def delete_cluster_log_groups(
+    cloud: Cloud,
+    cluster_name: str,
+    *,
+    since: datetime | None = None,
+    check: Callable[[], None] = lambda: None,
+) -> list[str]:
+    """Delete the log groups of exactly this cluster; gives the names deleted, [] when there are none.
+
+    since, check   as for `list_cluster_log_groups`
+    """
     deleted = []
-    for group in list_cluster_log_groups(cloud, cluster_name):
+    for group in list_cluster_log_groups(cloud, cluster_name, since=since, check=check):
         with aws_errors(f"deleting the log group {group.name}"):
             try:
                 cloud.logs.delete_log_group(logGroupName=group.name)

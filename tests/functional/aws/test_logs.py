@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
 from typing import Any
+
+import pytest
 
 from engine.aws.logs import delete_cluster_log_groups, list_cluster_log_groups
 from engine.aws.session import Cloud
+from engine.errors import OutOfTime
 
 OURS = ["/aws/parallelcluster/pc-a-b-xxx-202611230959", "/aws/parallelcluster/pc-a-b-xxx-202611231001"]
 OTHERS = [
@@ -48,6 +52,17 @@ def test_those_of_clean_up_functions_are_known_by_their_tags(cloud: Cloud, monke
     ours = [make(number, **{"parallelcluster:cluster-name": "pc-a-b-xxx"}) for number in (7, 8)]
     others = [make(1, **{"parallelcluster:cluster-name": "pc-a-b-xxxy"}), make(2)]
     assert [group.name for group in list_cluster_log_groups(cloud, "pc-a-b-xxx")] == ours
+    # AND those of before the project are asked nothing, and whoever has no time left may give up in between
+    asked: list[str] = []
+    late = datetime.now(UTC) + timedelta(minutes=1)
+    assert list_cluster_log_groups(cloud, "pc-a-b-xxx", since=late, check=lambda: asked.append("")) == []
+    assert asked == []
+
+    def no_time() -> None:
+        raise OutOfTime("the time of this run is up")
+
+    with pytest.raises(OutOfTime):
+        delete_cluster_log_groups(cloud, "pc-a-b-xxx", check=no_time)
     # WHEN one goes while they are looked at THEN that is no error
     real = client(cloud).list_tags_for_resource
 
