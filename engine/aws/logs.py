@@ -34,8 +34,8 @@ def list_cluster_log_groups(
     is not touched (names are /aws/parallelcluster/<cluster>-<YYYYMMDDHHMM>). Those of the functions that
     cleaned up after it come last: their names end in the id of a stack that is gone, so their tags tell.
 
-    since    when the project's first cluster may have been made; the group of each function made after that, of
-             whatever cluster, is asked for its tags
+    since    when the project's first cluster may have been made; the group of each function made after that,
+             of whatever cluster, is asked for its tags
     check    called between these questions; may raise to give up
     Source   aws-parallelcluster 3.16.1, cdk_builder_utils.py, PclusterLambdaConstruct: the name;
              CloudFormation puts a stack's tags on its log groups
