@@ -8,7 +8,7 @@ hang on). What ParallelCluster's own stack holds carries the tags too, and names
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -74,15 +74,22 @@ _HOLD_DATA = (
 )
 
 
-def list_belongings(cloud: Cloud, *, account_id: str) -> list[Belonging]:
+def list_belongings(
+    cloud: Cloud, *, account_id: str, named: Collection[str] | None = None
+) -> list[Belonging]:
     """Everything of every project of the cloud's region, ordered by project, kind and id.
 
+    named    of buckets and log groups, whose tags must be asked for one by one, these alone; None: all
     Raises   AccessDenied, Unreachable, BackendError
     """
     found = [
-        one
-        for lister in (_ec2, _nodes, _volumes, _stacks, _efs, _fsx, _secrets, _log_groups, _buckets)
-        for one in lister(cloud, account_id)
+        *(
+            one
+            for lister in (_ec2, _nodes, _volumes, _stacks, _efs, _fsx, _secrets)
+            for one in lister(cloud, account_id)
+        ),
+        *_log_groups(cloud, named),
+        *_buckets(cloud, account_id, named),
     ]
     return sorted(found, key=lambda one: (one.project, one.kind, one.id))
 
@@ -259,10 +266,12 @@ def _secrets(cloud: Cloud, _account_id: str) -> Iterator[Belonging]:
         )
 
 
-def _log_groups(cloud: Cloud, _account_id: str) -> Iterator[Belonging]:
+def _log_groups(cloud: Cloud, named: Collection[str] | None) -> Iterator[Belonging]:
     with aws_errors("listing the log groups of job records"):
         pages = cloud.logs.get_paginator("describe_log_groups").paginate(logGroupNamePrefix="/provisioner/")
         for group in [one for page in pages for one in page["logGroups"]]:
+            if named is not None and group["logGroupName"] not in named:
+                continue
             arn = group["arn"].removesuffix(":*")
             found = cloud.logs.list_tags_for_resource(resourceArn=arn).get("tags", {})
             name = group["logGroupName"]
@@ -271,7 +280,7 @@ def _log_groups(cloud: Cloud, _account_id: str) -> Iterator[Belonging]:
             yield from _tagged("aws_cloudwatch_log_group", name, name, found, made_at)
 
 
-def _buckets(cloud: Cloud, account_id: str) -> Iterator[Belonging]:
+def _buckets(cloud: Cloud, account_id: str, named: Collection[str] | None) -> Iterator[Belonging]:
     """By the beginning of their names: tags must be asked for bucket by bucket.
 
     Of this region alone: S3 lists those of all regions, and a project elsewhere is in another registry.
@@ -282,6 +291,8 @@ def _buckets(cloud: Cloud, account_id: str) -> Iterator[Belonging]:
         )
         for bucket in [one for page in pages for one in page.get("Buckets", [])]:
             name = bucket["Name"]
+            if named is not None and name not in named:
+                continue
             try:
                 found = tag_map(cloud.s3.get_bucket_tagging(Bucket=name)["TagSet"])
             except ClientError as error:

@@ -212,7 +212,7 @@ def _delete_of(
     account_id = engine.settings.require_account()
     things = [
         one
-        for one in belongings.list_belongings(engine.cloud, account_id=account_id)
+        for one in belongings.list_belongings(engine.cloud, account_id=account_id, named=confirmed)
         if (one.vlab_id, one.project_id) == ids
     ]
     record = engine.registry.get(*ids)
