@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import json
 import os
+import random
 import shutil
 import socket
 import subprocess
@@ -63,6 +64,10 @@ class Answer:
         return json.loads(self.body)
 
 
+# Linux gives out ports from 32768 on (net.ipv4.ip_local_port_range).
+_LISTENING = range(20_000, 32_000)
+
+
 @dataclass
 class Ports:
     slurmctld: int
@@ -72,11 +77,20 @@ class Ports:
 
     @classmethod
     def free(cls) -> Ports:
-        """Free ones, looked for at once so that none is given twice."""
-        probes = [socket.socket() for _ in range(4)]
+        """Free ones below those that the kernel gives out by itself: of these one may be somebody's outgoing
+        connection by the time that a daemon of Slurm wants to listen there."""
+        probes: list[socket.socket] = []
         try:
-            for probe in probes:
-                probe.bind((HOST, 0))
+            for port in random.sample(_LISTENING, len(_LISTENING)):
+                probe = socket.socket()
+                probes.append(probe)
+                try:
+                    probe.bind((HOST, port))
+                except OSError:
+                    probes.remove(probe)
+                    probe.close()
+                if len(probes) == 4:
+                    break
             return cls(*(int(probe.getsockname()[1]) for probe in probes))
         finally:
             for probe in probes:
@@ -115,7 +129,8 @@ class SlurmCluster:
             if self.before_start:
                 self.before_start(self)
             for unit in ("munge", "slurmdbd", "slurmctld", "slurmd"):
-                self.systemctl("start", unit)
+                started = self.run("systemctl", "start", unit, check=False)
+                assert started.returncode == 0, f"{unit} ended at once:\n{self.logs()}"
                 self._await(unit)
         except BaseException:
             self.stop()
