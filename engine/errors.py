@@ -57,6 +57,7 @@ project, and what to do next (the hint), in that order.
 
 from __future__ import annotations
 
+import errno
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -276,6 +277,19 @@ class DiskFull(BackendError):
     """No space is left where the engine keeps workspaces, plans and logs. What was made is found again."""
 
     code = "DISK_FULL"
+
+    @classmethod
+    def of(cls, error: OSError, what: str) -> DiskFull | None:
+        """Of the operating system's error; None for another one than a full disk.
+
+        what   could not be done for it: "lab-1/proj-1 could not be gone on with"
+        """
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            return None
+        return cls(
+            f"The disk of this machine is full: {what}.",
+            hint="Make room in `home` and `workspaces_dir` (`provisioner settings`), then run it again.",
+        )
 
 
 class FileUnusable(BackendError):

@@ -102,7 +102,7 @@ class OperationStore:
         """Record a new operation, unless the same wish is under way already: then that one is given back.
 
         supersede   give up an unfinished operation with another wish, when nobody holds its lease or this
-                    says of the owner that it is dead; None: never
+                    says of the owner that it is dead; None: only a CLEAN that nobody holds
         Raises      OperationInProgress when another wish is under way; its details hold that operation.
                     IdempotencyConflict when the key stands for another request
         """
@@ -121,10 +121,10 @@ class OperationStore:
                 return Submitted(operation, created=True)
             if under_way.wish == operation.wish:
                 return self._joined(under_way, operation, idempotency)
-            # Of what is to be cleaned nothing is left to go on with: a person confirms it anew.
-            allowed = _nobody if under_way.wish.kind is Kind.CLEAN else None
-            gives_way = supersede or allowed
-            if gives_way is None or not self._superseded(standing, under_way, operation, gives_way):
+            dead = supersede
+            if dead is None and under_way.wish.kind is Kind.CLEAN:
+                dead = _unknown  # nobody can go on with it: a person confirms anew what is to be cleaned
+            if dead is None or not self._superseded(standing, under_way, operation, dead):
                 raise _in_progress(under_way)
         raise OperationInProgress(
             f"Operations of {operation.project} come and go faster than this one could be recorded.",
@@ -455,8 +455,8 @@ class OperationStore:
         return answer.get("Item", {})
 
 
-def _nobody(_owner: Owner) -> bool:
-    """Supersede only what nobody holds."""
+def _unknown(_owner: Owner) -> bool:
+    """Of no owner it is known that it is dead: only a lease that nobody holds gives way."""
     return False
 
 

@@ -8,7 +8,6 @@ Exit codes (docs/cli.md): 0 done · 1 a bug · 2 changes are waiting (`plan --de
 
 from __future__ import annotations
 
-import errno
 import importlib
 import os
 import sys
@@ -170,12 +169,9 @@ def _of_usage(error: click.ClickException) -> EngineError:
 def _of_machine(error: OSError) -> EngineError | None:
     """What this machine refused, where that is not a bug of ours."""
     reason = (error.strerror or str(error)).lower()
-    at = f" {error.filename}:" if error.filename is not None else ""
-    if error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return DiskFull(
-            f"The disk of this machine is full:{at} {reason}.",
-            hint="Make room in `home` and `workspaces_dir` (`provisioner settings`), then run it again.",
-        )
+    at = f"{error.filename}: " if error.filename is not None else ""
+    if (full := DiskFull.of(error, f"{at}{reason}")) is not None:
+        return full
     if error.filename is None:
         return None
     return FileUnusable(

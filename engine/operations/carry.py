@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -84,13 +83,10 @@ def on_duty(engine: Engine, duty: Duty, *, retries: int = 0) -> Iterator[Engine]
                 _fail(engine, duty, Failure(**error.to_dict()))
             raise
         except OSError as error:
-            if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            full = DiskFull.of(error, f"{duty.operation.project} could not be gone on with")
+            if full is None:
                 _fail(engine, duty, Failure("INTERNAL_ERROR", f"{type(error).__name__}: {error.strerror}"))
                 raise
-            full = DiskFull(
-                f"The disk of this machine is full: {duty.operation.project} could not be gone on with.",
-                hint="Make room in `home` and `workspaces_dir` (`provisioner settings`), then run it again.",
-            )
             _fail(engine, duty, Failure(**full.to_dict()))
             raise full from error
         except Exception as error:

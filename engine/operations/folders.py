@@ -7,12 +7,12 @@ import os
 import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import chain, count
 from pathlib import Path, PurePosixPath
 
 import engine
 from engine.errors import RequestError
 from engine.terraform.initialised import forget_init
-from engine.terraform.packages import write_whole
 from engine.workspace.render import GENERATED_FILES, SPEC_FILE
 
 BOOTSTRAP_FILES = ("main.tf", "outputs.tf", "variables.tf", "versions.tf", ".terraform.lock.hcl")
@@ -109,11 +109,18 @@ def _is_of_workspace(path: str) -> bool:
 def _say_whose(folder: Path, spec: str) -> None:
     """Write the spec before anything else, and whole: whoever dies after that leaves a folder that is known
     to be the project's, and the next run goes on in it."""
-    file = folder / SPEC_FILE
-    if file.is_file() and file.read_bytes() == spec.encode():
+    _write_whole(folder / SPEC_FILE, spec)
+
+
+def _write_whole(file: Path, text: str) -> None:
+    """Write a small file of a workspace so that whoever dies leaves the old one or the new one.
+
+    Raises   OSError
+    """
+    if file.is_file() and file.read_bytes() == text.encode():
         return
-    beside = folder.with_name(f".{folder.name}.{os.getpid()}")
-    write_if_changed(beside, spec)
+    beside = file.parent.with_name(f".{file.parent.name}.{os.getpid()}")
+    write_if_changed(beside, text)
     beside.replace(file)
 
 
@@ -158,13 +165,12 @@ def hand_over(folder: Path, installation: Installation) -> Path | None:
     if before is not None and before != installation:
         forget_init(folder)
         if errored.is_file():
-            aside = _free_name(_place_beside(folder, before))
+            aside = free_name(_place_beside(folder, before))
             errored.rename(aside)
     own = _place_beside(folder, installation)
     if own.is_file() and not errored.exists():
         own.rename(errored)
-    text = json.dumps(vars(installation)) + "\n"
-    write_whole(folder / _INSTALLATION_FILE, lambda path: path.write_text(text, "utf-8"))
+    _write_whole(folder / _INSTALLATION_FILE, json.dumps(vars(installation)) + "\n")
     return aside
 
 
@@ -180,11 +186,11 @@ def _place_beside(folder: Path, installation: Installation) -> Path:
     return folder.with_name(f"{folder.name}.{installation.account_id}.{installation.state_bucket}.{ERRORED}")
 
 
-def _free_name(path: Path) -> Path:
-    free, count = path, 1
-    while free.exists():
-        free, count = path.with_name(f"{path.name}.{count}"), count + 1
-    return free
+def free_name(path: Path, ending: str = "") -> Path:
+    """The path with the first number behind it, and `ending`, under which there is nothing; without an ending
+    the path itself where that is free."""
+    numbered = (path.with_name(f"{path.name}.{number}{ending}") for number in count(1))
+    return next(one for one in chain([] if ending else [path], numbered) if not one.exists())
 
 
 def remove_workspace(folder: Path) -> None:

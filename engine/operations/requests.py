@@ -127,9 +127,11 @@ def is_lost(operation: Operation, standing: Standing, now: datetime) -> bool:
 
 
 def _needs_worker(desk: Desk, operation: Operation) -> bool:
-    if operation.state.finished or operation.state is State.QUEUED:
-        return not operation.state.finished
-    return is_left(operation, desk.store.standing(operation.project), desk.place.now())
+    if operation.state.finished:
+        return False
+    return operation.state is State.QUEUED or is_left(
+        operation, desk.store.standing(operation.project), desk.place.now()
+    )
 
 
 def is_left(operation: Operation, standing: Standing, now: datetime) -> bool:
@@ -166,5 +168,8 @@ def _submit(
 
 def _given_up(desk: Desk, project: str) -> bool:
     """Whether the project's unfinished operation was left a day ago: it must not bar the way for ever."""
-    left, standing, now = desk.store.active(project), desk.store.standing(project), desk.place.now()
-    return left is not None and not standing.held(now) and now - left.updated_at > _GIVEN_UP_AFTER
+    standing, now = desk.store.standing(project), desk.place.now()
+    if standing.operation_id is None or standing.held(now):
+        return False
+    left = desk.store.get(project, standing.operation_id)
+    return left is not None and now - left.updated_at > _GIVEN_UP_AFTER

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from engine.aws.registry import Phase, ProjectRecord
@@ -12,7 +11,7 @@ from engine.aws.state_store import parse_state
 from engine.errors import BackendError, TerraformError
 from engine.model.names import Names
 from engine.operations.engine import Engine
-from engine.operations.folders import ERRORED, Installation, hand_over
+from engine.operations.folders import ERRORED, Installation, free_name, hand_over
 from engine.terraform.runner import Runner
 from engine.terraform.state import instances
 
@@ -110,7 +109,7 @@ def push_errored(engine: Engine, names: Names, runner: Runner) -> bool:
     saved = parse_state(errored.read_bytes(), project=names.project)
     stored = read_state(engine, names)
     if not stored and not _is_being_applied(engine, names):
-        kept = _free_name(errored, "kept")
+        kept = free_name(errored, ".kept")
         errored.rename(kept)
         engine.reporter.note(
             f"{errored} is no state of this installation, where nothing of {names.project} was applied yet: "
@@ -128,20 +127,13 @@ def push_errored(engine: Engine, names: Names, runner: Runner) -> bool:
             hint="Somebody replaced the state. Compare the two, and take the file away when it is of no use.",
             details={"file": str(errored)},
         )
-    errored.rename(_free_name(errored, "done"))
+    errored.rename(free_name(errored, ".done"))
     return same and newer
 
 
 def _is_being_applied(engine: Engine, names: Names) -> bool:
     record = engine.registry.get(names.vlab_id, names.project_id)
     return record is not None and record.phase in _BEING_APPLIED
-
-
-def _free_name(path: Path, ending: str) -> Path:
-    count = 1
-    while (free := path.with_name(f"{path.name}.{count}.{ending}")).exists():
-        count += 1
-    return free
 
 
 def summary(state: dict[str, Any]) -> dict[str, Any]:

@@ -119,7 +119,7 @@ class DiagnosticSeen:
 
 @dataclass(frozen=True)
 class OutputsSeen:
-    """Names of the outputs and whether each is sensitive; read the values with Runner.outputs()."""
+    """Names of the outputs and whether each is sensitive."""
 
     sensitive: Mapping[str, bool]
 

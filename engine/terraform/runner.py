@@ -246,11 +246,6 @@ class Runner:
         """
         self._run("apply", self._commands.apply_line(plan_path.absolute()))
 
-    def outputs(self) -> dict[str, Any]:
-        """Name -> value of the outputs in the state; sensitive ones are left out."""
-        outputs = self._read(self._run("output", self._document("output")).stdout)
-        return {name: output["value"] for name, output in outputs.items() if not output["sensitive"]}
-
     def state_list(self) -> list[str]:
         """The addresses in the state; none when there is no state yet."""
         ended = self._run("state list", self._commands.cmd("state list"), document=True, check=False)

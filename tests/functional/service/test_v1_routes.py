@@ -53,12 +53,7 @@ def test_what_was_left_is_taken_up_again_and_does_not_bar_the_way_for_ever(
     gateway: Gateway, desk: Desk
 ) -> None:
     # GIVEN an operation whose worker died, and whose message is lost
-    begun = gateway("PUT", PROJECT, body=EFS).body["operation"]
-    received = desk.queue.receive()
-    assert received
-    desk.queue.finish(received)
-    now = datetime.now(UTC)
-    desk.store.claim("lab/proj", begun["id"], Owner("process", "me", {}), now=now, ttl=TTL)
+    begun, now = begun_and_lost(gateway, desk)
     # WHEN it is asked for once more at once THEN its worker may live
     gateway("PUT", PROJECT, body=EFS)
     assert desk.queue.receive() is None
@@ -79,12 +74,7 @@ def test_what_was_left_is_taken_up_again_and_does_not_bar_the_way_for_ever(
 
 
 def test_a_wish_that_is_asked_for_again_is_sent_again(gateway: Gateway, desk: Desk) -> None:
-    begun = gateway("PUT", PROJECT, body=EFS).body["operation"]
-    received = desk.queue.receive()
-    assert received
-    desk.queue.finish(received)
-    now = datetime.now(UTC)
-    desk.store.claim("lab/proj", begun["id"], Owner("process", "me", {}), now=now, ttl=TTL)
+    begun, now = begun_and_lost(gateway, desk)
     joined = Gateway(Service(at(desk, now + timedelta(days=21))))("PUT", PROJECT, body=EFS)
     assert joined.body["operation"]["id"] == begun["id"]
     again = desk.queue.receive()
@@ -99,6 +89,17 @@ def test_a_repeated_request_does_not_bring_back_a_project_that_is_gone(gateway: 
     assert record and desk.place.registry.remove(record)
     assert gateway("PUT", PROJECT, body=EFS, headers=key).body["operation"]["id"] == begun["id"]
     assert desk.place.registry.get("lab", "proj") is None
+
+
+def begun_and_lost(gateway: Gateway, desk: Desk) -> tuple[dict[str, Any], datetime]:
+    """An operation that a worker has just begun and died at, whose message is gone; and when that was."""
+    begun = gateway("PUT", PROJECT, body=EFS).body["operation"]
+    received = desk.queue.receive()
+    assert received
+    desk.queue.finish(received)
+    now = datetime.now(UTC)
+    desk.store.claim("lab/proj", begun["id"], Owner("process", "me", {}), now=now, ttl=TTL)
+    return begun, now
 
 
 def at(desk: Desk, moment: datetime) -> Desk:

@@ -143,7 +143,7 @@ def test_no_lock_table(here: Workplace, aws: Any) -> None:
 
 
 def test_a_workspace_that_was_never_initialised(here: Workplace) -> None:
-    for call in (lambda: here.runner().plan(here.plan), here.runner().outputs, here.runner().show_state):
+    for call in (lambda: here.runner().plan(here.plan), here.runner().state, here.runner().show_state):
         with pytest.raises(NotBootstrapped, match="not initialised"):
             call()
 

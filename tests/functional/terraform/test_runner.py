@@ -68,7 +68,6 @@ def test_a_project_is_planned_applied_and_read(workplace: Workplace) -> None:
     # THEN
     assert planned == PlanResult(workplace.plan, has_changes=True)
     assert {change["address"] for change in changes} == {"terraform_data.first", "terraform_data.second"}
-    assert runner.outputs() == {"size": 7}
     assert runner.state_list() == ["terraform_data.first", "terraform_data.second"]
     assert runner.show_state()["values"]["outputs"]["size"]["value"] == 7
     assert runner.state()["serial"] > 0
@@ -184,7 +183,7 @@ def test_a_state_moves_to_another_backend(workplace: Workplace, tmp_path: Path) 
     assert "42" in (tmp_path / "there.tfstate").read_text()
     assert (workplace.folder / "here.tfstate").is_file()
     runner.init(backend_config=elsewhere)
-    assert runner.outputs() == {"answer": 42}
+    assert runner.show_state()["values"]["outputs"]["answer"]["value"] == 42
 
 
 def test_validate_finds_what_is_wrong_and_passes_what_is_not(workplace: Workplace) -> None:
@@ -214,7 +213,7 @@ def test_a_workspace_that_is_not_there_yet(workplace: Workplace) -> None:
     # THEN
     assert runner.state_list() == []
     assert runner.state() == {}
-    assert runner.outputs() == {}
+    assert "values" not in runner.show_state()
 
 
 def test_a_failing_resource_is_named(workplace: Workplace) -> None:
@@ -288,7 +287,7 @@ def test_a_secret_is_seen_nowhere(
     assert "***" in workplace.log.read_text()
 
 
-def test_sensitive_outputs_are_left_out(workplace: Workplace) -> None:
+def test_documents_never_go_to_the_log(workplace: Workplace) -> None:
     # GIVEN
     text = 'output "hidden" {\n  value = "x"\n  sensitive = true\n}\noutput "open" {\n  value = "y"\n}\n'
     runner = workplace.write(text).runner()
@@ -296,8 +295,9 @@ def test_sensitive_outputs_are_left_out(workplace: Workplace) -> None:
     runner.apply(runner.plan(workplace.plan).path)
 
     # THEN
-    assert runner.outputs() == {"open": "y"}
-    # AND documents never go to the log
+    outputs = runner.show_state()["values"]["outputs"]
+    assert {name: one["value"] for name, one in outputs.items()} == {"hidden": "x", "open": "y"}
+    # AND none of that is in the log
     assert '"y"' in workplace.log.read_text()  # as Terraform's own message on apply, not sensitive
     assert '"x"' not in workplace.log.read_text()
 
@@ -456,7 +456,7 @@ def test_a_document_that_is_none(workplace: Workplace, pretender: Pretender) -> 
         workplace.runner(binary=pretender("echo hello")).show_state()
 
 
-@pytest.mark.parametrize("call", ["init", "validate", "outputs", "state_list", "show_state", "version"])
+@pytest.mark.parametrize("call", ["init", "validate", "state", "state_list", "show_state", "version"])
 def test_nothing_waits_for_an_answer(workplace: Workplace, pretender: Pretender, call: str) -> None:
     # GIVEN a program that asks, and takes the end of input for no
     program = pretender("read answer && exit 0; echo 'nobody there' >&2; exit 1")
