@@ -105,6 +105,8 @@ class StateLock:
         run = str(uuid.uuid4())
         try:
             self._acquire(run, command)
+        except StateLocked:
+            raise
         except BaseException:
             _left_behind.add(run)  # it may have been written, and the answer lost
             raise
