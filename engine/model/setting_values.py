@@ -138,6 +138,14 @@ def _word(text: str) -> str:
     return text
 
 
+def _one_image_each(pairs: tuple[str, ...]) -> tuple[str, ...]:
+    releases = [pair.partition("=")[0] for pair in pairs]
+    twice = next((one for one in releases if releases.count(one) > 1), None)
+    if twice:
+        raise refused(f"names {twice} more than once")
+    return pairs
+
+
 def _auto_or_number(value: object) -> object:
     """A number as text, as it comes from the environment; YAML has it without quotes."""
     return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
@@ -211,6 +219,22 @@ PolicyArn = Annotated[
 ]
 ImageId = Annotated[
     str, AfterValidator(_matching(r"ami-([0-9a-f]{8}|[0-9a-f]{17})", "an image")), Allowed("an AMI id")
+]
+ReleaseImages = Annotated[
+    tuple[
+        Annotated[
+            StrictStr,
+            AfterValidator(
+                _matching(
+                    r"3\.[0-9]{1,2}\.[0-9]{1,2}=ami-([0-9a-f]{8}|[0-9a-f]{17})", "a release and its image"
+                )
+            ),
+        ],
+        ...,
+    ],
+    Field(strict=False),
+    AfterValidator(_one_image_each),
+    Allowed("a list of RELEASE=AMI, each release once"),
 ]
 RetentionDays = Annotated[
     int, AfterValidator(_one_of_days), Allowed("one of " + ", ".join(map(str, RETENTION_DAYS)))

@@ -208,8 +208,15 @@ class Settings(Strict):
     )
     custom_ami: Annotated[rules.ImageId | None, Allowed("an AMI id")] = Field(
         default=None,
-        description="Image of all nodes; ParallelCluster's own where left out.",
+        description="Image of all nodes; ParallelCluster's own where left out. It is one of "
+        "`pcluster_version`: ParallelCluster refuses an image of another release.",
         examples=["ami-0123456789abcdef0"],
+    )
+    custom_amis: rules.ReleaseImages = Field(
+        default=(),
+        description="Images of running clusters that keep another release than `pcluster_version`, as "
+        "`RELEASE=AMI`; `custom_ami` where a release is not named.",
+        examples=[["3.16.1=ami-0123456789abcdef0"]],
     )
     os: Annotated[str, Allowed("one of " + ", ".join(rules.OPERATING_SYSTEMS))] = Field(
         default="alinux2023",
@@ -459,6 +466,8 @@ class Settings(Strict):
     def of_release(self, version: str) -> Settings:
         """The same settings for a cluster of that ParallelCluster release, made by that release's provider.
 
+        Its image is that of the release in `custom_amis`: a running cluster can take no other one, and
+        ParallelCluster accepts none that was built for another release than its own.
         Its provider stack has the name of the settings' one with the version in it exchanged; a name that
         does not end in its version is that of one release alone, and the default name is taken.
         """
@@ -466,8 +475,13 @@ class Settings(Strict):
             return self
         stack, ours = self.pcluster_provider_stack, _hyphened(self.pcluster_version)
         start = stack.removesuffix(ours) if stack.endswith(ours) else _PROVIDER_STACK
+        images = dict(pair.split("=") for pair in self.custom_amis)
         return self.model_copy(
-            update={"pcluster_version": version, "pcluster_provider_stack": start + _hyphened(version)}
+            update={
+                "pcluster_version": version,
+                "pcluster_provider_stack": start + _hyphened(version),
+                "custom_ami": images.get(version, self.custom_ami),
+            }
         )
 
     def values(self) -> dict[str, Any]:

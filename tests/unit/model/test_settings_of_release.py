@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import pytest
 
+from engine.errors import InvalidSettings
 from engine.model.settings import Settings, load_settings
 
 
-def settings(**flags: str) -> Settings:
+def settings(**flags: str | tuple[str, ...]) -> Settings:
     return load_settings(flags=flags).settings
 
 
@@ -30,3 +31,18 @@ def test_nothing_else_changes_and_the_own_release_nothing_at_all() -> None:
     changed = {"pcluster_version", "pcluster_provider_stack"}
     before, after = own.values(), own.of_release("3.16.3").values()
     assert {name for name in before if before[name] != after[name]} == changed
+
+
+def test_a_cluster_that_keeps_its_release_keeps_the_image_that_was_built_for_it() -> None:
+    own = settings(pcluster_version="3.16.3", custom_ami="ami-33333333", custom_amis=("3.16.1=ami-11111111",))
+    assert own.custom_ami == "ami-33333333"
+    assert own.of_release("3.16.1").custom_ami == "ami-11111111"
+    assert own.of_release("3.15.0").custom_ami == "ami-33333333"
+
+
+@pytest.mark.parametrize(
+    "images", [("3.16.1",), ("3.16.1=img",), ("3.16.1=ami-11111111", "3.16.1=ami-22222222")]
+)
+def test_an_image_of_no_release_and_two_of_one_are_refused(images: tuple[str, ...]) -> None:
+    with pytest.raises(InvalidSettings, match="custom_amis"):
+        settings(custom_amis=images)

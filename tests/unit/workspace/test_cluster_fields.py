@@ -31,6 +31,7 @@ NAME_THE_PROJECT = {"vlab_id", "project_id", "setting account_id"}
 BESIDE_THE_CONFIGURATION = {
     "setting pcluster_version",
     "setting pcluster_provider_stack",
+    "setting custom_amis",
     "setting jwks_url",
     # What nodes are made with.
     "setting user_name",
