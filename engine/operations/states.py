@@ -12,8 +12,9 @@ from engine.errors import BackendError, TerraformError
 from engine.model.names import Names
 from engine.operations.engine import Engine
 from engine.operations.folders import ERRORED, Installation, free_name, hand_over
+from engine.terraform.mirror import REGISTRIES
 from engine.terraform.runner import Runner
-from engine.terraform.state import instances
+from engine.terraform.state import instances, provider_hosts
 
 _DONE = (Phase.READY, Phase.PARKED)
 _BEING_APPLIED = (Phase.APPLYING, Phase.FAILED)
@@ -39,6 +40,12 @@ def made_nothing(engine: Engine, names: Names) -> bool:
     return not list(instances(read_state(engine, names)))
 
 
+class StateOfOpenTofu(BackendError):
+    """OpenTofu wrote the state last, and this machine runs Terraform."""
+
+    code = "STATE_OF_OPENTOFU"
+
+
 @dataclass(frozen=True)
 class Stored:
     """What is stored of a project before it is planned, looked up once. `state` as `read_state` gives it."""
@@ -55,7 +62,7 @@ def require_sound(engine: Engine, names: Names, record: ProjectRecord | None = N
     A digest that does not fit the state is mended where the last run died, since it may have died between
     writing the one and the other; where it came to its end somebody has replaced the state, and Terraform
     says so.
-    Raises   StateCorrupt, StateMissing
+    Raises   StateCorrupt, StateMissing, StateOfOpenTofu
     """
     store = engine.state_store
     content = store.read(names.state_key)
@@ -71,11 +78,29 @@ def require_sound(engine: Engine, names: Names, record: ProjectRecord | None = N
             )
         return Stored({}, record)
     stored = Stored(parse_state(content, project=names.project), record)
+    _require_our_product(engine, names, stored.state)
     if came_to_its_end:
         return stored
     if store.settle_digest(names.state_key):
         engine.reporter.note("The last run died while it wrote the state; its checksum is right again")
     return stored
+
+
+def _require_our_product(engine: Engine, names: Names, state: dict[str, Any]) -> None:
+    """Refuse to hand Terraform a state that names OpenTofu's registry.
+
+    OpenTofu translates a state of Terraform's; Terraform asks for a second AWS provider, of no version that
+    anybody has pinned, and then for its schemas.
+    Source   OpenTofu, pull request 773 (the state is rewritten by the first apply) and issue 763
+    """
+    if engine.toolchain.product == "terraform" and REGISTRIES["tofu"] in provider_hosts(state):
+        raise StateOfOpenTofu(
+            f"The state of {names.project} was written by OpenTofu, which Terraform cannot read "
+            f"({engine.toolchain.binary}). Nothing was changed.",
+            hint="Use OpenTofu here too (setting `terraform`), or give the state back to Terraform by "
+            "`terraform state replace-provider` (docs/recovery.md).",
+            details={"project": names.project, "state_key": names.state_key},
+        )
 
 
 def installation_of(engine: Engine) -> Installation:

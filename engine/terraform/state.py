@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
+
+# `provider["registry.terraform.io/hashicorp/aws"]`, behind a module's address where it stands in one.
+_PROVIDER = re.compile(r'provider\["([^/"]+)/')
 
 
 @dataclass(frozen=True)
@@ -37,6 +41,12 @@ def instances(state: Mapping[str, Any]) -> Iterator[Instance]:
 def tainted_instances(state: Mapping[str, Any]) -> list[Instance]:
     """What Terraform would replace because it was interrupted."""
     return [instance for instance in instances(state) if instance.tainted]
+
+
+def provider_hosts(state: Mapping[str, Any]) -> set[str]:
+    """The registries that the state's resources name their providers by, such as "registry.terraform.io"."""
+    named = (str(resource.get("provider", "")) for resource in state.get("resources", ()))
+    return {found[1] for provider in named if (found := _PROVIDER.search(provider))}
 
 
 def _address(resource: Mapping[str, Any], instance: Mapping[str, Any]) -> str:

@@ -6,6 +6,7 @@ import fcntl
 import json
 import os
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -30,7 +31,8 @@ from engine.operations.outputs import project_outputs
 from engine.operations.planning import write_project
 from engine.operations.reporting import Silent
 from engine.operations.state_versions import NoSuchVersion, StateDoesNotFit
-from engine.operations.states import StateMissing
+from engine.operations.states import StateMissing, StateOfOpenTofu
+from engine.terraform.mirror import REGISTRIES
 from engine.workspace.stack import Presence
 from tests.functional.conftest import Provisioner, _make_backend
 from tests.functional.digests import refuse_digests
@@ -133,6 +135,21 @@ def test_what_is_no_state_is_told(engine: Engine, content: bytes) -> None:
     with pytest.raises(StateCorrupt, match="The state of lab-1/proj-1 cannot be read"):
         states.require_sound(engine, NAMES)
     assert engine.state_store.read(NAMES.state_key) == content
+
+
+@pytest.mark.parametrize("product", ["terraform", "tofu"])
+def test_terraform_is_not_handed_what_opentofu_wrote(engine: Engine, product: str) -> None:
+    other = "terraform" if product == "tofu" else "tofu"
+    for registry in (REGISTRIES[other], REGISTRIES[product]):
+        written = json.loads(state(3, "a"))
+        written["resources"][0]["provider"] = f'module.home.provider["{registry}/hashicorp/aws"]'
+        put(engine, json.dumps(written).encode())
+        vars(engine)["toolchain"] = replace(engine.toolchain, product=product)
+        if product == "terraform" and registry == REGISTRIES["tofu"]:
+            with pytest.raises(StateOfOpenTofu, match="lab-1/proj-1 was written by OpenTofu"):
+                states.require_sound(engine, NAMES)
+        else:
+            states.require_sound(engine, NAMES)
 
 
 def test_a_state_that_is_lost_is_told_only_where_there_was_one(engine: Engine) -> None:
