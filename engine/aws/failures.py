@@ -18,6 +18,7 @@ from engine.errors import (
     WrongRegion,
 )
 from engine.model.passing import EXPIRED, HEAD_SAYS_NO_MORE, Why, codes
+from engine.model.session_tokens import without_session_tokens
 
 
 class PassingFailure(BackendError):
@@ -133,7 +134,7 @@ def _translate_answer(error: ClientError, *, doing: str, secret: bool) -> Backen
     code = error_code(error)
     status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
     details = {"aws_code": code, "operation": error.operation_name}
-    said = "" if secret else error.response.get("Error", {}).get("Message", "")
+    said = "" if secret else without_session_tokens(error.response.get("Error", {}).get("Message", ""))
     text = f"AWS refused {error.operation_name} with {code or 'no code'} while {doing}"
     text += f": {said}" if said else "."
     if code == HEAD_SAYS_NO_MORE:

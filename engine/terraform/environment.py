@@ -9,7 +9,7 @@ from pathlib import Path
 # Settings of the caller's that reach a private registry or wait longer for one, and mean nothing else.
 # The rest of TF_* goes: TF_CLI_ARGS_plan=-destroy turns a plan round, TF_WORKSPACE and TF_DATA_DIR pick
 # another state, TF_VAR_* fill variables behind the spec's back, TF_REATTACH_PROVIDERS shares a provider
-# between projects, and TF_LOG writes requests and responses, secrets included, to places we do not redact.
+# between projects, and TF_LOG writes requests and responses, secrets included, to places we do not look at.
 _KEPT = ("TF_REGISTRY_CLIENT_TIMEOUT", "TF_REGISTRY_DISCOVERY_RETRY", "TF_PROVIDER_DOWNLOAD_RETRY")
 _KEPT_PREFIX = "TF_TOKEN_"
 

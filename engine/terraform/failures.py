@@ -318,7 +318,7 @@ def error_for(
     """The engine's error for a Terraform command that failed.
 
     command      such as "plan"
-    diagnostics  all that were seen, warnings too; secrets are already taken out
+    diagnostics  all that were seen, warnings too; session tokens are already taken out
     Gives        the error of the first row of RULES that fits any of the errors, else TerraformError
                  naming the first error's place. All errors are in details["diagnostics"].
     """

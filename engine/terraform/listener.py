@@ -1,4 +1,4 @@
-"""Turns Terraform's output into events, log lines and diagnostics, with the secrets taken out first."""
+"""Turns Terraform's output into events, log lines and diagnostics, without session tokens."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ import json
 from collections.abc import Callable, Sequence
 
 from engine.errors import TerraformError
+from engine.model.session_tokens import without_session_tokens
 from engine.terraform import diagnostics as reading
 from engine.terraform.diagnostics import Diagnostic
 from engine.terraform.events import ChangeSummary, DiagnosticSeen, Event, Message, decode, event_from
-from engine.terraform.redaction import Redactor
 
 
 class Listener:
@@ -21,14 +21,12 @@ class Listener:
 
     def __init__(
         self,
-        redactor: Redactor,
         on_event: Callable[[Event], None] | None,
         log: Callable[[str], None],
         *,
         document: bool,
     ) -> None:
         self.planned = False
-        self._redactor = redactor
         self._on_event = on_event
         self._log = log
         self._is_document = document
@@ -86,16 +84,16 @@ class Listener:
             )
 
     def _line(self, line: str, *, is_error: bool = False) -> None:
+        line = without_session_tokens(line)
         message = decode(line)
         if message is None:
-            text = self._redactor.text(reading.plain(line))
+            text = reading.plain(line)
             self.keep(text)
             if is_error:
                 self._words.append(text)
             if text.strip():
                 self.tell(Message(text, "raw"))
             return
-        message = self._redactor.document(message)
         self.keep(json.dumps(message, ensure_ascii=False))
         event = event_from(message)
         if isinstance(event, DiagnosticSeen):

@@ -25,7 +25,7 @@ import signal
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -50,7 +50,6 @@ from engine.terraform.output import CommandLog, Tail
 from engine.terraform.processes import RUN_VARIABLE
 from engine.terraform.programs import Stoppable, start_helper, start_stoppable
 from engine.terraform.provider import PrivateProvider, Reuse
-from engine.terraform.redaction import Redactor
 
 _POLL_S = 0.03
 # Commands that work with the provider; of these, the ones that may be asked again, since they change nothing.
@@ -95,10 +94,9 @@ class Runner:
     workdir    the Terraform root; must exist when a command runs
     binary     terraform or tofu
     env        the whole environment (environment.terraform_environment makes it)
-    log_path   everything Terraform says is appended here, redacted; 0600
+    log_path   everything Terraform says is appended here, but for documents and session tokens; 0600
     on_event   told what happens, from the thread that runs the command. If it raises, Terraform still
                runs to its end, and the exception is raised then.
-    redact     texts that must not be seen; `***` stands in their place in events, log, errors and documents
     project    as messages name it; the folder's name if not given
     lock       held around every command that locks the state, which then runs with -lock=false and
                carries the run's id in its environment (processes.RUN_VARIABLE); None: Terraform locks
@@ -120,7 +118,6 @@ class Runner:
         env: Mapping[str, str],
         log_path: Path,
         on_event: Callable[[Event], None] | None = None,
-        redact: Collection[str] = (),
         project: str = "",
         lock: StateLock | None = None,
         on_written: Callable[[], None] | None = None,
@@ -133,7 +130,6 @@ class Runner:
         self._binary = binary
         self._env = dict(env)
         self._on_event = on_event
-        self._redactor = Redactor(redact)
         self._project = project or workdir.name
         self._lock = lock
         self._on_written = on_written
@@ -343,8 +339,8 @@ class Runner:
             self._log() as log,
         ):
             self._waits_for_lock = False
-            listener = Listener(self._redactor, self._on_event, log.line, document=document)
-            listener.keep(log.header([self._redactor.text(part) for part in argv], workdir=self.workdir))
+            listener = Listener(self._on_event, log.line, document=document)
+            listener.keep(log.header(argv, workdir=self.workdir))
             listener.tell(CommandStarted(command))
             exit_code = self._watch(argv, {**env, RUN_VARIABLE: run} if run else env, out, err, listener)
             elapsed_s = time.monotonic() - began
@@ -455,14 +451,13 @@ class Runner:
 
     def _read(self, text: str) -> dict[str, Any]:
         try:
-            document = json.loads(text)
+            document: dict[str, Any] = json.loads(text)
         except ValueError as error:
             raise TerraformError(
                 f"Terraform answered with something that is not JSON for {self._project}.",
                 hint=f"See {self.log_path}.",
             ) from error
-        redacted: dict[str, Any] = self._redactor.document(document)
-        return redacted
+        return document
 
     def _log(self) -> CommandLog:
         return CommandLog(self.log_path, now=self._now)

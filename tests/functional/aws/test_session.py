@@ -119,6 +119,14 @@ def test_every_exception_of_botocore_becomes_ours() -> None:
             raise error
 
 
+def test_a_session_token_that_aws_repeats_is_not() -> None:
+    said = "The Canonical String for this request should have been\nx-amz-security-token:canary-31337\n"
+    answer = ClientError({"Error": {"Code": "SignatureDoesNotMatch", "Message": said}}, "GetCallerIdentity")
+    text = translate(answer, doing="asking who this is").message
+    assert "canary" not in text
+    assert "x-amz-security-token:***" in text
+
+
 def test_a_call_with_a_secret_is_not_quoted() -> None:
     with pytest.raises(BackendError) as failed, aws_errors("keeping a key", secret=True):
         raise answer("ValidationException", message="Value 'canary-31337' is bad")
