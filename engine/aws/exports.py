@@ -6,7 +6,7 @@ Nothing here waits: callers ask again as often as they like.
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
@@ -64,21 +64,17 @@ def start_export(
     file_system_id: str,
     paths: Sequence[str],
     *,
-    request_token: str | None = None,
     report_uri: str | None = None,
-    tags: Mapping[str, str] | None = None,
 ) -> str:
     """Start writing everything under these paths that S3 does not have yet.
 
-    paths          in the file system, inside its S3 links: ["/project/private"]
-    request_token  1 to 63 characters; the same token gives the task first started with it.
-                   None: each call starts a task
-    report_uri     "s3://bucket/prefix" inside a link: where FSx lists the files that failed; None: no report
-    Returns        id of the task
-    Raises         OperationInProgress when a task is at work on this file system (details: its id, when
-                   it can be found); BackendError when FSx refuses a path
-    Source         FSx API, CreateDataRepositoryTask: paths are relative to the mount point, so the
-                   leading "/" goes; one task at a time per file system
+    paths       in the file system, inside its S3 links: ["/project/private"]
+    report_uri  "s3://bucket/prefix" inside a link: where FSx lists the files that failed; None: no report
+    Returns     id of the task
+    Raises      OperationInProgress when a task is at work on this file system (details: its id, when
+                it can be found); BackendError when FSx refuses a path
+    Source      FSx API, CreateDataRepositoryTask: paths are relative to the mount point, so the
+                leading "/" goes; one task at a time per file system
     """
     report: Any = {"Enabled": False}
     if report_uri:
@@ -95,8 +91,7 @@ def start_export(
                 FileSystemId=file_system_id,
                 Paths=[path.strip("/") or "/" for path in paths],
                 Report=report,
-                ClientRequestToken=request_token or uuid.uuid4().hex,
-                **_tags(tags or {}),
+                ClientRequestToken=uuid.uuid4().hex,
             )
         except ClientError as error:
             if error_code(error) != "DataRepositoryTaskExecuting":
@@ -108,11 +103,6 @@ def start_export(
                 details={"file_system_id": file_system_id, "task_ids": running},
             ) from error
     return answer["DataRepositoryTask"]["TaskId"]
-
-
-def _tags(tags: Mapping[str, str]) -> Any:
-    # FSx refuses an empty list.
-    return {"Tags": [{"Key": key, "Value": value} for key, value in sorted(tags.items())]} if tags else {}
 
 
 def export_status(cloud: Cloud, task_id: str) -> ExportStatus:

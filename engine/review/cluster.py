@@ -35,7 +35,7 @@ def cluster_updates(
 
     own_queues   whether the spec has queues in place of a tier; only the fields that are named hang on it
     """
-    old, new = _properties(before), _properties(after)
+    old, new = cluster_properties(before), cluster_properties(after)
     return tuple(_updates(address, old, new, own_queues)) if old and new else ()
 
 
@@ -53,6 +53,23 @@ def node_updates(address: str, before: Any, after: Any) -> tuple[ClusterUpdate, 
         # A place that only one of them has is of another release of the engine.
         if was is not None and becomes is not None and was != becomes
     )
+
+
+def cluster_properties(side: Any) -> Mapping[str, Any]:
+    """Properties of the cluster in a stack's template; empty where there is none, or it is not known."""
+    template = parsed_json(side.get("template_body")) if isinstance(side, Mapping) else None
+    resources = template.get("Resources") if isinstance(template, Mapping) else None
+    for resource in (resources or {}).values() if isinstance(resources, Mapping) else ():
+        if isinstance(resource, Mapping) and resource.get("Type") == CUSTOM_RESOURCE:
+            properties = resource.get("Properties")
+            return properties if isinstance(properties, Mapping) else {}
+    return {}
+
+
+def cluster_configuration(side: Any) -> Mapping[str, Any]:
+    """The cluster's configuration in a stack's template; empty where there is none, or it is not known."""
+    configuration = cluster_properties(side).get("ClusterConfiguration")
+    return configuration if isinstance(configuration, Mapping) else {}
 
 
 def sentences(updates: tuple[ClusterUpdate, ...]) -> tuple[str, ...]:
@@ -88,14 +105,3 @@ def _at(document: Any, place: str) -> Any:
     for key in place.split("."):
         document = document.get(key) if isinstance(document, Mapping) else None
     return document
-
-
-def _properties(side: Any) -> Mapping[str, Any]:
-    """Properties of the cluster in a stack's template; empty where there is none, or it is not known."""
-    template = parsed_json(side.get("template_body")) if isinstance(side, Mapping) else None
-    resources = template.get("Resources") if isinstance(template, Mapping) else None
-    for resource in (resources or {}).values() if isinstance(resources, Mapping) else ():
-        if isinstance(resource, Mapping) and resource.get("Type") == CUSTOM_RESOURCE:
-            properties = resource.get("Properties")
-            return properties if isinstance(properties, Mapping) else {}
-    return {}

@@ -9,16 +9,16 @@ known, and what needs it is in no sum either; every sum that lacks something say
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import Any
 
 from engine.model.prices import Price, PriceTable
 from engine.review.amounts import Amount, Cost, Line, Total
 from engine.review.changes import before_and_after, value_at
+from engine.review.cluster import cluster_configuration
 from engine.review.model import Action, Change
 from engine.review.shape import ClusterShape, Disk, shape_of
-from engine.review.values import parsed_json
 
 _ZERO = Decimal(0)
 
@@ -117,7 +117,7 @@ def cluster_shapes(
     before: Any, after: Any, wanted: Mapping[str, Any] | None
 ) -> tuple[tuple[ClusterShape | None, ClusterShape | None], str]:
     """The cluster on both sides of its stack, and what the later one was read from ("plan", "spec", "")."""
-    old, new = _configured(before), _configured(after)
+    old, new = (shape_of(one) if (one := cluster_configuration(side)) else None for side in (before, after))
     if after is None or new is not None:
         return (old, new), "plan"
     shape = shape_of(wanted) if wanted else None
@@ -135,16 +135,6 @@ def _sides(change: Change, before: Any, after: Any) -> tuple[Any, Any]:
     if change.action in (Action.NO_CHANGE, Action.IMPORT, Action.MOVE):
         return after, after
     return before, before if change.action is Action.FORGET else after
-
-
-def _configured(side: Any) -> ClusterShape | None:
-    template = parsed_json(side.get("template_body")) if isinstance(side, Mapping) else None
-    resources = template.get("Resources") if isinstance(template, Mapping) else None
-    for resource in (resources or {}).values() if isinstance(resources, Mapping) else ():
-        configuration = value_at(resource, "Properties.ClusterConfiguration")
-        if isinstance(configuration, Mapping):
-            return shape_of(configuration)
-    return None
 
 
 def _total(lines: Sequence[Line], side: Callable[[Line], Amount | None]) -> Total:
@@ -244,13 +234,10 @@ def _joined(change: Change, before: Any, after: Any, pricer: _Pricer) -> Iterato
         old, new = sides[0].get(what), sides[1].get(what)
         line = _line(what, change.address, group, old, new)
         by_use = all(one is None or one[0] is _BY_USE for one in (old, new))
+        basis = line.basis
         if change.action is Action.FORGET:
-            line = Line(*_fields(line), basis=f"goes on costing, out of the engine's care; {line.basis}")
-        yield Line(*_fields(line), basis=line.basis, by_use=by_use)
-
-
-def _fields(line: Line) -> tuple[str, str, str, Amount | None, Amount | None]:
-    return line.what, line.address, line.group, line.before, line.after
+            basis = f"goes on costing, out of the engine's care; {basis}"
+        yield replace(line, basis=basis, by_use=by_use)
 
 
 _Lines = Iterator[tuple[str, tuple[Amount, str]]]

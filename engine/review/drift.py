@@ -15,6 +15,7 @@ from datetime import datetime
 from enum import StrEnum
 from functools import cache
 from typing import Any, NamedTuple
+from urllib.parse import quote, urlencode
 
 from engine.model.data_files import read_data
 from engine.review.model import Action, AttributeChange, Change
@@ -173,20 +174,12 @@ def cloudtrail_link(region: str, resource_id: str, *, since: datetime | None, un
     words = {"ResourceName": resource_id, "EndTime": _trail_time(until)}
     if since is not None:
         words["StartTime"] = _trail_time(since)
-    query = "&".join(f"{name}={_quoted(word)}" for name, word in words.items())
+    query = urlencode(words, quote_via=quote, safe="")
     return f"https://{region}.console.aws.amazon.com/cloudtrailv2/home?region={region}#/events?{query}"
 
 
 def _trail_time(moment: datetime) -> str:
     return moment.strftime("%Y-%m-%dT%H:%M:%S.000Z")
-
-
-def _quoted(text: str) -> str:
-    """Percent-encoded, as a query takes it (RFC 3986)."""
-    return "".join(
-        chr(byte) if (chr(byte).isalnum() and byte < 128) or chr(byte) in "-._~" else f"%{byte:02X}"
-        for byte in text.encode()
-    )
 
 
 class _Rule(NamedTuple):

@@ -9,10 +9,9 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cache
-from importlib import resources
 from typing import Any
 
-from engine.model.data_files import parse_data
+from engine.model.data_files import read_data
 from engine.review.model import Action
 
 _ACTIONS = {action.value for action in Action}
@@ -81,27 +80,22 @@ class Knowledge:
 def load_knowledge() -> Knowledge:
     """The tables of this version of the engine, read once."""
     return parse_knowledge(
-        resources_text=_data("resources.yaml"),
-        reasons_text=_data("reasons.yaml"),
+        read_data("resources.yaml", package="engine.review"),
+        read_data("reasons.yaml", package="engine.review"),
     )
 
 
-def parse_knowledge(*, resources_text: str, reasons_text: str) -> Knowledge:
-    """The tables from their YAML text.
+def parse_knowledge(document: Mapping[str, Any], reasons: Mapping[str, str]) -> Knowledge:
+    """The tables from what the YAML files say.
 
     Raises   ValueError when a row has a field that means nothing
     """
-    document = parse_data(resources_text)
     return Knowledge(
         rows={name: _row(name, row) for name, row in document["resources"].items()},
         default=_row("defaults", document["defaults"]),
         kinds=tuple(KindRule(kind=kind, **rule) for kind, rule in document["kinds"].items()),
-        reasons=parse_data(reasons_text),
+        reasons=reasons,
     )
-
-
-def _data(name: str) -> str:
-    return resources.files("engine.review").joinpath("data", name).read_text("utf-8")
 
 
 def _row(name: str, row: Mapping[str, Any]) -> ResourceKnowledge:

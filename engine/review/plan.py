@@ -15,7 +15,7 @@ from engine.review.context import Context
 from engine.review.cost import cluster_shapes, cost_of
 from engine.review.dependencies import dependencies
 from engine.review.findings import findings_of
-from engine.review.knowledge import Knowledge, load_knowledge
+from engine.review.knowledge import load_knowledge
 from engine.review.model import Action, Change, ClusterSides, ClusterUpdate, Counts, OutputChange, Review
 from engine.review.redaction import Redaction
 from engine.review.risk import risk_of
@@ -31,7 +31,6 @@ def build_review(
     *,
     project: str,
     own_queues: bool = False,
-    knowledge: Knowledge | None = None,
     context: Context | None = None,
 ) -> Review:
     """Everything one saved plan would do, and what follows from it.
@@ -46,7 +45,7 @@ def build_review(
     Source      Terraform's "JSON Output Format" 1.x, Plan Representation
     """
     _check_format(plan, project)
-    known = knowledge or load_knowledge()
+    known = load_knowledge()
     context = context or Context()
     redaction = Redaction(_secrets(plan))
 

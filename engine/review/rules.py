@@ -16,6 +16,7 @@ from typing import Any
 from engine.model.rules import load_rules
 from engine.review.amounts import Cost, money
 from engine.review.changes import before_and_after, value_at
+from engine.review.cluster import cluster_configuration
 from engine.review.context import Context, PolicyResult
 from engine.review.cost import cluster_shapes
 from engine.review.model import Action, Change, Finding, Risk
@@ -99,22 +100,12 @@ def _planned(change: Change, raw: Mapping[str, Any], context: Context) -> Planne
     if change.kind != "cluster" or after is None:
         return Planned(change, before, after, None, {})
     (_, shape), known_from = cluster_shapes(None, after, context.configuration)
-    configuration = context.configuration if known_from == "spec" else _configuration(after)
+    configuration = context.configuration if known_from == "spec" else cluster_configuration(after)
     return Planned(change, before, after, shape, configuration or {})
 
 
-def _configuration(after: Any) -> Mapping[str, Any]:
-    template = parsed_json(after.get("template_body")) if isinstance(after, Mapping) else None
-    resources = value_at(template, "Resources") if isinstance(template, Mapping) else None
-    for resource in resources.values() if isinstance(resources, Mapping) else ():
-        found = value_at(resource, "Properties.ClusterConfiguration")
-        if isinstance(found, Mapping):
-            return found
-    return {}
-
-
-def _finding(rule: str, address: str, message: str, hint: str, severity: Risk | None = None) -> Finding:
-    return Finding(rule, severity or Risk(load_rules()[rule].severity), address, message, hint)
+def _finding(rule: str, address: str, message: str, hint: str) -> Finding:
+    return Finding(rule, Risk(load_rules()[rule].severity), address, message, hint)
 
 
 def _public_access(subject: Planned, _context: Context) -> Iterator[Finding]:

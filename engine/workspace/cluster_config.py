@@ -19,7 +19,7 @@ from engine.model.node_checks import head_node_type
 from engine.model.settings import Settings
 from engine.model.spec import ProjectSpec
 from engine.model.tiers import Tier
-from engine.workspace.slurm_settings import slurm_settings
+from engine.workspace.slurm_settings import SLURM_SETTINGS
 from engine.workspace.text_templates import template
 
 SCALEDOWN_IDLE_MIN = 10
@@ -73,7 +73,7 @@ def render_cluster_config(
         head_node_type=head_node_type(spec, settings),
         database_port=DATABASE_PORT,
         scaledown_idle_min=_scaledown_idle_min(spec, tier),
-        slurm_settings=slurm_settings(spec, names, settings),
+        slurm_settings=SLURM_SETTINGS,
         project_tags=_project_tags(spec),
     )
 

@@ -8,20 +8,15 @@ Source   slurm.conf(5) of Slurm 24.11; ParallelCluster 3.16.1, deny list of Cust
 
 from __future__ import annotations
 
-from engine.model.names import Names
-from engine.model.settings import Settings
-from engine.model.spec import ProjectSpec
-
 MARK_FINISHED = "/opt/provisioner/mark-finished"
 """Put there by the node step head-start/50-job-records."""
 
 
-def slurm_settings(spec: ProjectSpec, names: Names, settings: Settings) -> list[tuple[str, str]]:  # noqa: ARG001 (one shape for every line)
-    """Parameter and value of each line, in the order of slurm.conf."""
-    return [
-        # What a job record shows of a job beside its numbers: script, environment at submission, comment.
-        ("AccountingStoreFlags", "job_comment,job_env,job_script"),
-        # Tells the shipper of job records of every run that ended.
-        ("JobCompType", "jobcomp/script"),
-        ("JobCompLoc", MARK_FINISHED),
-    ]
+SLURM_SETTINGS = (
+    # What a job record shows of a job beside its numbers: script, environment at submission, comment.
+    ("AccountingStoreFlags", "job_comment,job_env,job_script"),
+    # Tells the shipper of job records of every run that ended.
+    ("JobCompType", "jobcomp/script"),
+    ("JobCompLoc", MARK_FINISHED),
+)
+"""Parameter and value of each line, in the order of slurm.conf."""

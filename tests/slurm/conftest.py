@@ -15,11 +15,11 @@ from engine.accounting.projects import new_password
 from engine.model.names import Names, names_for
 from engine.model.secret import Secret
 from engine.model.settings import Settings
-from engine.workspace.slurm_settings import slurm_settings
+from engine.workspace.slurm_settings import SLURM_SETTINGS
 from tests.functional.mariadb import REQUIRED, MariaDbServer, running_mariadb
 from tests.slurm.cluster import Accounting, SlurmCluster
 from tests.slurm.releases import RELEASE, SUITE
-from tests.slurm.software import install, spec_of, step
+from tests.slurm.software import install, step
 
 DEFAULT_ROOTS = Path("~/.cache/parallelcluster-provisioner/slurm")
 collect_ignore = ["test_rest_api_refused.py" if RELEASE.claim_field else "test_rest_api.py"]
@@ -84,7 +84,7 @@ def project_cluster(
         server,
         project_accounting(server, names),
         name=names.cluster,
-        settings=slurm_settings(spec_of(names), names, settings or Settings()),
+        settings=SLURM_SETTINGS,
         before_start=on_node_start,
         **more,
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from engine.model.data_files import parse_data
 from engine.review.knowledge import load_knowledge, parse_knowledge
 from engine.review.model import Action
 
@@ -29,10 +30,7 @@ def test_sentences_are_sentences() -> None:
 
 def test_a_field_that_means_nothing_is_refused() -> None:
     with pytest.raises(ValueError, match="aws_x: holdsdata"):
-        parse_knowledge(
-            resources_text=DEFAULTS + "resources: {aws_x: {holdsdata: true}}",
-            reasons_text="{}",
-        )
+        parse_knowledge(parse_data(DEFAULTS + "resources: {aws_x: {holdsdata: true}}"), {})
 
 
 @pytest.mark.parametrize(

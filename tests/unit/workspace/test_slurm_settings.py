@@ -2,36 +2,23 @@
 
 from __future__ import annotations
 
-from typing import Any
+from engine.workspace.slurm_settings import SLURM_SETTINGS
 
-from engine.model.names import names_for
-from engine.model.settings import Settings
-from engine.model.spec import ProjectSpec
-from engine.workspace.slurm_settings import slurm_settings
+LINES = dict(SLURM_SETTINGS)
 
 
-def lines(**settings: Any) -> dict[str, str]:
-    spec = ProjectSpec.model_validate(
-        {"vlab_id": "lab-1", "project_id": "proj-1", "storage": {"kind": "lustre"}}
-    )
-    names = names_for("lab-1", "proj-1", account_id="123456789012")
-    given = slurm_settings(spec, names, Settings.model_validate(settings))
-    assert len(dict(given)) == len(given), "a parameter that is given twice"
-    return dict(given)
+def test_no_parameter_is_given_twice() -> None:
+    assert len(LINES) == len(SLURM_SETTINGS)
 
 
 def test_every_end_of_a_job_is_told() -> None:
-    assert (lines()["JobCompType"], lines()["JobCompLoc"]) == (
-        "jobcomp/script",
-        "/opt/provisioner/mark-finished",
-    )
+    assert (LINES["JobCompType"], LINES["JobCompLoc"]) == ("jobcomp/script", "/opt/provisioner/mark-finished")
 
 
 def test_job_scripts_and_environments_are_kept() -> None:
-    assert lines()["AccountingStoreFlags"] == "job_comment,job_env,job_script"
+    assert LINES["AccountingStoreFlags"] == "job_comment,job_env,job_script"
 
 
 def test_nothing_that_must_wait_for_something_else_is_there_from_the_start() -> None:
     # slurmctld ends where the keys of tokens, or the cluster's registration, are missing.
-    rest = {"jwks_url": "https://sso.example.org/certs", "jwt_issuer": "https://sso", "jwt_audience": "slurm"}
-    assert {"AuthAltTypes", "AuthAltParameters", "AccountingStorageEnforce"}.isdisjoint(lines(**rest))
+    assert {"AuthAltTypes", "AuthAltParameters", "AccountingStorageEnforce"}.isdisjoint(LINES)
