@@ -5,13 +5,11 @@
 
 from __future__ import annotations
 
-import json
-import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from python_terraform import IsFlagged, Terraform, VariableFiles
+from python_terraform import IsFlagged, Terraform
 
 
 class Commands(Terraform):
@@ -24,7 +22,6 @@ class Commands(Terraform):
 
     def __init__(self, binary: Path) -> None:
         super().__init__(terraform_bin_path=str(binary))
-        self.temp_var_files = _VariableFiles()
 
     def __getattr__(self, item: str) -> Any:
         # The library makes a Terraform command of every unknown name, typing errors included.
@@ -38,9 +35,9 @@ class Commands(Terraform):
         composed: list[str] = self.generate_cmd_string(cmd, *args, **options)
         return composed
 
-    def init_line(self, *, upgrade: bool, backend_config: Path | None = None) -> list[str]:
+    def init_line(self, backend_config: Path | None) -> list[str]:
         config = str(backend_config) if backend_config else None
-        return self._list(self.init(json=IsFlagged, upgrade=upgrade, backend_config=config, var=None))
+        return self._list(self.init(json=IsFlagged, backend_config=config, var=None))
 
     def migrate_line(self, backend_config: Path | None) -> list[str]:
         # Terraform takes no -json beside -migrate-state, and the library's init would add -reconfigure.
@@ -58,9 +55,7 @@ class Commands(Terraform):
         out: Path,
         *,
         destroy: bool,
-        refresh: bool,
         refresh_only: bool = False,
-        variables: Mapping[str, Any] | None,
         targets: Sequence[str],
         replace: Sequence[str] = (),
     ) -> list[str]:
@@ -69,10 +64,8 @@ class Commands(Terraform):
                 out=str(out),
                 json=IsFlagged,
                 destroy=IsFlagged if destroy else None,
-                refresh=refresh,
                 refresh_only=IsFlagged if refresh_only else None,
-                # An empty dict would become an empty file on the command line.
-                var=dict(variables) if variables else None,
+                var=None,
                 target=list(targets),
                 replace=list(replace),
             )
@@ -85,33 +78,9 @@ class Commands(Terraform):
     def validate_line(self) -> list[str]:
         return self.cmd("validate", json=IsFlagged, no_color=IsFlagged)
 
-    def document_line(self, command: str, *args: str) -> list[str]:
-        """`show` or `output`, as one JSON document."""
-        return self.cmd(command, *args, json=IsFlagged, no_color=IsFlagged)
-
-    def forget_variables(self) -> None:
-        """Remove the variable files of the lines composed so far."""
-        self.temp_var_files.clean_up()
+    def show_line(self, plan: Path) -> list[str]:
+        return self.cmd("show", str(plan), json=IsFlagged, no_color=IsFlagged)
 
     @staticmethod
     def _list(composed: Any) -> list[str]:
         return [str(part) for part in composed]
-
-
-class _VariableFiles(VariableFiles):
-    """Variables on their way to Terraform: in files for its user alone, and never in a log."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._paths: list[Path] = []
-
-    def create(self, variables: Mapping[str, Any]) -> str:
-        with tempfile.NamedTemporaryFile("w", suffix=".tfvars.json", delete=False) as file:
-            json.dump(variables, file)
-        self._paths.append(Path(file.name))
-        return file.name
-
-    def clean_up(self) -> None:
-        for path in self._paths:
-            path.unlink(missing_ok=True)
-        self._paths = []

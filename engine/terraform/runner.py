@@ -56,10 +56,9 @@ _POLL_S = 0.03
 _WITH_PROVIDER = ("apply", "plan", "show", "validate")
 _REPEATABLE = ("plan", "show", "validate")
 # These must see the provider's package itself.
-_WITHOUT_REUSE = ("init", "version")
+_WITHOUT_REUSE = ("init",)
 _PROVIDER_TROUBLE = re.compile(r"(?i)plugin|schema|rpc error|reattach")
 _STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-_NO_STATE = "No state file was found!"
 # The commands that write the state, and those that lock it.
 _WRITING = ("apply", "untaint", "state push", "state rm")
 _LOCKING = ("plan", *_WRITING)
@@ -142,22 +141,18 @@ class Runner:
         # A list, since append is atomic and takes no lock that a signal handler could find taken.
         self._stops: list[None] = []
 
-    def version(self) -> str:
-        """Such as "1.11.4"."""
-        return str(json.loads(self._run("version", self._document("version")).stdout)["terraform_version"])
-
-    def init(self, *, upgrade: bool = False, backend_config: Path | None = None) -> None:
+    def init(self, *, backend_config: Path | None = None) -> None:
         """Make the workspace ready: backend and providers. Not done again where nothing it read or left has
         changed since the last time.
 
         backend_config   file with what the configuration leaves open of its backend
         """
         place = Place(self.workdir, self._binary, self._env, backend_config)
-        if upgrade or self._stops or not is_initialised(place):
+        if self._stops or not is_initialised(place):
             self._provider.close()
             forget_init(self.workdir)
             with one_at_a_time(self._init_lock):
-                self._run("init", self._commands.init_line(upgrade=upgrade, backend_config=backend_config))
+                self._run("init", self._commands.init_line(backend_config))
             record_init(place)
         self._provider.start()
 
@@ -197,9 +192,7 @@ class Runner:
         out: Path,
         *,
         destroy: bool = False,
-        refresh: bool = True,
         refresh_only: bool = False,
-        variables: Mapping[str, Any] | None = None,
         targets: Sequence[str] = (),
         replace: Sequence[str] = (),
     ) -> PlanResult:
@@ -214,9 +207,7 @@ class Runner:
         line = self._commands.plan_line(
             out,
             destroy=destroy,
-            refresh=refresh,
             refresh_only=refresh_only,
-            variables=variables,
             targets=targets,
             replace=replace,
         )
@@ -227,13 +218,11 @@ class Runner:
         except BaseException:
             out.unlink(missing_ok=True)
             raise
-        finally:
-            self._commands.forget_variables()
         return PlanResult(out, has_changes=ended.exit_code == 2)
 
     def show_plan(self, path: Path) -> dict[str, Any]:
         """A saved plan in Terraform's JSON plan format. It holds sensitive values: show it to nobody."""
-        return self._read(self._run("show", self._document("show", str(path.absolute()))).stdout)
+        return self._read(self._run("show", self._commands.show_line(path.absolute()), document=True).stdout)
 
     def apply(self, plan_path: Path) -> None:
         """Apply exactly this saved plan.
@@ -241,19 +230,6 @@ class Runner:
         Raises   PlanIsStale when the state has changed since (nothing is changed then)
         """
         self._run("apply", self._commands.apply_line(plan_path.absolute()))
-
-    def state_list(self) -> list[str]:
-        """The addresses in the state; none when there is no state yet."""
-        ended = self._run("state list", self._commands.cmd("state list"), document=True, check=False)
-        if ended.exit_code == 0:
-            return ended.stdout.split()
-        if any(_NO_STATE in diagnostic.text for diagnostic in ended.diagnostics):
-            return []
-        raise self._error("state list", ended.exit_code, ended.diagnostics)
-
-    def show_state(self) -> dict[str, Any]:
-        """The state in Terraform's JSON state format. It holds sensitive values: show it to nobody."""
-        return self._read(self._run("show", self._document("show")).stdout)
 
     def state(self) -> dict[str, Any]:
         """The state as it is stored (format version 4), read without starting a provider; {} if none.
@@ -288,19 +264,14 @@ class Runner:
         if process is not None:
             process.stop()
 
-    def _document(self, command: str, *args: str) -> list[str]:
-        return self._commands.document_line(command, *args)
-
     def _run(
-        self, command: str, argv: Sequence[str], *, document: bool | None = None, check: bool = True
+        self, command: str, argv: Sequence[str], *, document: bool = False, check: bool = True
     ) -> _Ended:
         """Run to the end, tell what happens, keep the log.
 
-        document   stdout is one document, which is given back and not logged; by default that is so
-                   for the commands that have one
+        document   stdout is one document, which is given back and not logged
         check      raise on an exit code other than 0
         """
-        document = command in ("show", "output", "version") if document is None else document
         ended, listener = self._once(command, argv, document)
         if self._blames_reuse(command, ended):
             self._provider.give_up()

@@ -13,6 +13,7 @@ import pytest
 from moto.server import ThreadedMotoServer
 
 from engine.errors import NotBootstrapped, StateLocked, TerraformMissing, Unreachable
+from engine.terraform.state import instances
 
 if TYPE_CHECKING:
     from tests.functional.terraform.conftest import Workplace
@@ -117,7 +118,7 @@ def test_a_lock_held_by_somebody_else(here: Workplace, aws: Any) -> None:
     # WHEN a person takes the lock away, THEN work goes on
     aws["dynamodb"].delete_item(TableName=TABLE, Key={"LockID": item["LockID"]})
     runner.apply(here.plan)
-    assert runner.state_list() == ["terraform_data.a"]
+    assert [one.address for one in instances(runner.state())] == ["terraform_data.a"]
 
 
 def test_no_bucket(here: Workplace, aws: Any) -> None:
@@ -143,7 +144,7 @@ def test_no_lock_table(here: Workplace, aws: Any) -> None:
 
 
 def test_a_workspace_that_was_never_initialised(here: Workplace) -> None:
-    for call in (lambda: here.runner().plan(here.plan), here.runner().state, here.runner().show_state):
+    for call in (lambda: here.runner().plan(here.plan), here.runner().state):
         with pytest.raises(NotBootstrapped, match="not initialised"):
             call()
 

@@ -45,14 +45,14 @@ def place(workplace: Workplace, pretender: Callable[..., Path], tmp_path: Path) 
     (workplace.folder / ".terraform.lock.hcl").write_text("# pins")
     program = pretender(INIT)
 
-    def init(upgrade: bool = False, **env: str) -> bool:
+    def init(**env: str) -> bool:
         workplace.events.clear()
         environment = {
             "PACKAGE": str(tmp_path / "package"),
             "TF_CLI_CONFIG_FILE": str(tmp_path / "terraformrc"),
         }
         runner = workplace.runner(binary=program, env=workplace.environment() | environment | env)
-        runner.init(upgrade=upgrade, backend_config=tmp_path / "backend.hcl")
+        runner.init(backend_config=tmp_path / "backend.hcl")
         return CommandStarted("init") in workplace.events
 
     assert init()
@@ -69,8 +69,6 @@ def test_init_again_is_left_out(place: Callable[..., bool], workplace: Workplace
     rewrite(workplace.folder / "main.tf.json", module={"a": {"source": "../modules/a", "size": 2}}, output={})
     (workplace.folder / "terraform.tfvars.json").write_text("{}")
     assert not place(AWS_SESSION_TOKEN="another")
-    # BUT never an upgrade
-    assert place(upgrade=True)
 
 
 CHANGES: dict[str, Callable[[Path, Path], object]] = {
@@ -141,7 +139,7 @@ def test_terraform_itself_finds_nothing_to_do(workplace: Workplace) -> None:
     runner.init()
     # THEN it did not run, and what is there is enough
     assert not workplace.events
-    assert runner.state_list() == []
+    assert not runner.plan(workplace.plan).has_changes
     # AND without the provider it does
     shutil.rmtree(workplace.folder / ".terraform" / "providers")
     runner.init()

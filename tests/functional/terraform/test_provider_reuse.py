@@ -151,7 +151,7 @@ def test_one_provider_serves_a_run_and_says_what_terraforms_own_would(here: Work
     kept.go_on_from(planned)
     kept.apply(here.plan)
     assert hosts() == [host]
-    assert kept.show_state() == own.show_state()
+    assert kept.state() == own.state()
 
     # THEN everything is as in Terraform's own way, by one provider
     assert shown == shown_by_own

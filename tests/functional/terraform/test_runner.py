@@ -29,7 +29,8 @@ from engine.terraform.events import (
 from engine.terraform.failures import PlanIsStale
 from engine.terraform.output import CommandLog
 from engine.terraform.programs import start_detached
-from engine.terraform.runner import PlanResult
+from engine.terraform.runner import PlanResult, Runner
+from engine.terraform.state import instances
 
 if TYPE_CHECKING:
     from tests.functional.terraform.conftest import Workplace
@@ -54,24 +55,29 @@ output "size" {
 """
 
 
+def addresses(runner: Runner) -> list[str]:
+    return sorted(one.address for one in instances(runner.state()))
+
+
 def test_a_project_is_planned_applied_and_read(workplace: Workplace) -> None:
     # GIVEN an initialised workspace
+    (workplace.folder / "terraform.tfvars.json").write_text('{"size": 7}')
     runner = workplace.write(TWO).runner()
     runner.init()
 
     # WHEN it is planned and that plan is applied
-    planned = runner.plan(workplace.plan, variables={"size": 7})
+    planned = runner.plan(workplace.plan)
     changes = runner.show_plan(planned.path)["resource_changes"]
     runner.apply(planned.path)
 
     # THEN
     assert planned == PlanResult(workplace.plan, has_changes=True)
     assert {change["address"] for change in changes} == {"terraform_data.first", "terraform_data.second"}
-    assert runner.state_list() == ["terraform_data.first", "terraform_data.second"]
-    assert runner.show_state()["values"]["outputs"]["size"]["value"] == 7
+    assert addresses(runner) == ["terraform_data.first", "terraform_data.second"]
+    assert runner.state()["outputs"]["size"]["value"] == 7
     assert runner.state()["serial"] > 0
     # AND planning again finds nothing to do
-    assert runner.plan(workplace.plan, variables={"size": 7}).has_changes is False
+    assert runner.plan(workplace.plan).has_changes is False
     assert workplace.plan.is_file()
 
 
@@ -120,12 +126,12 @@ def test_destroying_and_targets(workplace: Workplace) -> None:
 
     # WHEN only one is destroyed, and then all that is left
     runner.apply(runner.plan(workplace.plan, destroy=True, targets=["terraform_data.second"]).path)
-    left = runner.state_list()
+    left = addresses(runner)
     runner.apply(runner.plan(workplace.plan, destroy=True).path)
 
     # THEN
     assert left == ["terraform_data.first"]
-    assert runner.state_list() == []
+    assert addresses(runner) == []
 
 
 def test_what_may_hold_secrets_is_for_its_owner_alone(workplace: Workplace) -> None:
@@ -182,7 +188,7 @@ def test_a_state_moves_to_another_backend(workplace: Workplace, tmp_path: Path) 
     assert "42" in (tmp_path / "there.tfstate").read_text()
     assert (workplace.folder / "here.tfstate").is_file()
     runner.init(backend_config=elsewhere)
-    assert runner.show_state()["values"]["outputs"]["answer"]["value"] == 42
+    assert runner.state()["outputs"]["answer"]["value"] == 42
 
 
 def test_validate_finds_what_is_wrong_and_passes_what_is_not(workplace: Workplace) -> None:
@@ -210,9 +216,7 @@ def test_a_workspace_that_is_not_there_yet(workplace: Workplace) -> None:
     runner.init()
 
     # THEN
-    assert runner.state_list() == []
     assert runner.state() == {}
-    assert "values" not in runner.show_state()
 
 
 def test_a_failing_resource_is_named(workplace: Workplace) -> None:
@@ -269,7 +273,7 @@ def test_documents_never_go_to_the_log(workplace: Workplace) -> None:
     runner.apply(runner.plan(workplace.plan).path)
 
     # THEN
-    outputs = runner.show_state()["values"]["outputs"]
+    outputs = runner.state()["outputs"]
     assert {name: one["value"] for name, one in outputs.items()} == {"hidden": "x", "open": "y"}
     # AND none of that is in the log
     assert '"y"' in workplace.log.read_text()  # as Terraform's own message on apply, not sensitive
@@ -317,7 +321,7 @@ def test_a_display_that_breaks_does_not_cut_an_apply_short(workplace: Workplace)
         workplace.runner(on_event=breaks).apply(workplace.plan)
 
     # THEN everything was made all the same
-    assert runner.state_list() == ["terraform_data.first", "terraform_data.second"]
+    assert addresses(runner) == ["terraform_data.first", "terraform_data.second"]
 
 
 def test_a_full_disk_does_not_cut_an_apply_short(
@@ -338,7 +342,7 @@ def test_a_full_disk_does_not_cut_an_apply_short(
         runner.apply(workplace.plan)
 
     # THEN everything was made all the same, and told
-    assert runner.state_list() == ["terraform_data.first", "terraform_data.second"]
+    assert addresses(runner) == ["terraform_data.first", "terraform_data.second"]
     assert any(isinstance(event, ResourceFinished) for event in workplace.events)
 
 
@@ -427,10 +431,10 @@ def test_much_output_on_both_ways_blocks_nothing(workplace: Workplace, pretender
 
 def test_a_document_that_is_none(workplace: Workplace, pretender: Pretender) -> None:
     with pytest.raises(TerraformError, match="not JSON"):
-        workplace.runner(binary=pretender("echo hello")).show_state()
+        workplace.runner(binary=pretender("echo hello")).state()
 
 
-@pytest.mark.parametrize("call", ["init", "validate", "state", "state_list", "show_state", "version"])
+@pytest.mark.parametrize("call", ["init", "validate", "state"])
 def test_nothing_waits_for_an_answer(workplace: Workplace, pretender: Pretender, call: str) -> None:
     # GIVEN a program that asks, and takes the end of input for no
     program = pretender("read answer && exit 0; echo 'nobody there' >&2; exit 1")
