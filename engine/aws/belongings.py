@@ -1,8 +1,9 @@
 """Everything in the account that carries the tags of one of the engine's projects, and how it is deleted.
 
-Each service is asked itself: their listings are current, and tell when a thing was made. Left out is what
-cannot carry tags (settings of a bucket, mount targets, route table associations: they go with what they
-hang on). What ParallelCluster's own stack holds carries the tags too, and names the cluster it goes with.
+Each service is asked itself: their listings are current, and tell when a thing was made. Tags that they do
+not tell come from the index of tags, where it has them. Left out is what cannot carry tags (settings of a
+bucket, mount targets, route table associations: they go with what they hang on). What ParallelCluster's own
+stack holds carries the tags too, and names the cluster it goes with.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from engine.aws.failures import PassingFailure, aws_errors, error_code
 from engine.aws.filesystems import delete_lustre, lustre_lifecycle
 from engine.aws.session import Cloud
 from engine.aws.stacks import delete_stack, find_stack
+from engine.aws.tag_index import carriers
 from engine.model import tags
 
 CLUSTER = "cluster"
@@ -79,7 +81,7 @@ def list_belongings(
 ) -> list[Belonging]:
     """Everything of every project of the cloud's region, ordered by project, kind and id.
 
-    named    of buckets and log groups, whose tags must be asked for one by one, these alone; None: all
+    named    of buckets and log groups these alone, each asked for its tags; None: all
     Raises   AccessDenied, Unreachable, BackendError
     """
     found = [
@@ -266,25 +268,32 @@ def _secrets(cloud: Cloud, _account_id: str) -> Iterator[Belonging]:
         )
 
 
+def _known(service: str, cloud: Cloud, named: Collection[str] | None) -> dict[str, dict[str, str]]:
+    """What the index of tags knows of a service, by name, so that thousands need not be asked one by one.
+    What is too new for it is asked, and so are the few that are to be deleted (`named`): it may be behind."""
+    return carriers(cloud, service, key=tags.MANAGED_BY, value=tags.ENGINE) if named is None else {}
+
+
 def _log_groups(cloud: Cloud, named: Collection[str] | None) -> Iterator[Belonging]:
+    known = _known("logs", cloud, named)
     with aws_errors("listing the log groups of job records"):
         pages = cloud.logs.get_paginator("describe_log_groups").paginate(logGroupNamePrefix="/provisioner/")
         for group in [one for page in pages for one in page["logGroups"]]:
             if named is not None and group["logGroupName"] not in named:
                 continue
-            arn = group["arn"].removesuffix(":*")
-            found = cloud.logs.list_tags_for_resource(resourceArn=arn).get("tags", {})
-            name = group["logGroupName"]
+            name, arn = group["logGroupName"], group["arn"].removesuffix(":*")
+            found = known.get(name) or cloud.logs.list_tags_for_resource(resourceArn=arn).get("tags", {})
             # CloudWatch Logs gives milliseconds since 1970.
             made_at = datetime.fromtimestamp(group["creationTime"] / 1000, UTC)
             yield from _tagged("aws_cloudwatch_log_group", name, name, found, made_at)
 
 
 def _buckets(cloud: Cloud, account_id: str, named: Collection[str] | None) -> Iterator[Belonging]:
-    """By the beginning of their names: tags must be asked for bucket by bucket.
+    """By the beginning of their names.
 
     Of this region alone: S3 lists those of all regions, and a project elsewhere is in another registry.
     """
+    known = _known("s3", cloud, named)
     with aws_errors("listing the buckets of projects"):
         pages = cloud.s3.get_paginator("list_buckets").paginate(
             Prefix=f"pc-{account_id}-", BucketRegion=cloud.region
@@ -294,7 +303,7 @@ def _buckets(cloud: Cloud, account_id: str, named: Collection[str] | None) -> It
             if named is not None and name not in named:
                 continue
             try:
-                found = tag_map(cloud.s3.get_bucket_tagging(Bucket=name)["TagSet"])
+                found = known.get(name) or tag_map(cloud.s3.get_bucket_tagging(Bucket=name)["TagSet"])
             except ClientError as error:
                 if error_code(error) not in {"NoSuchTagSet", "NoSuchBucket"}:
                     raise

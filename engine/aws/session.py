@@ -73,6 +73,12 @@ class LogsClient(Protocol):
     def list_tags_for_resource(self, *, resourceArn: str) -> Any: ...
 
 
+class TaggingClient(Protocol):
+    """As much of boto3's client of the Resource Groups Tagging API as the engine uses."""
+
+    def get_paginator(self, operation_name: str) -> Any: ...
+
+
 class KmsClient(Protocol):
     """As much of boto3's KMS client as the engine uses."""
 
@@ -237,6 +243,10 @@ class Cloud:
     @property
     def sts(self) -> STSClient:
         return self._client("sts")  # type: ignore[no-any-return]
+
+    @property
+    def tagging(self) -> TaggingClient:
+        return self._client("resourcegroupstaggingapi")  # type: ignore[no-any-return]
 
     def _client(self, service: str) -> Any:
         with self._maker.lock:

@@ -188,9 +188,7 @@ def _purge(engine: Engine, spec: ProjectSpec, approve: Approve, wish: Wish) -> D
             engine.check()
             engine.reporter.step("Deleting the data")
             planned.runner.apply(planned.plan_file)
-        logs.delete_cluster_log_groups(
-            engine.cloud, names.cluster, since=record.created_at, check=engine.check
-        )
+        logs.delete_cluster_log_groups(engine.cloud, names.cluster, check=engine.check)
         await_subnet_gone(engine, names.project)
     _forget(engine, records.record_of(engine, spec.vlab_id, spec.project_id))
     return Destroyed(kept=(), objects_deleted=deleted.versions)

@@ -73,7 +73,7 @@ COMMANDS = {
 }
 """Command -> who runs it."""
 
-PREFIXES = {"efs": "elasticfilesystem", "monitoring": "cloudwatch"}
+PREFIXES = {"efs": "elasticfilesystem", "monitoring": "cloudwatch", "tagging": "tag"}
 """Service as the local cloud calls it -> as IAM does, where they differ."""
 
 ACTIONS: dict[str, list[str]] = {
