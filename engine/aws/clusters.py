@@ -34,8 +34,10 @@ _GIVEN_UP = frozenset({"CREATE_FAILED", "DELETE_IN_PROGRESS"})
 _COMPLETE = frozenset({"CREATE_COMPLETE", "UPDATE_COMPLETE"})
 # Of the stack around it: an update that was refused and taken back has changed nothing of the cluster.
 _COMPLETE_AROUND = _COMPLETE | {"UPDATE_ROLLBACK_COMPLETE"}
-# So many questions at a time: CloudFormation takes few calls a second.
+# CloudFormation takes few calls a second: so many questions at a time, and no more of them than it takes to
+# list all stacks of a region (quota: 2,000).
 _AT_ONCE = 5
+_FEW = 20
 
 
 @dataclass(frozen=True)
@@ -216,16 +218,19 @@ def cluster_summaries(cloud: Cloud) -> dict[str, ClusterSummary]:
 
 
 def summaries_of(cloud: Cloud, cluster_names: Collection[str]) -> dict[str, ClusterSummary]:
-    """The same of these clusters alone: one call where the region has few stacks, else one for each of them,
-    however many others there are."""
+    """The same of these clusters at least: one call where the region has few stacks or none of these is asked
+    for, else one for each of a few, and the whole listing for more."""
     with aws_errors("listing the clusters"):
         first = cloud.cloudformation.describe_stacks()
-    if not first.get("NextToken"):
-        found = _summaries(first["Stacks"])
-        return {name: found[name] for name in cluster_names if name in found}
+    found = _summaries(first["Stacks"])
+    left = [name for name in cluster_names if name not in found]
+    if not left or not first.get("NextToken"):
+        return found
+    if len(left) > _FEW:
+        return cluster_summaries(cloud)
     with ThreadPoolExecutor(_AT_ONCE) as pool:
-        stacks = pool.map(lambda name: find_stack(cloud, name), cluster_names)
-        return _summaries(stack for stack in stacks if stack is not None)
+        stacks = pool.map(lambda name: find_stack(cloud, name), left)
+        return found | _summaries(stack for stack in stacks if stack is not None)
 
 
 def _summaries(stacks: Iterable[StackTypeDef]) -> dict[str, ClusterSummary]:

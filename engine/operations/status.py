@@ -130,9 +130,14 @@ def list_projects(place: Place) -> Iterator[Listed]:
 
 
 def list_page(place: Place, *, limit: int, after: str | None) -> tuple[list[Listed], str | None]:
-    """Some projects of the registry, and where the next ones begin; see Registry.page."""
+    """Some projects of the registry, and where the next ones begin; see Registry.page.
+
+    AWS is not asked for the cluster of a parked project: most projects are parked, and have none. Where it
+    names one unasked, it is told.
+    """
     found, last = place.registry.page(limit=limit, after=after)
-    summaries = clusters.summaries_of(place.cloud, [record.cluster for record in found]) if found else {}
+    wanted = [record.cluster for record in found if record.phase is not Phase.PARKED]
+    summaries = clusters.summaries_of(place.cloud, wanted) if found else {}
     return [_listed(record, summaries.get(record.cluster)) for record in found], last
 
 

@@ -16,6 +16,7 @@ from engine.aws.clusters import (
     describe_cluster,
     fleet_is_stopped,
     standing_version,
+    summaries_of,
 )
 from engine.aws.session import Cloud
 from engine.aws.stacks import stack_failures
@@ -389,6 +390,28 @@ def test_all_clusters_in_one_listing(cloud: Cloud, stacks: Stacks) -> None:
         "pc-one": ClusterSummary("CREATE_FAILED", "3.16.1", "ROLLBACK_COMPLETE", arn("pc-one"), START),
         "pc-two": ClusterSummary("UPDATE_COMPLETE", None, "UPDATE_COMPLETE", arn("pc-two"), START),
     }
+
+
+def test_few_of_many_clusters_are_asked_for_one_by_one(cloud: Cloud, stacks: Stacks) -> None:
+    def standing(name: str) -> dict[str, Any]:
+        return stack(name, "CREATE_COMPLETE", Tags=[{"Key": "parallelcluster:cluster-name", "Value": name}])
+
+    first = {"Stacks": [standing("pc-0")], "NextToken": "1"}
+    # WHEN the first answer has all that is wanted THEN nothing more is asked
+    stacks.stub.add_response("describe_stacks", first, {})
+    assert set(summaries_of(cloud, ["pc-0"])) == {"pc-0"}
+    # WHEN one is left THEN that one is asked for
+    stacks.stub.add_response("describe_stacks", first, {})
+    stacks.stub.add_response("describe_stacks", {"Stacks": [standing("pc-1")]}, {"StackName": "pc-1"})
+    assert set(summaries_of(cloud, ["pc-0", "pc-1"])) == {"pc-0", "pc-1"}
+    # WHEN many are left THEN the listing is fewer calls
+    many = [f"pc-{number}" for number in range(1, 50)]
+    stacks.stub.add_response("describe_stacks", first, {})
+    stacks.stub.add_response("describe_stacks", first, {})
+    rest = {"Stacks": [standing(name) for name in many]}
+    stacks.stub.add_response("describe_stacks", rest, {"NextToken": "1"})
+    assert set(summaries_of(cloud, many)) == {"pc-0", *many}
+    stacks.stub.assert_no_pending_responses()
 
 
 @pytest.mark.parametrize(

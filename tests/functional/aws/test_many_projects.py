@@ -8,10 +8,12 @@ from typing import Any
 import pytest
 from moto import mock_aws
 
+from engine.aws.registry import Phase
 from engine.aws.session import Cloud
 from engine.model.settings import Settings
 from engine.operations.engine import Engine
 from engine.operations.reporting import Silent
+from engine.operations.status import list_page
 from tests.bench.filled import LOST, NOON, Asked, asked_of, fill, of_all, of_one
 from tests.functional.aws.conftest import ACCOUNT, REGION
 
@@ -32,20 +34,26 @@ def counted(tmp_path_factory: pytest.TempPathFactory) -> dict[int, dict[str, Ask
         return {count: _count(count, folder) for count in (FEW, MANY)}
 
 
+SETTINGS = Settings(cloud="aws", account_id=ACCOUNT, region=REGION, lab_max_clusters=50)
+
+
+def _engine(cloud: Cloud, folder: Path) -> Engine:
+    return Engine(
+        settings=SETTINGS,
+        cloud=cloud,
+        now=lambda: NOON,
+        environ={},
+        home=folder,
+        workspaces=folder,
+        reporter=Silent(),
+    )
+
+
 def _count(count: int, folder: Path) -> dict[str, Asked]:
-    settings = Settings(cloud="aws", account_id=ACCOUNT, region=REGION, lab_max_clusters=50)
     with mock_aws():
         cloud = Cloud(region=REGION)
-        fill(cloud, settings, count, standing=True)
-        engine = Engine(
-            settings=settings,
-            cloud=cloud,
-            now=lambda: NOON,
-            environ={},
-            home=folder,
-            workspaces=folder,
-            reporter=Silent(),
-        )
+        fill(cloud, SETTINGS, count, standing=True)
+        engine = _engine(cloud, folder)
         asked = asked_of(cloud)
         found = {}
         for name, business in {**of_all(engine), **of_one(engine, count - 1)}.items():
@@ -92,6 +100,23 @@ def test_no_call_is_made_for_each_project(counted: dict[int, dict[str, Asked]]) 
     assert sum(counted[MANY]["sweep of lost requests"].calls.values()) <= 2 * LOST + 3
     assert sum(counted[MANY]["what plan --all has to plan"].calls.values()) == 1
     assert sum(counted[MANY]["list"].calls.values()) == 1 + -(-MANY // _STACKS_A_PAGE)
+
+
+def test_a_page_asks_for_no_cluster_of_a_parked_project(cloud: Cloud, tmp_path: Path) -> None:
+    fill(cloud, SETTINGS, FEW, standing=False)
+    for number in range(_STACKS_A_PAGE + 10):
+        cloud.cloudformation.create_stack(StackName=f"other-{number}", TemplateBody='{"Resources": {}}')
+    engine = _engine(cloud, tmp_path)
+    ready, *parked = engine.registry.list()
+    for record in parked:
+        engine.registry.replace(record, now=NOON, phase=Phase.PARKED)
+    asked = asked_of(cloud)
+
+    listed, _ = list_page(engine, limit=FEW, after=None)
+
+    assert [one.record.project for one in listed][:1] == [ready.project]
+    # All stacks that fit an answer, and the one cluster that may stand.
+    assert asked.calls["DescribeStacks"] == 2
 
 
 def test_the_count_sees_what_grows(counted: dict[int, dict[str, Asked]]) -> None:
