@@ -3,7 +3,8 @@
 Codes and default values
   vpc   VPC user guide, "Amazon VPC quotas", and PrivateLink guide, "AWS PrivateLink quotas": their links to
         Service Quotas hold the codes
-  ec2   EC2 user guide, "On-Demand Instances", section "On-Demand Instance quotas": likewise
+  ec2   EC2 user guide, "On-Demand Instances", section "On-Demand Instance quotas", and "Spot Instance
+        quotas": likewise
   fsx, elasticfilesystem, cloudformation
         what ListServiceQuotas answers, in two published listings of accounts that agree; AWS's guides name
         these quotas without their codes
@@ -70,6 +71,23 @@ VCPUS: Mapping[str, Quota] = {
 }
 """Instance family -> quota of the vCPUs that run On-Demand."""
 
+
+def _spot(code: str, families: str, default: float) -> Quota:
+    return Quota("ec2", code, f"All {families} Spot Instance Requests", default)
+
+
+SPOT_VCPUS: Mapping[str, Quota] = {
+    "Standard": _spot("L-34B43A08", "Standard (A, C, D, H, I, M, R, T, Z)", 5),
+    "DL": _spot("L-85EED4F7", "DL", 0),
+    "F": _spot("L-88CF9481", "F", 0),
+    "G and VT": _spot("L-3819A6DF", "G and VT", 0),
+    "Inf": _spot("L-B5D1601B", "Inf", 0),
+    "P": _spot("L-7212CCBC", "P", 0),
+    "Trn": _spot("L-6B0D517C", "Trn", 0),
+    "X": _spot("L-E3A00192", "X", 0),
+}
+"""Instance family -> quota of its vCPUs as spot instances; a family that is not here is not sold as such."""
+
 SERVICES = ("vpc", "ec2", "fsx", "elasticfilesystem", "cloudformation")
 """Those that are asked for their quotas with `read_quotas`; iam is not."""
 
@@ -91,7 +109,7 @@ _FAMILIES = {
 
 
 def family_of(instance_type: str) -> str:
-    """Which of the VCPUS quotas an instance type counts toward: "hpc7a.96xlarge" -> "HPC"."""
+    """Which of the quotas of vCPUs an instance type counts toward: "hpc7a.96xlarge" -> "HPC"."""
     letters = re.match(r"[a-z]*", instance_type)
     return _FAMILIES.get(letters[0] if letters else "", "Standard")
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -70,10 +70,11 @@ class Demand:
 
 @dataclass(frozen=True)
 class VcpuUsage:
-    """running: On-Demand instances by type; vcpus: of each type that the region offers."""
+    """running: On-Demand instances by type; vcpus: of each type that the region offers; spot: as running."""
 
     running: Mapping[str, int]
     vcpus: Mapping[str, int]
+    spot: Mapping[str, int] = field(default_factory=dict)
 
 
 def examine_quotas(
@@ -83,11 +84,12 @@ def examine_quotas(
 
     head_node   instance type of head nodes
     """
-    types = sorted({head_node, *(one for tier in tiers for one in _types(tier))})
+    on_demand = {head_node, *_types(tiers, spot=False)}
+    spot = _types(tiers, spot=True)
     with asking() as ask:
         limits = {service: ask(partial(quotas.read_quotas, cloud, service)) for service in quotas.SERVICES}
         iam = ask(lambda: quotas.read_iam_summary(cloud))
-        vcpus = ask(lambda: read_vcpu_usage(cloud, types))
+        vcpus = ask(lambda: read_vcpu_usage(cloud, on_demand | spot))
         groups = ask(pages(cloud.ec2, "describe_security_groups", "SecurityGroups"))
         lustre = ask(pages(cloud.fsx, "describe_file_systems", "FileSystems"))
         efs = ask(pages(cloud.efs, "describe_file_systems", "FileSystems"))
@@ -99,7 +101,12 @@ def examine_quotas(
         ("security groups", lambda: demand_for_groups(groups())),
         *(
             (f"running {family} vCPUs", _vcpu_demand(family, vcpus, tiers, head_node))
-            for family in sorted({quotas.family_of(type_) for type_ in types}, reverse=True)
+            for family in sorted({quotas.family_of(type_) for type_ in on_demand}, reverse=True)
+        ),
+        *(
+            (f"spot {family} vCPUs", _spot_demand(family, vcpus, tiers))
+            for family in sorted({quotas.family_of(type_) for type_ in spot}, reverse=True)
+            if family in quotas.SPOT_VCPUS
         ),
         ("Lustre capacity", lambda: demand_for_lustre_capacity(lustre())),
         ("Lustre file systems", lambda: demand_for_lustre(lustre())),
@@ -138,16 +145,17 @@ def judge(demand: Demand, limits: Answer[Mapping[str, float]]) -> Verdict:
 
 
 def read_vcpu_usage(cloud: Cloud, types: Iterable[str]) -> VcpuUsage:
-    """What runs On-Demand in the region, and the vCPUs of these types and of what runs.
+    """What runs On-Demand and as spot instances in the region, and the vCPUs of these types and of what runs.
 
-    Pending and stopped instances don't count (EC2 user guide, "On-Demand Instance quotas"), nor does Spot.
-    Unused capacity reservations would; they are not looked at.
+    Pending and stopped instances don't count (EC2 user guide, "On-Demand Instance quotas"). Unused capacity
+    reservations would, and so would open requests for spot instances; they are not looked at.
     Raises   AccessDenied, Unreachable, BackendError
     """
     filters = [{"Name": "instance-state-name", "Values": ["running"]}]
     reservations = pages(cloud.ec2, "describe_instances", "Reservations", Filters=filters)()
-    running = count_on_demand(instance for one in reservations for instance in one["Instances"])
-    wanted = sorted({*types, *running})[:_FILTER_VALUES]
+    instances = [instance for one in reservations for instance in one["Instances"]]
+    running, spot = count_instances(instances, ""), count_instances(instances, "spot")
+    wanted = sorted({*types, *running, *spot})[:_FILTER_VALUES]
     # A filter, since naming a type that the region lacks would be an error for all of them.
     found = pages(
         cloud.ec2,
@@ -155,12 +163,16 @@ def read_vcpu_usage(cloud: Cloud, types: Iterable[str]) -> VcpuUsage:
         "InstanceTypes",
         Filters=[{"Name": "instance-type", "Values": wanted}],
     )()
-    return VcpuUsage(running, {one["InstanceType"]: one["VCpuInfo"]["DefaultVCpus"] for one in found})
+    vcpus = {one["InstanceType"]: one["VCpuInfo"]["DefaultVCpus"] for one in found}
+    return VcpuUsage(running, vcpus, spot)
 
 
-def count_on_demand(instances: Iterable[InstanceTypeDef]) -> Counter[str]:
-    """Instances by type, Spot and the like left out."""
-    return Counter(one["InstanceType"] for one in instances if not one.get("InstanceLifecycle"))
+def count_instances(instances: Iterable[InstanceTypeDef], lifecycle: str) -> Counter[str]:
+    """Instances of a lifecycle by type.
+
+    lifecycle   as EC2 names it: "spot"; "" are those On-Demand
+    """
+    return Counter(one["InstanceType"] for one in instances if one.get("InstanceLifecycle", "") == lifecycle)
 
 
 def count_stacks(cloud: Cloud) -> int:
@@ -178,24 +190,41 @@ def count_stacks(cloud: Cloud) -> int:
 
 
 def demand_for_vcpus(family: str, usage: VcpuUsage, tiers: Sequence[Tier], head_node: str) -> Demand:
-    """What runs of a family, and what the largest tier would run at most.
+    """What runs of a family On-Demand, and what the largest tier would run at most.
 
     Cores or threads that are switched off are counted all the same: the instance type has them.
     """
-    used = sum(
+    head = usage.vcpus.get(head_node, 0) if quotas.family_of(head_node) == family else 0
+    needed, note = _needed(family, usage, tiers, spot=False, head=head)
+    return Demand(quotas.VCPUS[family], _used(family, usage, usage.running), needed, "vCPUs used", note)
+
+
+def demand_for_spot_vcpus(family: str, usage: VcpuUsage, tiers: Sequence[Tier]) -> Demand:
+    """The same of spot instances: head nodes are none."""
+    needed, note = _needed(family, usage, tiers, spot=True)
+    return Demand(quotas.SPOT_VCPUS[family], _used(family, usage, usage.spot), needed, "vCPUs used", note)
+
+
+def _used(family: str, usage: VcpuUsage, running: Mapping[str, int]) -> int:
+    return sum(
         count * usage.vcpus.get(type_, 0)
-        for type_, count in usage.running.items()
+        for type_, count in running.items()
         if quotas.family_of(type_) == family
     )
-    head = usage.vcpus.get(head_node, 0) if quotas.family_of(head_node) == family else 0
-    sizes = {tier.name: _tier_vcpus(tier, family, usage.vcpus) for tier in tiers}
+
+
+def _needed(
+    family: str, usage: VcpuUsage, tiers: Sequence[Tier], *, spot: bool, head: int = 0
+) -> tuple[int, str]:
+    """vCPUs of one more project of the largest tier, and that in words."""
+    sizes = {tier.name: _tier_vcpus(tier, family, usage.vcpus, spot=spot) for tier in tiers}
     largest = max(sizes, key=lambda name: sizes[name])
-    if not sizes[largest]:
-        needed, note = 0, f"no {family} type of the tiers is offered in this region"
-    else:
-        needed = sizes[largest] + head
-        note = f"one more project of tier {largest} needs up to {needed}"
-    return Demand(quotas.VCPUS[family], used, needed, "vCPUs used", note)
+    needed = sizes[largest] + head
+    if sizes[largest]:
+        return needed, f"one more project of tier {largest} needs up to {needed}"
+    if head:
+        return needed, f"the head node of one more project needs {needed}"
+    return needed, f"no {family} type of the tiers is offered in this region"
 
 
 def demand_for_lustre_capacity(file_systems: Iterable[FileSystemTypeDef]) -> Demand:
@@ -284,6 +313,10 @@ def _vcpu_demand(
     return lambda: demand_for_vcpus(family, usage(), tiers, head_node)
 
 
+def _spot_demand(family: str, usage: Answer[VcpuUsage], tiers: Sequence[Tier]) -> Answer[Demand]:
+    return lambda: demand_for_spot_vcpus(family, usage(), tiers)
+
+
 def _probe(name: str, demand: Answer[Demand], limits: Mapping[str, Answer[Mapping[str, float]]]) -> Probe:
     def look() -> Verdict:
         found = demand()
@@ -302,11 +335,19 @@ def _ask_for(quota: Quota) -> str:
     return f'Ask for more in Service Quotas: {quota.service}, "{quota.name}" ({quota.code}).'
 
 
-def _types(tier: Tier) -> list[str]:
-    return [type_ for queue in tier.queues for one in queue.compute_resources for type_ in one.instance_types]
+def _types(tiers: Iterable[Tier], *, spot: bool) -> set[str]:
+    """Instance types of the queues of spot instances, or of the others."""
+    return {
+        type_
+        for tier in tiers
+        for queue in tier.queues
+        if queue.spot is spot
+        for resource in queue.compute_resources
+        for type_ in resource.instance_types
+    }
 
 
-def _tier_vcpus(tier: Tier, family: str, vcpus: Mapping[str, int]) -> int:
+def _tier_vcpus(tier: Tier, family: str, vcpus: Mapping[str, int], *, spot: bool) -> int:
     """Of several types of one compute resource any may be taken, so the largest counts."""
     return sum(
         resource.max_count
@@ -315,6 +356,7 @@ def _tier_vcpus(tier: Tier, family: str, vcpus: Mapping[str, int]) -> int:
             default=0,
         )
         for queue in tier.queues
+        if queue.spot is spot
         for resource in queue.compute_resources
     )
 

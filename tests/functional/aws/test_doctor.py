@@ -18,6 +18,7 @@ from moto.servicequotas.responses import ServiceQuotasResponse
 from engine.aws.checks import Check
 from engine.local.server import LocalCloud
 from engine.model.settings import Settings
+from engine.model.tiers import Tier
 from engine.operations.doctor import examine_account
 from engine.operations.engine import Engine, open_engine
 from engine.operations.reporting import Silent
@@ -654,11 +655,25 @@ def test_without_the_backend_what_is_in_it_is_not_looked_at(ground: Ground) -> N
     assert not names & {"state bucket versioning", "lock table recovery", "project subnets left"}
 
 
+def with_spot_queues(ground: Ground) -> list[Check]:
+    resource = {"name": "any", "instance_types": ["c7a.48xlarge"], "max_count": 3}
+    queue = {"name": "spot", "spot": True, "placement_group": False, "compute_resources": [resource]}
+    tier = Tier.model_validate({"name": "cheap", "description": "Spot instances alone.", "queues": [queue]})
+    return examine_account(replace(ground.engine, catalogue=(*ground.engine.catalogue, tier)))
+
+
+def test_spot_queues_are_held_against_the_quota_of_spot_instances(ground: Ground) -> None:
+    (found,) = [check for check in with_spot_queues(ground) if check.level != "ok"]
+    assert (found.subject, found.name, found.level) == ("quotas", "spot Standard vCPUs", "warning")
+    assert found.found == "0 of 5 vCPUs used; one more project of tier cheap needs up to 576"
+    assert "(L-34B43A08)" in found.hint
+
+
 def test_the_page_lists_every_check(ground: Ground) -> None:
     """docs/doctor.md: each check under its subject, its level among those that it can come out with."""
     rows = page_rows()
     settings = ground.engine.settings
-    found = {(check.subject, general(check.name, settings)) for check in ground.examine()}
+    found = {(check.subject, general(check.name, settings)) for check in with_spot_queues(ground)}
 
     # Of the service there is nothing to look at here: tests/functional/aws/test_dead_letters.py.
     assert {(subject, name) for subject, name in rows if subject not in ("tools", "service")} == found

@@ -10,7 +10,14 @@ import yaml
 
 from engine.aws import quotas
 from engine.aws.doctor import capacity
-from engine.aws.doctor.capacity import Demand, VcpuUsage, count_on_demand, demand_for_vcpus, judge
+from engine.aws.doctor.capacity import (
+    Demand,
+    VcpuUsage,
+    count_instances,
+    demand_for_spot_vcpus,
+    demand_for_vcpus,
+    judge,
+)
 from engine.errors import AccessDenied
 from engine.model.tiers import Tier, load_catalogue
 
@@ -143,7 +150,30 @@ def test_spot_and_capacity_blocks_are_not_on_demand() -> None:
         {"InstanceType": "t3.micro", "InstanceLifecycle": "spot"},
         {"InstanceType": "p5.48xlarge", "InstanceLifecycle": "capacity-block"},
     ]
-    assert count_on_demand(instances) == {"t3.micro": 2}
+    assert count_instances(instances, "") == {"t3.micro": 2}
+    assert count_instances(instances, "spot") == {"t3.micro": 1}
+
+
+def test_spot_queues_have_quotas_of_their_own() -> None:
+    def queue(name: str, type_: str, **more: Any) -> dict[str, Any]:
+        resource = {"name": name, "instance_types": [type_], "max_count": 3}
+        return {"name": name, "placement_group": False, "compute_resources": [resource], **more}
+
+    cheap = {"name": "cheap", "description": "any", "queues": [queue("spot", "c7a.48xlarge", spot=True)]}
+    both = {**cheap, "name": "both", "queues": [*cheap["queues"], queue("sure", "m5.8xlarge")]}
+    tiers = [Tier.model_validate(one) for one in (cheap, both)]
+    usage = VcpuUsage({"m5.8xlarge": 1}, VCPUS, {"c7a.48xlarge": 2})
+
+    # WHEN some queues take spot instances THEN On-Demand is what the others need
+    on_demand = demand_for_vcpus("Standard", usage, tiers, "t3.medium")
+    assert (on_demand.quota.code, on_demand.used, on_demand.needed) == ("L-1216C47A", 32, 3 * 32 + 2)
+    # AND theirs count toward the quota of spot instances, without a head node
+    spot = demand_for_spot_vcpus("Standard", usage, tiers)
+    assert (spot.quota.code, spot.used, spot.needed) == ("L-34B43A08", 2 * 192, 3 * 192)
+    assert "vCPUs" in spot.counted
+    # WHEN no queue is On-Demand THEN the head node still is
+    alone = demand_for_vcpus("Standard", usage, tiers[:1], "t3.medium")
+    assert (alone.needed, alone.note) == (2, "the head node of one more project needs 2")
 
 
 def test_only_lustre_of_our_kind_counts() -> None:
