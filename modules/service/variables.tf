@@ -181,9 +181,15 @@ variable "worker_concurrency" {
   default     = 20
   nullable    = false
 
+  # While CloudFormation makes, changes or deletes a cluster, ParallelCluster's provider keeps a statement in the
+  # resource policy of its own function that lets a rule of EventBridge call it (aws-parallelcluster 3.16.1,
+  # crhelper/resource_helper.py, _add_permission): some 345 bytes, of the 20 KB that such a policy may have (Lambda
+  # developer guide, "Lambda quotas", not adjustable). So 59 clusters at a time; one more fails, and Lambda says
+  # PolicyLengthExceededException. A run hands over after worker_timeout_s and other operations come before it is
+  # taken up again, so twice as many are under way at AWS as workers: 2 x 25, and some for people and pipelines.
   validation {
-    condition     = var.worker_concurrency >= 2 && var.worker_concurrency <= 1000 && floor(var.worker_concurrency) == var.worker_concurrency
-    error_message = "worker_concurrency must be a whole number from 2 to 1000, as for any event source of SQS."
+    condition     = var.worker_concurrency >= 2 && var.worker_concurrency <= 25 && floor(var.worker_concurrency) == var.worker_concurrency
+    error_message = "worker_concurrency must be a whole number from 2 to 25: ParallelCluster's provider bears some 55 clusters that are made, changed or deleted at a time (each is a statement in its function's policy, of 20 KB at most), and up to twice as many are under way as are worked on."
   }
 }
 

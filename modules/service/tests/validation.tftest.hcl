@@ -75,7 +75,7 @@ run "refuses_what_is_too_large" {
     worker_memory_mib  = 10241
     worker_storage_mib = 10241
     worker_timeout_s   = 901
-    worker_concurrency = 1001
+    worker_concurrency = 26
     api_concurrency    = 1001
     max_receives       = 101
     name               = "abcdefghijklmnopqrstuvwxyz"
