@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING
 
 from botocore.exceptions import ClientError
 
-from engine.aws.checks import Check, NotLookedFor, Probe, Verdict, failed, fine, run_probes
+from engine.aws.checks import Check, Level, NotLookedFor, Probe, Verdict, failed, fine, run_probes, warning
 from engine.aws.doctor.asking import asking
-from engine.aws.doctor.network_reading import Network
+from engine.aws.doctor.network_reading import Network, tag_of
 from engine.aws.doctor.rules import lets_in
 from engine.aws.failures import aws_errors, error_code
 from engine.aws.session import Cloud
 from engine.model import tags
+from engine.model.instance_types import memory_gib
 
 if TYPE_CHECKING:
     from mypy_boto3_ec2.type_defs import SecurityGroupTypeDef
@@ -22,6 +23,12 @@ if TYPE_CHECKING:
 SUBJECT = "database"
 _ENGINE = "mariadb"
 _PORT = 3306
+# slurmdbd keeps one for itself and one for its slurmctld, and takes a third for the hourly rollup (Slurm,
+# accounting_storage/mysql: as_mysql_usage.c, _cluster_rollup_usage).
+_CONNECTIONS_OF_A_CLUSTER = 3
+# RDS user guide, "Maximum number of database connections": MariaDB from 10.5 on.
+_BYTES_A_CONNECTION, _CONNECTIONS_MOST = 25_165_760, 12_000
+_SCARCE = 0.1
 
 
 def examine_database(cloud: Cloud, network: Network, *, accounting_database: str) -> list[Check]:
@@ -42,6 +49,14 @@ def examine_database(cloud: Cloud, network: Network, *, accounting_database: str
                     network.security_groups(),
                     network.group(tags.SHARED_ACCOUNTING_ACCESS)["GroupId"],
                 ),
+            ),
+            Probe(
+                "database connections",
+                # A project has its subnet as long as its cluster.
+                lambda: judge_connections(
+                    database(), sum(tag_of(subnet, tags.PROJECT) is not None for subnet in network.subnets())
+                ),
+                Level.WARNING,
             ),
         ],
     )
@@ -106,3 +121,26 @@ def judge_reachable(
             f"Let TCP {port} in from the security group {access_group}.",
         )
     return fine(f"on {port}, from who carries {tags.SHARED_ACCOUNTING_ACCESS}")
+
+
+def judge_connections(database: DBInstanceTypeDef, clusters: int) -> Verdict:
+    """A warning where one more cluster may find no connection free, or few are left.
+
+    Compared is what RDS sets by itself: what it keeps of the class's memory is not known, nor is a
+    max_connections of somebody's own.
+    """
+    instance_class = database.get("DBInstanceClass", "")
+    memory = memory_gib(instance_class.removeprefix("db."))
+    taken = f"{clusters} clusters take up to {_CONNECTIONS_OF_A_CLUSTER * clusters}"
+    if memory is None:
+        return fine(f"{taken}; what {instance_class or 'its class'} has is not known")
+    limit = min(int(memory * 2**30 / _BYTES_A_CONNECTION), _CONNECTIONS_MOST)
+    found = f"{taken} of about {limit} that {instance_class} has"
+    left = limit - _CONNECTIONS_OF_A_CLUSTER * clusters
+    if left < max(_CONNECTIONS_OF_A_CLUSTER, limit * _SCARCE):
+        return warning(
+            found,
+            "Choose a larger instance class, and with it max_connections_alarm (database in "
+            "workspaces/shared), or release clusters that nobody uses.",
+        )
+    return fine(found)
