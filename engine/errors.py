@@ -1,56 +1,15 @@
-"""Every error the engine raises on purpose, one small tree.
+"""The errors that the engine raises on purpose: the trunk of one tree, and what several modules raise.
 
-    EngineError                    code, message, hint, retryable, exit_code
-    |- RequestError                the caller can fix it; nothing was changed             exit 3
-    |  |- InvalidSpec              the spec breaks a rule; carries the fields
-    |  |- InvalidSettings          the settings break a rule, or one is missing
-    |  |- InvalidRequest           a parameter or header of a request breaks a rule; carries the fields
-    |  |- UnknownProject           no such project in the registry
-    |  |- NotConfirmed             a destructive command without its confirmation
-    |  |- DataAtRisk               the change would lose data and nobody waived it
-    |  |- RuleBroken               the plan breaks a rule of the installation, and no waiver covers it
-    |  |- ClusterUpdateRefused     the cluster cannot have that change as it runs
-    |  |- AccountingRefused        the accounting function is asked for what it never does
-    |  |- UnknownOperation         no such operation of the project
-    |  |- IdempotencyConflict      the key was used for another request
-    |  |- UnknownPlan              no plan is saved under that digest
-    |  |- PlanRefused              a saved plan is not what may be applied now; nothing was changed
-    |  |  |- PlanTampered          a part of it is not what was saved
-    |  |  |- PlanExpired           it is older than plans may be
-    |  |  |- PlanApplied           an apply of it was begun before
-    |  |  |- PlanOfAnotherProject  it is not of the project that was named
-    |  |  |- PlanSpecMoved         the spec, or the one in the registry, is another one since
-    |  |  |- PlanStateMoved        the project's state is another one since
-    |  |  |- PlanModulesMoved      the Terraform modules are others since
-    |  |  |- PlanEngineMoved       the engine is another one since
-    |  |  |- PlanProviderMoved     Terraform or the AWS provider is another one since
-    |  |  |- PlanSettingsMoved     settings or tiers would give another workspace by now
-    |  |  |- PlanNotApproved       the installation demands an approval, and there is none
-    |- BusyError                   somebody else is at work on it                         exit 4
-    |  |- StateLocked              Terraform's state lock is held; names the holder
-    |  |- OperationInProgress      another operation of the project is under way
-    |  |- LeaseLost                somebody else has taken the operation over; our result is thrown away
-    |- CapacityError               nothing is wrong, there is no room                     exit 5
-    |  |- NoAddressLeft            the address range has no free block
-    |- TerraformError              carries command, exit code and diagnostics             exit 6
-    |  |- TerraformMissing         no usable terraform or provider, and how to get one
-    |  |- TerraformInterrupted     we stopped it on purpose
-    |- BackendError                AWS or the state did not answer as it must             exit 7
-    |  |- Unreachable              the endpoint did not answer
-    |  |- AccessDenied             the credentials were refused, or there are none
-    |  |  |- CredentialsExpired    they were good; the next run has new ones
-    |  |- NotBootstrapped          state bucket or a table is missing
-    |  |- WrongRegion              something stands in another region than the settings say
-    |  |- DiskFull                 no space is left on the disk of the engine
-    |  |- FileUnusable             a file or folder of this machine cannot be read or written
-    |  |- SharedGroundMissing      the shared VPC, database or provider stack is not there
-    |  |- AccountingError          the accounting database, or the function in front of it, failed
-    |  |  |- AccountingUnavailable it does not answer now, or others are at work on the same project
-    |  |- KeysUnavailable          the identity provider does not answer now
-    |  |- KeysRefused              what it publishes are no keys that may sign tokens
-    |- OutOfTime                   the time of this run is up, the operation continues later    exit 9
-    |- ClusterError                AWS says the cluster (or its data export) failed       exit 8
+    EngineError             code, message, hint, retryable, exit_code
+    |- RequestError         the caller can fix it; nothing was changed           exit 3
+    |- BusyError            somebody else is at work on it                       exit 4
+    |- CapacityError        nothing is wrong, there is no room                   exit 5
+    |- TerraformError       carries command, exit code and diagnostics           exit 6
+    |- BackendError         AWS or the state did not answer as it must           exit 7
+    |- ClusterError         AWS says the cluster (or its data export) failed     exit 8
+    |- OutOfTime            the time of this run is up, it goes on later         exit 9
 
+What one module alone raises stands in it. docs/errors.md has them all, from the docstrings.
 Codes are stable: clients and scripts compare them. Messages say what happened, to which
 project, and what to do next (the hint), in that order.
 """
@@ -95,6 +54,8 @@ class EngineError(Exception):
 
 
 class RequestError(EngineError):
+    """The caller can fix it; nothing was changed."""
+
     code = "BAD_REQUEST"
     exit_code = 3
 
@@ -131,144 +92,212 @@ class _FieldsError(RequestError):
 
 
 class InvalidSpec(_FieldsError):
+    """The spec breaks a rule; carries the fields."""
+
     code = "INVALID_SPEC"
 
 
 class InvalidSettings(_FieldsError):
+    """The settings break a rule, or one is missing."""
+
     code = "INVALID_SETTINGS"
 
 
 class InvalidRequest(_FieldsError):
+    """A parameter or header of a request breaks a rule; carries the fields."""
+
     code = "INVALID_REQUEST"
 
 
 class UnknownProject(RequestError):
+    """No such project in the registry."""
+
     code = "UNKNOWN_PROJECT"
 
 
 class NotConfirmed(RequestError):
+    """A destructive command without its confirmation."""
+
     code = "NOT_CONFIRMED"
 
 
 class DataAtRisk(RequestError):
+    """The change would lose data and nobody waived it."""
+
     code = "DATA_AT_RISK"
 
 
 class RuleBroken(RequestError):
+    """The plan breaks a rule of the installation, and no waiver covers it."""
+
     code = "RULE_BROKEN"
 
 
 class ClusterUpdateRefused(RequestError):
+    """The cluster cannot have that change as it runs."""
+
     code = "CLUSTER_UPDATE_REFUSED"
 
 
 class AccountingRefused(RequestError):
+    """The accounting function is asked for what it never does."""
+
     code = "ACCOUNTING_REFUSED"
 
 
 class UnknownOperation(RequestError):
+    """No such operation of the project."""
+
     code = "UNKNOWN_OPERATION"
 
 
 class IdempotencyConflict(RequestError):
+    """The key was used for another request."""
+
     code = "IDEMPOTENCY_CONFLICT"
 
 
 class UnknownPlan(RequestError):
+    """No plan is saved under that digest."""
+
     code = "UNKNOWN_PLAN"
 
 
 class PlanRefused(RequestError):
+    """A saved plan is not what may be applied now; nothing was changed."""
+
     code = "PLAN_REFUSED"
 
 
 class PlanTampered(PlanRefused):
+    """A part of it is not what was saved."""
+
     code = "PLAN_TAMPERED"
 
 
 class PlanExpired(PlanRefused):
+    """It is older than plans may be."""
+
     code = "PLAN_EXPIRED"
 
 
 class PlanApplied(PlanRefused):
+    """An apply of it was begun before."""
+
     code = "PLAN_APPLIED"
 
 
 class PlanOfAnotherProject(PlanRefused):
+    """It is not of the project that was named."""
+
     code = "PLAN_OF_ANOTHER_PROJECT"
 
 
 class PlanSpecMoved(PlanRefused):
+    """The spec, or the one in the registry, is another one since."""
+
     code = "PLAN_SPEC_MOVED"
 
 
 class PlanStateMoved(PlanRefused):
+    """The project's state is another one since."""
+
     code = "PLAN_STATE_MOVED"
 
 
 class PlanModulesMoved(PlanRefused):
+    """The Terraform modules are others since."""
+
     code = "PLAN_MODULES_MOVED"
 
 
 class PlanEngineMoved(PlanRefused):
+    """The engine is another one since."""
+
     code = "PLAN_ENGINE_MOVED"
 
 
 class PlanProviderMoved(PlanRefused):
+    """Terraform or the AWS provider is another one since."""
+
     code = "PLAN_PROVIDER_MOVED"
 
 
 class PlanSettingsMoved(PlanRefused):
+    """Settings or tiers would give another workspace by now."""
+
     code = "PLAN_SETTINGS_MOVED"
 
 
 class PlanNotApproved(PlanRefused):
+    """The installation demands an approval, and there is none."""
+
     code = "PLAN_NOT_APPROVED"
 
 
 class BusyError(EngineError):
+    """Somebody else is at work on it."""
+
     code = "BUSY"
     exit_code = 4
     retryable = True
 
 
 class StateLocked(BusyError):
+    """Terraform's state lock is held; names the holder."""
+
     code = "STATE_LOCKED"
 
 
 class OperationInProgress(BusyError):
+    """Another operation of the project is under way."""
+
     code = "OPERATION_IN_PROGRESS"
 
 
 class LeaseLost(BusyError):
+    """Somebody else has taken the operation over; our result is thrown away."""
+
     code = "LEASE_LOST"
 
 
 class CapacityError(EngineError):
+    """Nothing is wrong, there is no room."""
+
     code = "NO_CAPACITY"
     exit_code = 5
     retryable = True
 
 
 class NoAddressLeft(CapacityError):
+    """The address range has no free block."""
+
     code = "NO_ADDRESS_LEFT"
 
 
 class TerraformError(EngineError):
+    """Carries command, exit code and diagnostics."""
+
     code = "TERRAFORM_FAILED"
     exit_code = 6
 
 
 class TerraformMissing(TerraformError):
+    """No usable terraform or provider, and how to get one."""
+
     code = "TERRAFORM_MISSING"
 
 
 class TerraformInterrupted(TerraformError):
+    """We stopped it on purpose."""
+
     code = "TERRAFORM_INTERRUPTED"
     retryable = True
 
 
 class BackendError(EngineError):
+    """AWS or the state did not answer as it must."""
+
     code = "BACKEND_ERROR"
     exit_code = 7
 
@@ -293,15 +322,21 @@ class DiskFull(BackendError):
 
 
 class FileUnusable(BackendError):
+    """A file or folder of this machine cannot be read or written."""
+
     code = "FILE_UNUSABLE"
 
 
 class Unreachable(BackendError):
+    """The endpoint did not answer."""
+
     code = "UNREACHABLE"
     retryable = True
 
 
 class AccessDenied(BackendError):
+    """The credentials were refused, or there are none."""
+
     code = "ACCESS_DENIED"
 
 
@@ -312,36 +347,52 @@ class CredentialsExpired(AccessDenied):
 
 
 class NotBootstrapped(BackendError):
+    """State bucket or a table is missing."""
+
     code = "NOT_BOOTSTRAPPED"
 
 
 class WrongRegion(BackendError):
+    """Something stands in another region than the settings say."""
+
     code = "WRONG_REGION"
 
 
 class SharedGroundMissing(BackendError):
+    """The shared VPC, database or provider stack is not there."""
+
     code = "SHARED_GROUND_MISSING"
 
 
 class AccountingError(BackendError):
+    """The accounting database, or the function in front of it, failed."""
+
     code = "ACCOUNTING_FAILED"
 
 
 class AccountingUnavailable(AccountingError):
+    """It does not answer now, or others are at work on the same project."""
+
     code = "ACCOUNTING_UNAVAILABLE"
     retryable = True
 
 
 class KeysUnavailable(BackendError):
+    """The identity provider does not answer now."""
+
     code = "KEYS_UNAVAILABLE"
     retryable = True
 
 
 class KeysRefused(BackendError):
+    """What it publishes are no keys that may sign tokens."""
+
     code = "KEYS_REFUSED"
 
 
 class ClusterError(EngineError):
+    """AWS says the cluster (or its data export) failed."""
+
     code = "CLUSTER_FAILED"
     exit_code = 8
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+from docs.generate.errors import error_page
 from docs.generate.network import read_network
 from docs.generate.network_drawing import draw_network
 from docs.generate.storage import read_storage
@@ -21,8 +22,11 @@ DIAGRAMS: dict[str, Callable[[Path], str]] = {
 def pages(root: Path) -> dict[Path, str]:
     """Path of a page -> its text as the code has it now."""
     tables = {readme: with_tables(readme.read_text("utf-8"), readme.parent) for readme in readmes(root)}
-    document = {root / "docs" / "openapi.json": openapi.text()}
-    return tables | document | {root / name: draw(root) for name, draw in DIAGRAMS.items()}
+    written = {
+        root / "docs" / "openapi.json": openapi.text(),
+        root / "docs" / "errors.md": error_page(),
+    }
+    return tables | written | {root / name: draw(root) for name, draw in DIAGRAMS.items()}
 
 
 def readmes(root: Path) -> list[Path]:

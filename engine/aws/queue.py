@@ -26,6 +26,8 @@ _DUE_S = 30
 
 
 class UnreadableMessage(BackendError):
+    """A message in the queue is none of this engine; it goes to the dead letters."""
+
     code = "UNREADABLE_MESSAGE"
 
 

@@ -16,10 +16,14 @@ _ANSWERS_WITHIN_S = 30
 
 
 class GitLabRefused(RequestError):
+    """GitLab does not take the comment: token, project or merge request are wrong."""
+
     code = "GITLAB_REFUSED"
 
 
 class GitLabUnavailable(BackendError):
+    """GitLab does not answer now."""
+
     code = "GITLAB_UNAVAILABLE"
     retryable = True
 

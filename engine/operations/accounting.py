@@ -11,6 +11,8 @@ from engine.operations.planning import check_backend
 
 
 class NoCluster(RequestError):
+    """The project has no cluster now, which the command needs."""
+
     code = "NO_CLUSTER"
 
 

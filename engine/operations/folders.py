@@ -29,6 +29,8 @@ _LEFT_OUT = ("tests", "examples", ".terraform", "__pycache__")
 
 
 class FolderInUse(RequestError):
+    """The folder for a workspace is a file, or holds something else than the project's workspace."""
+
     code = "FOLDER_IN_USE"
 
 

@@ -25,6 +25,8 @@ _mine = threading.local()
 
 
 class WorkspaceBusy(BusyError):
+    """Another run on this machine is at work in the project's workspace."""
+
     code = "WORKSPACE_BUSY"
 
 

@@ -35,6 +35,8 @@ _SUBNET_PATIENCE_S, _SUBNET_POLL_S = 60.0, 3.0
 
 
 class NothingToRelease(RequestError):
+    """The project was only planned: there is nothing to release."""
+
     code = "NOTHING_TO_RELEASE"
 
 

@@ -26,6 +26,8 @@ _STATE_FILE = "terraform.tfstate"
 
 
 class NoSuchVersion(RequestError):
+    """The project's state has no such version."""
+
     code = "NO_SUCH_STATE_VERSION"
 
 

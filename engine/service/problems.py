@@ -33,26 +33,38 @@ RETRY_AFTER_S = 10
 
 
 class UnknownAddress(RequestError):
+    """The API has nothing at that address."""
+
     code = "UNKNOWN_ADDRESS"
 
 
 class MethodNotAllowed(RequestError):
+    """The address does not take that method."""
+
     code = "METHOD_NOT_ALLOWED"
 
 
 class BodyTooLarge(RequestError):
+    """The request is larger than the API takes."""
+
     code = "BODY_TOO_LARGE"
 
 
 class AddressTooLong(RequestError):
+    """The address is longer than the API takes."""
+
     code = "ADDRESS_TOO_LONG"
 
 
 class UnsupportedBody(RequestError):
+    """The body is not sent as JSON."""
+
     code = "UNSUPPORTED_MEDIA_TYPE"
 
 
 class NoPlanStored(RequestError):
+    """No review of a plan is kept of the project."""
+
     code = "NO_PLAN_STORED"
 
 

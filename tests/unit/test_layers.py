@@ -71,7 +71,8 @@ def test_imports_point_down(path: Path) -> None:
 @pytest.mark.parametrize("path", modules(), ids=lambda path: str(path.relative_to(ENGINE)))
 def test_outside_things_have_one_address(path: Path) -> None:
     place = path.relative_to(ENGINE)
-    top = {name.split(".")[0] for name in imports(path)}
+    # Taking an address apart opens no connection.
+    top = {name.split(".")[0] for name in imports(path) if not name.startswith("urllib.parse")}
     if place.parts[0] not in ("aws", "local"):
         assert not top & {"boto3", "botocore"}, "boto3 lives in engine/aws"
     if place.as_posix() != "terraform/programs.py":

@@ -1,0 +1,47 @@
+"""The page of error codes: every class of the engine that has a code of its own, from its docstring."""
+
+from __future__ import annotations
+
+import pkgutil
+from collections.abc import Iterator
+from importlib import import_module
+
+import engine
+from engine.errors import EngineError
+
+_HEAD = """# Error codes
+
+A command that fails prints its code in brackets (`[STATE_LOCKED]`); with `--json`, and in an operation's
+`failure`, it is `code`. Codes are stable: compare them, not messages. Each message says what happened, to
+which project, and what to do next. [Exit codes](cli.md#exit-codes), [statuses over REST](api.md).
+
+*Again* means that the same request may work later as it is; the service's worker tries those again by itself.
+
+| Code | Exit | Again | What it says |
+|---|---|---|---|
+"""
+
+
+def error_page() -> str:
+    """Markdown: a row for each code, in the order of exit codes."""
+    rows = sorted((one.exit_code, one.code, _row(one)) for one in coded_errors())
+    return _HEAD + "".join(row for *_, row in rows)
+
+
+def coded_errors() -> list[type[EngineError]]:
+    """Every error class with a code of its own, wherever in the engine it stands."""
+    for module in pkgutil.walk_packages(engine.__path__, "engine."):
+        if not module.name.startswith("engine.local") and not module.name.endswith("__main__"):
+            import_module(module.name)
+    return [one for one in _below(EngineError) if "code" in vars(one)]
+
+
+def _below(error: type[EngineError]) -> Iterator[type[EngineError]]:
+    for one in error.__subclasses__():
+        yield one
+        yield from _below(one)
+
+
+def _row(error: type[EngineError]) -> str:
+    says = " ".join((error.__doc__ or "").split("\n\n")[0].split())
+    return f"| `{error.code}` | {error.exit_code} | {'yes' if error.retryable else ''} | {says} |\n"
