@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from job_records.accounting import _COLUMNS
 
 from engine.model.names import names_for
 from engine.model.settings import Settings
@@ -267,6 +268,53 @@ def test_a_job_without_its_marker_is_found_in_the_database(recording: Recording)
             marker.unlink()
     recording.shipper("start")
     assert [recording.await_one(job)["source"] for job in jobs] == ["accounting", "accounting"]
+
+
+def without_markers(recording: Recording, *jobs: int) -> None:
+    """Take the markers of these jobs, which end with the shipper down: only the sweep can find them."""
+    for job in jobs:
+        for marker in await_value(
+            lambda job=job: recording.markers(job), "its marker", recording.cluster.logs
+        ):  # type: ignore[misc]
+            marker.unlink()
+
+
+def forged_name(*, job_id: int, now: int) -> str:
+    """A name that ends its row and adds a job of root's, for whoever takes \\x1f for the end of a value."""
+    forged = {
+        "JobIDRaw": f"{job_id}", "JobID": f"{job_id}", "JobName": "x", "User": "root", "UID": "0",
+        "Partition": "main", "State": "FAILED", "ExitCode": "1:0", "Submit": f"{now}", "Start": f"{now}",
+        "End": f"{now}", "NodeList": "n1", "StdOut": "/root/forged", "WorkDir": "/", "SubmitLine": "sbatch",
+    }  # fmt: skip
+    rest = ["n", *[""] * (len(_COLUMNS) - 3)]
+    return "\x1f".join(rest) + "\n" + "\x1f".join(forged.get(column, "") for column in _COLUMNS) + "\n"
+
+
+def test_a_jobs_name_makes_no_job_of_its_own(recording: Recording) -> None:
+    cluster = recording.cluster
+    cluster.path("/root/forged").write_text("root's forged secret")
+    recording.kill_shipper()
+    number = 60_000_000
+    name = forged_name(job_id=number, now=int(time.time()))
+    job, after = cluster.sbatch("true", "--job-name", name), cluster.sbatch("true")
+    without_markers(recording, job, after)
+    recording.shipper("start")
+    # THEN it is a name, and the rows after it are read as they are
+    assert recording.await_one(job)["name"] == name
+    assert recording.await_one(after)["source"] == "accounting"
+    assert recording.of(number) == []
+    assert "root's forged secret" not in "".join(recording.agent.sent)
+
+
+def test_a_job_of_several_parts_is_found_by_the_sweep_too(recording: Recording) -> None:
+    cluster = recording.cluster
+    recording.kill_shipper()
+    first = cluster.sbatch("#SBATCH --ntasks=1\n#SBATCH hetjob\n#SBATCH --ntasks=1\ntrue")
+    # Its parts take nodes of their own, and there is one.
+    cluster.run("scancel", str(first), user="sim")
+    without_markers(recording, first, first + 1)
+    recording.shipper("start")
+    assert [recording.await_one(part)["state"] for part in (first, first + 1)] == ["CANCELLED"] * 2
 
 
 def test_what_ends_around_a_reboot_is_recorded_after_it(recording: Recording) -> None:

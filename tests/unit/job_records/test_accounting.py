@@ -27,8 +27,8 @@ class Sacct:
             return "  ".join(self.offered)
         columns = command[command.index("--format") + 1].split(",")
         separator = command[command.index("--delimiter") + 1]
-        lines = [separator.join(row.get(column, "") for column in columns) for row in self.rows]
-        return "\n".join(lines) + "\n"
+        end = f"{separator}\n" if "--parsable" in command else "\n"
+        return "".join(separator.join(row.get(column, "") for column in columns) + end for row in self.rows)
 
 
 JOB = {"JobIDRaw": "9", "JobID": "3_2", "JobName": "a|b", "State": "COMPLETED", "Submit": "100", "End": "200",
@@ -96,14 +96,43 @@ def test_an_array_of_which_nothing_began_is_asked_for_by_its_number() -> None:
     assert row.name == "4"
 
 
-def test_line_breaks_and_bars_in_names_do_not_break_rows() -> None:
-    columns = ["JobIDRaw", "JobName", "State"]
-    text = "1\x1fone\nname|x\x1fFAILED\n2\x1ftwo\x1fFAILED\nrubbish\n"
-    rows = parse_rows(text, columns)
-    assert [(row.columns["JobIDRaw"], row.columns["JobName"]) for row in rows] == [
-        ("1", "one\nname|x"),
+def test_line_breaks_and_bars_in_users_texts_do_not_break_rows() -> None:
+    columns = ["JobIDRaw", "Submit", "SubmitLine"]
+    text = "1;;5;;one\nname|x\n\n;;\n2;;5;;two;;\nrubbish\n"
+    rows = parse_rows(text, columns, ";;")
+    assert [(row.columns["JobIDRaw"], row.columns["SubmitLine"]) for row in rows] == [
+        ("1", "one\nname|x\n\n"),
         ("2", "two"),
     ]
+
+
+@pytest.mark.parametrize("offered", [OLD, NEW])
+def test_a_jobs_name_is_no_row_of_its_own(offered: list[str]) -> None:
+    # GIVEN a name that ends its own row and begins another's, if the separator is what its owner believes
+    sacct = Sacct(offered, [JOB])
+    Accounting(sacct).rows(["3_2"])
+    (used,) = [call[call.index("--delimiter") + 1] for call in sacct.calls if "--delimiter" in call]
+    for separator in ("\x1f", "|", used):
+        row = {**JOB, "JobIDRaw": "99", "JobID": "99", "User": "root", "UID": "0", "StdOut": "/root/secret"}
+        columns = sacct.calls[-1][sacct.calls[-1].index("--format") + 1].split(",")
+        forged = separator.join(row.get(column, "") for column in columns)
+        name = separator.join(["x", *[""] * (len(columns) - 3), f"\n{forged}{separator}\n"])
+        sacct.rows = [{**JOB, "JobName": name}]
+        # THEN it is a name
+        (found,) = Accounting(sacct).rows(["3_2"]).values()
+        assert (found.run, found.columns["UID"], found.columns["JobName"]) == (JobRun(9, 100), "2001", name)
+
+
+@pytest.mark.parametrize(
+    "change", [{"JobIDRaw": "²"}, {"Submit": "²"}, {"JobIDRaw": "9" * 5000}, {"Submit": "Unknown"}]
+)
+def test_a_row_that_is_no_jobs_is_left_out_and_told(
+    change: dict[str, str], caplog: pytest.LogCaptureFixture
+) -> None:
+    another = {**JOB, "JobIDRaw": "10", "JobID": "10"}
+    rows = Accounting(Sacct(NEW, [{**JOB, **change}, STEP, another])).rows(["3_2", "10"])
+    assert [run.id for run in rows] == ["10.100"]
+    assert "a row that is no job's" in caplog.text
 
 
 def test_a_sweep_asks_for_ended_runs_within_its_window() -> None:
@@ -111,6 +140,9 @@ def test_a_sweep_asks_for_ended_runs_within_its_window() -> None:
     assert [row.run.id for row in Accounting(sacct).finished_between(50, 400)] == ["9.100"]
     call = " ".join(sacct.calls[-1])
     assert "--starttime uts50 --endtime uts400" in call and "--duplicates" in call and "--state" in call
+    # AND for nothing that holds a user's text
+    asked = sacct.calls[-1][sacct.calls[-1].index("--format") + 1].split(",")
+    assert set(asked).isdisjoint({"JobName", "SubmitLine", "WorkDir", "StdOut", "StdErr", "Constraints"})
 
 
 # As sacct 24.11.5 prints it.

@@ -155,6 +155,15 @@ def test_a_user_that_the_node_does_not_know_has_no_tails() -> None:
     assert read_tails("gone", "", ["/x"], 10)["/x"].unavailable == "no user gone on the head node"
 
 
+@pytest.mark.parametrize("name", ["root", "daemon"])
+def test_nothing_is_read_with_the_rights_of_a_systems_user(tmp_path: Path, name: str) -> None:
+    account = pwd.getpwnam(name)
+    own = tmp_path / "own"
+    own.write_text("for nobody's record")
+    tail = read_tails(name, str(account.pw_uid), [str(own)], 100)[str(own)]
+    assert (tail.data, tail.unavailable) == (b"", "not read for a system's user")
+
+
 def test_a_file_system_that_does_not_answer_is_given_up() -> None:
     account = pwd.getpwuid(os.geteuid())
     with pytest.raises(ReaderFailed, match="did not answer"):

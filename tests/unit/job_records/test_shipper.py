@@ -32,6 +32,8 @@ class Node:
     def __init__(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         self.folder, self.now = folder, 1000.0
         self.row: dict[str, str] = {}
+        # What the sweep finds, where that is not the row that its job's number gives.
+        self.swept_row: dict[str, str] = {}
         self.readers: list[tuple[str, str]] = []
         (folder / "markers").mkdir()
         (folder / "swept.json").write_text('{"until": 50, "first_start": 50}')
@@ -62,7 +64,9 @@ class Node:
         if "--format" not in command:
             return ""
         columns = command[command.index("--format") + 1].split(",")
-        return "\x1f".join(self.row.get(column, "") for column in columns) + "\n" if self.row else ""
+        separator = command[command.index("--delimiter") + 1]
+        row = self.row if "--jobs" in command else self.swept_row or self.row
+        return "".join(row.get(column, "") + separator for column in columns) + "\n" if row else ""
 
     def _read_tails(self, user: str, uid: str, paths: Sequence[str], limit: int) -> dict[str, Tail]:
         self.readers.append((user, uid))
@@ -106,5 +110,18 @@ def test_output_is_read_as_the_user_whom_slurmctld_names(node: Node) -> None:
     node.mark()
     node.row = {**WHOLE, "User": "root", "UID": "0"}
     node.now += 60
+    assert node.shipper.pass_once() == 1
+    assert node.readers == [("sim", "2001")]
+
+
+@pytest.mark.parametrize("found", [{}, {**WHOLE, "JobIDRaw": "10"}, {**WHOLE, "UID": "2002"}])
+def test_a_run_is_the_sweeps_only_if_its_number_gives_the_same(node: Node, found: dict[str, str]) -> None:
+    # GIVEN a row of the sweep that the database does not have when it is asked for it
+    node.swept_row, node.row = WHOLE, found
+    node.now += 400
+    assert (node.shipper.pass_once(), node.records(), node.readers) == (0, [], [])
+    # WHEN it has it after all THEN a later sweep records it
+    node.row = WHOLE
+    node.now += 400
     assert node.shipper.pass_once() == 1
     assert node.readers == [("sim", "2001")]

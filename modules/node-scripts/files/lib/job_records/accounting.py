@@ -7,17 +7,18 @@ that a release lacks are left out of the question.
 
 from __future__ import annotations
 
+import logging
 import os
 import re
+import secrets
 import subprocess
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Callable
 
 from .markers import JobRun
 
-# Below 32: no shell, editor or person puts these into a job's name by accident.
-_SEPARATOR = "\x1f"
+log = logging.getLogger("job-records")
 
 # fmt: off
 _COLUMNS = (
@@ -30,6 +31,9 @@ _COLUMNS = (
 )
 # The others exist in every release from 22.05 on.
 _OPTIONAL = frozenset({"StdOut", "StdErr", "Restarts"})
+# What a sweep looks for, without one column that holds a user's text: whose job it was is taken from here.
+_SWEPT_COLUMNS = ("JobIDRaw", "JobID", "User", "UID", "Partition", "State", "Submit", "End")
+_STEP_COLUMNS = ("MaxRSS", "MaxDiskRead", "MaxDiskWrite")
 
 # The states a run can end in; PENDING, RUNNING, SUSPENDED, RESIZING and COMPLETING are not among them.
 FINAL_STATES = frozenset((
@@ -42,6 +46,7 @@ FINAL_STATES = frozenset((
 _STATES = "BF,CA,CD,DL,F,NF,OOM,PR,RQ,RV,TO"
 
 _TIMEOUT_S = 120
+_MAX_DIGITS = 20
 _TASK = re.compile(r"\d+_\d+")
 _SETTING = re.compile(r"([A-Za-z_][A-Za-z0-9_]*(?:%%|\(\))?)=(.*)", re.DOTALL)
 _SECTION = re.compile(r"^(?:Environment used|Batch Script) for (\S+).*\n-{5,}$", re.MULTILINE)
@@ -56,7 +61,7 @@ class Row:
     """One run of a job.
 
     columns   sacct's columns as text; times are seconds since 1970
-    steps     the same of its steps, `batch` among them
+    steps     what its steps used at most, each's _STEP_COLUMNS
     """
 
     columns: Mapping[str, str]
@@ -110,17 +115,16 @@ class Accounting:
         """
         if not names:
             return {}
-        answer = self._ask(["--duplicates", "--jobs", ",".join(names)])
-        rows = parse_rows(answer, self._columns())
+        rows = self._table(self._columns(), ["--duplicates", "--jobs", ",".join(names)])
         if "Restarts" not in self._columns():
             rows = _with_restarts(rows)
         return {row.run: row for row in rows}
 
     def finished_between(self, start: int, end: int) -> list[Row]:
-        """Every run that ended in that time, without its steps; both in seconds since 1970."""
+        """Every run that ended in that time, with _SWEPT_COLUMNS alone; both in seconds since 1970."""
         window = ["--starttime", f"uts{start}", "--endtime", f"uts{end}", "--state", _STATES]
-        answer = self._ask(["--duplicates", "--allusers", "--allocations", *window])
-        return [row for row in parse_rows(answer, self._columns()) if row.finished]
+        rows = self._table(_SWEPT_COLUMNS, ["--duplicates", "--allusers", "--allocations", *window])
+        return [row for row in rows if row.finished]
 
     def environments(self, names: Sequence[str]) -> dict[str, dict[str, str]]:
         """The environment of each batch job as it was at submission, by sacct's JobID.
@@ -137,9 +141,13 @@ class Accounting:
     def _sections(self, option: str, names: Sequence[str]) -> dict[str, str]:
         return parse_sections(self._run(["sacct", option, "--jobs", ",".join(names)])) if names else {}
 
-    def _ask(self, which: list[str]) -> str:
-        output = ["--parsable2", "--noheader", "--noconvert", "--delimiter", _SEPARATOR]
-        return self._run(["sacct", *output, "--format", ",".join(self._columns()), *which])
+    def _table(self, columns: Sequence[str], which: Sequence[str]) -> list[Row]:
+        # Another one for each question, which nobody can put into a job's name beforehand; and one behind
+        # the last column, too, which may be a user's text.
+        separator = secrets.token_hex(8)
+        output = ["--parsable", "--noheader", "--noconvert", "--delimiter", separator]
+        answer = self._run(["sacct", *output, "--format", ",".join(columns), *which])
+        return parse_rows(answer, columns, separator)
 
     def _columns(self) -> list[str]:
         if not self._known:
@@ -165,27 +173,32 @@ def run_sacct(command: Sequence[str]) -> str:
     return done.stdout.decode("utf-8", "replace")
 
 
-def parse_rows(text: str, columns: Sequence[str]) -> list[Row]:
+def parse_rows(text: str, columns: Sequence[str], separator: str) -> list[Row]:
     """sacct's rows, each job with its steps, which follow it.
 
-    A job's name may hold line breaks: a row ends when it has all its columns, not at the first line's end.
+    Values may hold line breaks, as a job's name does: a row ends when it has all its columns.
     """
     rows: list[Row] = []
-    pending = ""
-    for line in text.split("\n"):
-        pending = f"{pending}\n{line}" if pending else line
-        values = pending.split(_SEPARATOR)
-        if len(values) < len(columns):
-            continue
-        pending = ""
-        if len(values) > len(columns):
-            continue
-        row = dict(zip(columns, values))
-        if row["JobIDRaw"].isdigit():
+    values = _values(text, separator)
+    for held in zip(*[values] * len(columns)):
+        row = dict(zip(columns, held))
+        row["JobIDRaw"] = row["JobIDRaw"].rpartition("\n")[2]
+        job_id, _, step = row["JobIDRaw"].partition(".")
+        if step and rows and rows[-1].columns["JobIDRaw"] == job_id:
+            rows[-1].steps.append({name: row[name] for name in _STEP_COLUMNS if name in row})
+        elif not step and number(job_id) is not None and seconds(row["Submit"]) is not None:
             rows.append(Row(row))
-        elif rows:
-            rows[-1].steps.append(row)
+        else:
+            log.warning("sacct gave a row that is no job's: %.80r", row["JobIDRaw"])
     return rows
+
+
+def _values(text: str, separator: str) -> Iterator[str]:
+    """Each value, without holding all of them."""
+    start = 0
+    while (end := text.find(separator, start)) >= 0:
+        yield text[start:end]
+        start = end + len(separator)
 
 
 def _with_restarts(rows: Sequence[Row]) -> list[Row]:
@@ -241,4 +254,9 @@ def _within_pem(value: str) -> bool:
 
 def seconds(text: str) -> int | None:
     """A time as SLURM_TIME_FORMAT=%s gives it; None for Unknown and None."""
-    return int(text) if text.isdigit() and text != "0" else None
+    return number(text) or None
+
+
+def number(text: str) -> int | None:
+    """What Slurm writes as a number; None for anything else, such as "²", a digit to str.isdigit alone."""
+    return int(text) if len(text) <= _MAX_DIGITS and text.isascii() and text.isdigit() else None

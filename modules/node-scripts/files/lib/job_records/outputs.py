@@ -15,6 +15,8 @@ from .tails import ReaderFailed, Unavailable, as_user, read_tail
 
 _PATTERN = re.compile(r"%(\d{0,2})([%AabJjNnstuxq])")
 _MAX_PADDING = 10
+# Below it are root and the daemons (UID_MIN of login.defs): with their rights no path of a job's is opened.
+_FIRST_PERSON = 1000
 # The first of n[1-3,7],m2 is n1.
 _FIRST_NODE = re.compile(r"([^,\[]*)(?:\[(\d+))?")
 
@@ -86,6 +88,8 @@ def read_tails(user: str, uid: str, paths: Sequence[str], limit: int) -> dict[st
         account = pwd.getpwuid(int(uid))
     except (KeyError, ValueError, OverflowError):
         return {path: Tail(path, unavailable=f"no user {user} on the head node") for path in unique}
+    if account.pw_uid < _FIRST_PERSON:
+        return {path: Tail(path, unavailable="not read for a system's user") for path in unique}
     try:
         answers = as_user(account, lambda: [_answer(path, limit) for path in unique])
         return {path: _tail(path, answer) for path, answer in zip(unique, answers)}

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from typing import Any
 
-from .accounting import Row, seconds
+from .accounting import Row, number, seconds
 from .markers import NO_TASK, JobRun
 from .masking import Masking
 from .outputs import Tail
@@ -106,13 +106,13 @@ def _from_row(row: Row, masking: Masking) -> dict[str, Any]:
     by = re.search(r" by (\d+)", columns["State"])
     return {
         "job_id": row.run.job_id,
-        "array_job_id": int(array) if task and array.isdigit() else None,
-        "array_task_id": int(task) if task.isdigit() else None,
+        "array_job_id": number(array) if task else None,
+        "array_task_id": number(task),
         # Of an array cancelled before all its tasks began: those that never got a number of their own.
         "array_tasks_pending": task.strip("[]") if task.startswith("[") else None,
         "name": masking.text(columns["JobName"]),
         "user": columns["User"] or None,
-        "uid": _number(columns["UID"]),
+        "uid": number(columns["UID"]),
         "group": columns["Group"] or None,
         "account": columns["Account"] or None,
         "partition": columns["Partition"] or None,
@@ -123,28 +123,28 @@ def _from_row(row: Row, masking: Masking) -> dict[str, Any]:
         "exit_code": exit_code,
         "signal": signal,
         "derived_exit_code": _exit(columns["DerivedExitCode"])[0],
-        "restarts": _number(columns.get("Restarts", "")),
+        "restarts": number(columns.get("Restarts", "")),
         "times": _times(seconds(columns["Submit"]), seconds(columns["Eligible"]), start, end),
-        "elapsed_s": _number(columns["ElapsedRaw"]),
+        "elapsed_s": number(columns["ElapsedRaw"]),
         "time_limit_s": _minutes(columns["TimelimitRaw"]),
         # Of a job that never ran, NNodes is what it asked for.
-        "nodes": {"count": _number(columns["NNodes"]) if row.nodes else 0, "names": row.nodes or None},
+        "nodes": {"count": number(columns["NNodes"]) if row.nodes else 0, "names": row.nodes or None},
         "requested": {
-            "cpus": _number(columns["ReqCPUS"]),
-            "nodes": _number(columns["ReqNodes"]),
+            "cpus": number(columns["ReqCPUS"]),
+            "nodes": number(columns["ReqNodes"]),
             "tres": _tres(columns["ReqTRES"]),
             "constraints": columns["Constraints"] or None,
         },
-        "allocated": {"cpus": _number(columns["NCPUS"]), "tres": _tres(columns["AllocTRES"])},
+        "allocated": {"cpus": number(columns["NCPUS"]), "tres": _tres(columns["AllocTRES"])},
         "used": {
-            "allocated_cpu_s": _number(columns["CPUTimeRAW"]),
+            "allocated_cpu_s": number(columns["CPUTimeRAW"]),
             "cpu_s": _duration(columns["TotalCPU"]),
             "user_cpu_s": _duration(columns["UserCPU"]),
             "system_cpu_s": _duration(columns["SystemCPU"]),
             "max_rss_bytes": _largest(row, "MaxRSS"),
             "max_disk_read_bytes": _largest(row, "MaxDiskRead"),
             "max_disk_write_bytes": _largest(row, "MaxDiskWrite"),
-            "energy_j": _number(columns["ConsumedEnergyRaw"]) or None,
+            "energy_j": number(columns["ConsumedEnergyRaw"]) or None,
         },
         "work_directory": columns["WorkDir"] or None,
         "submit_line": masking.text(columns["SubmitLine"]) or None,
@@ -157,14 +157,14 @@ def _from_marker(run: JobRun, marker: Mapping[str, str]) -> dict[str, Any]:
     task = marker.get("ARRAYTASKID", NO_TASK)
     start = seconds(marker.get("START", "")) if marker.get("NODES") else None
     end = seconds(marker.get("END", ""))
-    in_array = task.isdigit() and task != NO_TASK
+    in_array = number(task) is not None and task != NO_TASK
     return {
         "job_id": run.job_id,
-        "array_job_id": _number(marker.get("ARRAYJOBID", "")) if in_array else None,
-        "array_task_id": int(task) if in_array else None,
+        "array_job_id": number(marker.get("ARRAYJOBID", "")) if in_array else None,
+        "array_task_id": number(task) if in_array else None,
         "name": marker.get("JOBNAME"),
         "user": marker.get("USERNAME"),
-        "uid": _number(marker.get("UID", "")),
+        "uid": number(marker.get("UID", "")),
         "group": marker.get("GROUPNAME"),
         "account": marker.get("ACCOUNT") or None,
         "partition": marker.get("PARTITION"),
@@ -174,7 +174,7 @@ def _from_marker(run: JobRun, marker: Mapping[str, str]) -> dict[str, Any]:
         "signal": signal,
         "times": _times(run.submit, seconds(marker.get("ELIGIBLE", "")), start, end),
         "elapsed_s": end - start if start and end else None,
-        "nodes": {"count": _number(marker.get("NODECNT", "")), "names": marker.get("NODES") or None},
+        "nodes": {"count": number(marker.get("NODECNT", "")), "names": marker.get("NODES") or None},
         "work_directory": marker.get("WORK_DIR"),
     }
 
@@ -198,7 +198,7 @@ def _iso(time: int | None) -> str | None:
 def _exit(text: str) -> tuple[int | None, int | None]:
     """Exit code and signal of Slurm's "3:0"; no signal is None."""
     code, _, signal = text.partition(":")
-    return _number(code), (_number(signal) or None)
+    return number(code), (number(signal) or None)
 
 
 def _modules(environment: Mapping[str, str] | None, script: str | None) -> dict[str, Any]:
@@ -268,12 +268,8 @@ def _line(record: Mapping[str, Any]) -> bytes:
     return text.encode("utf-8", "replace")
 
 
-def _number(text: str) -> int | None:
-    return int(text) if text.isdigit() else None
-
-
 def _minutes(text: str) -> int | None:
-    minutes = _number(text)
+    minutes = number(text)
     return None if minutes is None else minutes * 60
 
 
@@ -304,5 +300,5 @@ def _tres(text: str) -> dict[str, Any]:
         if name == "mem":
             resources["mem_bytes"] = _bytes(value)
         elif name and value:
-            resources[name] = _number(value) if value.isdigit() else value
+            resources[name] = value if (count := number(value)) is None else count
     return resources
