@@ -7,7 +7,9 @@ import json
 import os
 import re
 import signal
+import subprocess
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
@@ -16,6 +18,7 @@ from tests.nodes.conftest import Node
 Render = Callable[[dict[str, str]], str]
 Files = dict[str, str]
 
+READ = 'echo "region=$("$PROVISIONER_ROOT/opt/provisioner/node/config" region)"'
 SAY = '#!/bin/bash\necho "$(basename "$0") was here"\n'
 
 
@@ -71,6 +74,28 @@ def test_a_process_that_a_script_leaves_behind_does_not_hold_the_step(
         assert node.run("head-start", node.configure({})).returncode == 0
     finally:
         os.kill(int((node.root / "left").read_text()), signal.SIGKILL)
+
+
+def test_what_lies_where_an_administrator_stands_is_not_run(
+    node: Node, render: Render, frame: Files, tmp_path: Path
+) -> None:
+    # GIVEN a node, and a user's folder with packages that are named like Python's own
+    node.software = render({**frame, "head-start.d/10-where": f'#!/bin/bash\n{READ}\necho "in $PWD"\n'})
+    url = node.configure({"region": "eu-west-3"})
+    assert node.run("head-start", url).returncode == 0
+    theirs = tmp_path / "theirs"
+    for package in ("json", "pathlib", "os"):
+        (theirs / package).mkdir(parents=True)
+        (theirs / package / "__init__.py").write_text(f"open({str(tmp_path / 'taken')!r}, 'w')\n")
+    # WHEN an administrator runs a step again from there
+    done = subprocess.run(
+        [node.home / "run", "head-start", url],
+        env=node.environment(), cwd=theirs, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    # THEN nothing of it is run
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "region=eu-west-3" in done.stdout and "in /\n" in done.stdout
+    assert not (tmp_path / "taken").exists()
 
 
 @pytest.mark.parametrize(
