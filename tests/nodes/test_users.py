@@ -156,6 +156,21 @@ def test_a_new_cluster_finds_the_home_and_brings_a_new_key(head: Node) -> None:
     assert head.told("cat home/sim/.ssh/authorized_keys") == "ssh-ed25519 AAAAsecond sim@pc-1\n"
 
 
+@pytest.mark.parametrize("made", ["echo ssh-rsa x >", "ln -s ../keys"])
+def test_a_key_of_an_earlier_cluster_does_not_live_on_in_sshds_second_file(head: Node, made: str) -> None:
+    assert start(head, "head-configured").returncode == 0
+    assert head.sh(f"cd home/sim; echo ssh-rsa x > keys; {made} .ssh/authorized_keys2", **SIM).returncode == 0
+    # WHEN the next cluster is made
+    done = start(head, "head-configured")
+    # THEN its key alone opens the user, and the log says where the other file is
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "authorized_keys2 stood in the way" in head.log
+    assert (
+        head.told("cd home/sim/.ssh; cat authorized_keys; ls | grep -v moved-aside")
+        == KEY + "authorized_keys\n"
+    )
+
+
 def test_root_is_not_led_elsewhere_by_what_the_user_put_there(head: Node) -> None:
     assert start(head, "head-configured").returncode == 0
     head.told("echo precious > etc/precious && chmod 600 etc/precious")

@@ -42,6 +42,10 @@ chmod 700 .ssh
 if [[ -d .ssh/authorized_keys && ! -L .ssh/authorized_keys ]]; then
     set_aside .ssh/authorized_keys
 fi
+# sshd reads a second file, too (sshd_config(5), AuthorizedKeysFile), where an earlier cluster's key may be.
+if [[ -e .ssh/authorized_keys2 || -L .ssh/authorized_keys2 ]]; then
+    set_aside .ssh/authorized_keys2
+fi
 rm -rf .ssh/new
 cat > .ssh/new
 mv -fT .ssh/new .ssh/authorized_keys
