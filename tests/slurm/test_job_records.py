@@ -317,6 +317,25 @@ def test_a_job_of_several_parts_is_found_by_the_sweep_too(recording: Recording) 
     assert [recording.await_one(part)["state"] for part in (first, first + 1)] == ["CANCELLED"] * 2
 
 
+def test_scripts_that_are_too_large_together_are_asked_for_apart(recording: Recording) -> None:
+    cluster = recording.cluster
+    recording.kill_shipper()
+    # GIVEN more than sacct may answer at once, all of it in one batch
+    filling = ("#" * 99 + "\n") * 40_000
+    jobs = [
+        cluster.sbatch(f"exit 0\n{filling}module load m/{number}", "--output=/dev/null")
+        for number in range(12)
+    ]
+    for job in jobs:
+        cluster.await_state(job)
+        await_value(lambda job=job: recording.markers(job), "its marker", cluster.logs)  # type: ignore[misc]
+    recording.shipper("start")
+    # THEN each has its record, and in it what its script names
+    named = [recording.await_one(job)["modules"]["script"] for job in jobs]
+    assert named == [[f"m/{number}"] for number in range(12)]
+    assert "OOMPolicy=continue" in cluster.path(f"/etc/systemd/system/{UNIT}").read_text()
+
+
 def test_what_ends_around_a_reboot_is_recorded_after_it(recording: Recording) -> None:
     cluster = recording.cluster
     # GIVEN jobs that end while the shipper, and then the database's daemon, are down

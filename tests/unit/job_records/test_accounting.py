@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Iterable, Sequence
+from itertools import pairwise
 
 import pytest
 from job_records import accounting
-from job_records.accounting import Accounting, AccountingError, parse_environment, parse_rows, parse_sections
+from job_records.accounting import (
+    Accounting,
+    AccountingError,
+    TooMuch,
+    parse_environment,
+    parse_rows,
+    parse_sections,
+)
 from job_records.markers import JobRun
 
 # What `sacct --helpformat` offers: of 23.11, without the columns that came later, and of 24.05 and newer.
@@ -180,19 +189,105 @@ def test_nothing_is_asked_for_no_jobs() -> None:
         raise AssertionError(command)
 
     asked = Accounting(never)
-    assert (asked.rows([]), asked.environments([]), asked.scripts([])) == ({}, {}, {})
+    assert (asked.rows([]), asked.environments([]), asked.scripts([], str)) == ({}, {}, {})
 
 
 def test_scripts() -> None:
     rule = "-" * 80
     text = f"Batch Script for 1\n{rule}\n#!/bin/sh\necho a\nBatch Script for 3_1\n{rule}\n#!/bin/sh\n"
-    assert parse_sections(text) == {"1": "#!/bin/sh\necho a", "3_1": "#!/bin/sh"}
+    assert dict(parse_sections(text)) == {"1": "#!/bin/sh\necho a", "3_1": "#!/bin/sh"}
 
 
 def test_the_lines_of_a_key_stay_in_its_variable() -> None:
     kind = "RSA " + "PRIVATE KEY"
     text = f"MY_KEY=-----BEGIN {kind}-----\nabc=\nDEF==\n-----END {kind}-----\nA=1"
     assert parse_environment(text) == {"MY_KEY": text[len("MY_KEY=") : -len("\nA=1")], "A": "1"}
+
+
+def test_the_lines_of_several_keys_and_a_key_without_its_end() -> None:
+    begin, end = "-----BEGIN CERTIFICATE-----", "-----END CERTIFICATE-----"
+    chain = f"{begin}\nabc=\n{end}\n{begin}\ndef==\n{end}"
+    assert parse_environment(f"CHAIN={chain}\nA=1") == {"CHAIN": chain, "A": "1"}
+    # What has no end does not take the variables after it, whose names may have them masked.
+    assert parse_environment(f"X={begin}\nabc=\nMY_PIN=12345678") == {
+        "X": f"{begin}\nabc=",
+        "MY_PIN": "12345678",
+    }
+
+
+@pytest.mark.parametrize(
+    ("parse", "text"),
+    [
+        (parse_sections, "Batch Script for " + "a" * 1_000_000 + "\nno rule"),
+        (parse_sections, "Batch Script for " + "a " * 500_000 + "\nno rule"),
+        (parse_environment, "A=" + "\n" * 1_000_000),
+        (parse_environment, "A=-----BEGIN \n" + "B=\n" * 300_000),
+    ],
+    ids=["word", "words", "lines", "key"],
+)
+def test_no_text_of_a_users_takes_long(parse: Callable[[str], Iterable[object]], text: str) -> None:
+    began = time.process_time()
+    list(parse(text))
+    assert time.process_time() - began < 5
+
+
+class Weighed(Sacct):
+    """Says too much when it is asked for more than so many jobs, or steps, or seconds at once."""
+
+    def __init__(self, *, jobs: int = 1000, seconds: int = 1000, steps: bool = True) -> None:
+        super().__init__(NEW, [JOB])
+        self.jobs, self.seconds, self.steps = jobs, seconds, steps
+
+    def __call__(self, command: Sequence[str]) -> str:
+        self.calls.append(list(command))
+        if "--helpformat" in command:
+            return super().__call__(command)
+        options = dict(pairwise(command))
+        names = options.get("--jobs", "").split(",")
+        window = int(options.get("--endtime", "uts0")[3:]) - int(options.get("--starttime", "uts0")[3:])
+        if len(names) > self.jobs or window > self.seconds or not (self.steps or "--allocations" in command):
+            raise TooMuch
+        if "--env-vars" in command:
+            return "".join(f"Environment used for {name}\n{'-' * 80}\nN={name}\n" for name in names)
+        self.rows = [{**JOB, "JobIDRaw": name, "JobID": name} for name in names]
+        if "--starttime" in command:
+            self.rows = [{**JOB, "End": options["--endtime"][3:]}]
+        return super().__call__(command)
+
+
+def test_too_much_at_once_is_asked_for_in_parts() -> None:
+    names = [str(number) for number in range(1, 31)]
+    sacct = Weighed(jobs=4)
+    assert {row.name for row in Accounting(sacct).rows(names).values()} == set(names)
+    assert Accounting(sacct).environments(names) == {name: {"N": name} for name in names}
+    # A job that is too much by itself is there without its steps, or not at all.
+    assert len(Accounting(Weighed(jobs=1, steps=False)).rows(["1", "2"])) == 2
+    assert Accounting(Weighed(jobs=0)).environments(["1", "2"]) == {}
+    # A sweep is for a shorter time, and no second is left out.
+    ended = Accounting(Weighed(seconds=100)).finished_between(0, 400)
+    assert [row.columns["End"] for row in ended] == ["100", "200", "300", "400"]
+    with pytest.raises(AccountingError):
+        Accounting(Weighed(seconds=0)).finished_between(0, 400)
+
+
+def test_what_no_record_has_room_for_is_not_kept() -> None:
+    long = "x" * 1_100_000
+    rule = "-" * 80
+    sections = f"Environment used for 1\n{rule}\nA={long}\nEnvironment used for 2\n{rule}\nA=1\n"
+    assert Accounting(lambda _: sections).environments(["1", "2"]) == {"1": None, "2": {"A": "1"}}
+    (row,) = Accounting(Sacct(NEW, [{**JOB, "SubmitLine": long}])).rows(["3_2"]).values()
+    assert row.columns["SubmitLine"] == ""
+
+
+def test_an_answer_is_not_held_beyond_its_limit() -> None:
+    endless = ["sh", "-c", "while :; do echo 1234567890123456789012345678901234567890; done"]
+    with pytest.raises(TooMuch, match="more than 100000 bytes"):
+        accounting.run_sacct(endless, max_bytes=100_000)
+    # AND one that the kernel killed for want of memory is not asked for the same again
+    with pytest.raises(TooMuch, match="killed"):
+        accounting.run_sacct(["sh", "-c", "kill -9 $$"])
+    score = accounting.run_sacct(["sh", "-c", "sleep 0.2; exec cat /proc/self/oom_score_adj"])
+    assert score == "1000\n"
 
 
 def test_a_sacct_that_fails_is_asked_again_later() -> None:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from job_records.accounting import Row
 from job_records.markers import JobRun
 from job_records.outputs import Tail
-from job_records.record import MAX_BYTES, Findings, bare, compose, text_of
+from job_records.record import MAX_BYTES, Findings, bare, compose, named_modules, text_of
 
 RUN = JobRun(9, 100)
 COLUMNS = {
@@ -66,8 +66,14 @@ def test_modules_of_the_shell_and_of_the_script() -> None:
     script = (
         "#!/bin/bash\nmodule purge\n  module load gcc/13 openmpi/5  # why\nml cmake; module add -s gcc/13\n"
     )
-    found = record(environment={"LOADEDMODULES": "a/1:b/2"}, script=script)
+    found = record(environment={"LOADEDMODULES": "a/1:b/2"}, modules=named_modules(script))
     assert found["modules"] == {"submitted": ["a/1", "b/2"], "script": ["gcc/13", "openmpi/5", "cmake"]}
+
+
+def test_of_very_many_modules_the_first_are_kept() -> None:
+    script = "".join(f"module load m/{number} {'x' * 5000}\n" for number in range(1000))
+    named = named_modules(script)
+    assert len(named) == 200 and named[:3:2] == ["m/0", "m/1"] and max(map(len, named)) < 600
 
 
 def test_a_record_without_the_database() -> None:

@@ -34,6 +34,10 @@ class Node:
         self.row: dict[str, str] = {}
         # What the sweep finds, where that is not the row that its job's number gives.
         self.swept_row: dict[str, str] = {}
+        # Whether there is such a row for every number that is asked for.
+        self.many = False
+        self.environment, self.script = "HOME=/home/sim", "module load gcc/13"
+        self.asked: list[list[str]] = []
         self.readers: list[tuple[str, str]] = []
         (folder / "markers").mkdir()
         (folder / "swept.json").write_text('{"until": 50, "first_start": 50}')
@@ -49,9 +53,10 @@ class Node:
         )
         monkeypatch.setattr(shipping, "read_tails", self._read_tails)
 
-    def mark(self) -> None:
-        text = "".join(f"{name}={value}\0" for name, value in {**MARKER, "COMPLETE": "1"}.items())
-        marker = self.folder / "markers" / "9.100"
+    def mark(self, job: int = 9) -> None:
+        fields = {**MARKER, "JOBID": str(job), "COMPLETE": "1"}
+        text = "".join(f"{name}={value}\0" for name, value in fields.items())
+        marker = self.folder / "markers" / f"{job}.100"
         marker.write_text(text)
         os.utime(marker, (self.now, self.now))
 
@@ -61,12 +66,27 @@ class Node:
         ]
 
     def _sacct(self, command: Sequence[str]) -> str:
+        if "--env-vars" in command or "--batch-script" in command:
+            return self._submissions(command[1], command[-1].split(","))
         if "--format" not in command:
             return ""
         columns = command[command.index("--format") + 1].split(",")
         separator = command[command.index("--delimiter") + 1]
         row = self.row if "--jobs" in command else self.swept_row or self.row
-        return "".join(row.get(column, "") + separator for column in columns) + "\n" if row else ""
+        numbers = [row.get("JobIDRaw", "")]
+        if self.many and "--jobs" in command:
+            numbers = command[command.index("--jobs") + 1].split(",")
+        rows = [{**row, "JobIDRaw": number, "JobID": number} for number in numbers if row]
+        return "".join(
+            "".join(each.get(column, "") + separator for column in columns) + "\n" for each in rows
+        )
+
+    def _submissions(self, option: str, names: list[str]) -> str:
+        self.asked.append(names)
+        environments = option == "--env-vars"
+        heading = "Environment used" if environments else "Batch Script"
+        text = self.environment if environments else self.script
+        return "".join(f"{heading} for {name}\n{'-' * 80}\n{text}\n" for name in names)
 
     def _read_tails(self, user: str, uid: str, paths: Sequence[str], limit: int) -> dict[str, Tail]:
         self.readers.append((user, uid))
@@ -125,3 +145,31 @@ def test_a_run_is_the_sweeps_only_if_its_number_gives_the_same(node: Node, found
     node.now += 400
     assert node.shipper.pass_once() == 1
     assert node.readers == [("sim", "2001")]
+
+
+def test_environments_and_scripts_are_asked_for_by_few_and_forgotten_when_they_are_large(
+    node: Node, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # GIVEN many jobs that ended together, with environments larger than may be held together
+    monkeypatch.setattr(shipping, "_REMEMBERED_BYTES", 1_000_000)
+    node.many, node.row, node.environment = True, WHOLE, f"LONG={'x' * 100_000}"
+    for job in range(1, 41):
+        node.mark(job)
+    node.now += 60
+    assert node.shipper.pass_once() == 40
+    # THEN no answer is larger than a few of them, and few are held
+    assert {len(names) for names in node.asked} == {10}
+    assert 0 < node.shipper._remembered <= 1_000_000
+    assert {record["modules"]["script"][0] for record in node.records()} == {"gcc/13"}
+
+
+@pytest.mark.parametrize(
+    "environment", [f"A={'x' * 1_100_000}", "".join(f"T{n}_TOKEN=secret-{n:06}\n" for n in range(1100))]
+)
+def test_an_environment_that_is_too_large_is_left_out(node: Node, environment: str) -> None:
+    node.mark()
+    node.row, node.environment = WHOLE, environment
+    node.now += 60
+    assert node.shipper.pass_once() == 1
+    (record,) = node.records()
+    assert (record["environment"], record["shortened"]) == (None, "the environment is too large")

@@ -20,6 +20,8 @@ _HARMLESS_NAMES = frozenset({"PWD", "OLDPWD", "SSH_AUTH_SOCK", "XAUTHORITY"})
 
 # A value this short occurs by chance in any text: masking "1" everywhere would ruin the output.
 _MIN_SECRET_LENGTH = 8
+# Each is looked for in every text of the record.
+_MAX_SECRETS = 1000
 
 # Every repetition in front of a fixed text has a limit: without one, a long run of letters would take time
 # by the square of its length, and any user could hold up the records.
@@ -83,6 +85,11 @@ class Masking:
         for pattern, replacement in _PATTERNS:
             text = pattern.sub(replacement, text)
         return text
+
+
+def bearable(environment: Mapping[str, str]) -> bool:
+    """Whether it holds no more secrets than can be looked for."""
+    return len(_long_enough(_secret_values(environment))) <= _MAX_SECRETS
 
 
 def _is_secret(name: str, value: str) -> bool:

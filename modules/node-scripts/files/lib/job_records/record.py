@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from typing import Any
@@ -29,6 +29,7 @@ _SIZE = re.compile(r"(\d+(?:\.\d+)?)([KMGTP]?)")
 _POWERS = {"": 0, "K": 1, "M": 2, "G": 3, "T": 4, "P": 5}
 _CUT = "[...]"
 _LONG_VALUE = 512
+_MAX_MODULES = 200
 
 
 @dataclass(frozen=True)
@@ -38,7 +39,8 @@ class Findings:
     row           None when the accounting database never had it
     marker        jobcomp/script's variables; {} for a run that the sweep found
     environment   at submission; None when the database has none: interactive jobs
-    script        None likewise
+    modules       what the script's `module load` lines name
+    problem       why something is not there that might have been; "" when all is
     stdout        None where Slurm wrote no file
     stderr        the same object as stdout where both went to one file
     """
@@ -47,7 +49,8 @@ class Findings:
     row: Row | None
     marker: Mapping[str, str]
     environment: Mapping[str, str] | None = None
-    script: str | None = None
+    modules: Sequence[str] = ()
+    problem: str = ""
     stdout: Tail | None = None
     stderr: Tail | None = None
     about: Mapping[str, str] = field(default_factory=dict)
@@ -66,7 +69,7 @@ def compose(findings: Findings, *, recorded_at: float, max_bytes: int = MAX_BYTE
         "schema": SCHEMA,
         **findings.about,
         **facts,
-        "modules": _modules(findings.environment, findings.script),
+        "modules": _modules(findings.environment, findings.modules),
         "stdout": _output(findings.stdout, masking),
         "stderr": (
             {"path": findings.stderr.path, "same_as": "stdout"}
@@ -78,6 +81,8 @@ def compose(findings: Findings, *, recorded_at: float, max_bytes: int = MAX_BYTE
         # Last: Logs Insights finds the first 200 fields of an event by itself, and these are many.
         "environment": None if findings.environment is None else masking.environment(),
     }
+    if findings.problem:
+        record["shortened"] = findings.problem
     return _fitted(record, max_bytes - 1)
 
 
@@ -201,14 +206,20 @@ def _exit(text: str) -> tuple[int | None, int | None]:
     return number(code), (number(signal) or None)
 
 
-def _modules(environment: Mapping[str, str] | None, script: str | None) -> dict[str, Any]:
+def named_modules(script: str) -> list[str]:
+    """The modules in a script's `module load` lines, as written, each once: the first of very many."""
+    named: dict[str, None] = {}
+    for line in _MODULE_LINE.finditer(script):
+        named.update(dict.fromkeys(_short(name) for name in line[1].split() if name[0] != "-"))
+        if len(named) >= _MAX_MODULES:
+            break
+    return list(named)[:_MAX_MODULES]
+
+
+def _modules(environment: Mapping[str, str] | None, named: Sequence[str]) -> dict[str, Any]:
     """submitted: loaded where sbatch was typed; script: named in its `module load` lines, as written."""
     loaded = (environment or {}).get("LOADEDMODULES", "")
-    named = [name for line in _MODULE_LINE.findall(script or "") for name in line.split() if name[0] != "-"]
-    return {
-        "submitted": [name for name in loaded.split(":") if name],
-        "script": list(dict.fromkeys(named)),
-    }
+    return {"submitted": [name for name in loaded.split(":") if name], "script": list(named)}
 
 
 def _output(tail: Tail | None, masking: Masking) -> dict[str, Any] | None:

@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import json
 import logging
+import sys
 import time
 import traceback
 from collections import OrderedDict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Callable
 
 from .accounting import Accounting, Row, number
 from .journal import Journal, replace_file
 from .markers import JobRun, Marker, Spool
+from .masking import bearable
 from .outputs import Tail, output_paths, read_tails
-from .record import Findings, bare, compose
+from .record import Findings, bare, compose, named_modules
 
 log = logging.getLogger("job-records")
 
@@ -38,13 +41,26 @@ class Timing:
 
 
 BATCH = 100
+# Each may have a script of 4 MiB, and sacct holds all that it is asked for.
+_SUBMISSIONS_AT_ONCE = 10
 _REMEMBERED_SUBMISSIONS = 256
+# Users make their environments as large as they like.
+_REMEMBERED_BYTES = 16 * 1024**2
 
 
 @dataclass(frozen=True)
 class _Submission:
-    environment: Mapping[str, str] | None
-    script: str | None
+    """problem   why there is no environment, where there might be; "" otherwise"""
+
+    environment: Mapping[str, str] | None = None
+    modules: Sequence[str] = ()
+    problem: str = ""
+
+    @cached_property
+    def size(self) -> int:
+        """About how many bytes it takes to hold."""
+        texts = [text for pair in (self.environment or {}).items() for text in pair]
+        return sum(map(sys.getsizeof, [*texts, *self.modules]))
 
 
 @dataclass(frozen=True)
@@ -181,18 +197,24 @@ class Shipper:
         return written
 
     def _record(self, finished: Sequence[_Finished]) -> int:
+        for start in range(0, len(finished), _SUBMISSIONS_AT_ONCE):
+            self._record_few(finished[start : start + _SUBMISSIONS_AT_ONCE])
+        return len(finished)
+
+    def _record_few(self, finished: Sequence[_Finished]) -> None:
         submissions = self._submissions_of([one.row for one in finished if one.row])
         paths = {one.run: output_paths(one.row, one.fields) for one in finished}
         tails = self._tails(finished, paths)
         for one in finished:
-            submission = submissions.get(one.run, _Submission(None, None))
+            submission = submissions.get(one.run, _Submission())
             out, error = paths[one.run]
             findings = Findings(
                 run=one.run,
                 row=one.row,
                 marker=one.fields,
                 environment=submission.environment,
-                script=submission.script,
+                modules=submission.modules,
+                problem=submission.problem,
                 stdout=tails.get((one.run, out)),
                 stderr=tails.get((one.run, error)),
                 about=self._about,
@@ -200,7 +222,6 @@ class Shipper:
             self._journal.append(one.run.id, self._composed(findings))
             if one.marker:
                 self._spool.remove(one.marker)
-        return len(finished)
 
     def _composed(self, findings: Findings) -> bytes:
         now = self._clock()
@@ -231,14 +252,19 @@ class Shipper:
         for user in {row.columns["User"] for row in unknown.values()}:
             own = {key: row for key, row in unknown.items() if row.columns["User"] == user}
             names = [row.name for row in own.values()]
-            environments, scripts = self._accounting.environments(names), self._accounting.scripts(names)
+            environments = self._accounting.environments(names)
+            modules = self._accounting.scripts(names, named_modules)
             for key, row in own.items():
                 shown = row.columns["JobID"]
-                self._submissions[key] = _Submission(environments.get(shown), scripts.get(shown))
+                self._submissions[key] = _submission(environments, modules.get(shown, ()), shown)
         known = {run: self._submissions[key] for run, (_, key) in keys.items()}
-        while len(self._submissions) > _REMEMBERED_SUBMISSIONS:
+        while len(self._submissions) > _REMEMBERED_SUBMISSIONS or self._remembered > _REMEMBERED_BYTES:
             self._submissions.popitem(last=False)
         return known
+
+    @property
+    def _remembered(self) -> int:
+        return sum(one.size for one in self._submissions.values())
 
     def _read_swept(self) -> int:
         return int(json.loads(self._swept.read_text())["until"])
@@ -249,6 +275,15 @@ class Shipper:
     def _swept_until(self, until: int) -> None:
         first = self._first_start() if self._swept.exists() else until
         replace_file(self._swept, json.dumps({"until": until, "first_start": first}) + "\n")
+
+
+def _submission(
+    environments: Mapping[str, Mapping[str, str] | None], modules: Sequence[str], shown: str
+) -> _Submission:
+    environment = environments.get(shown)
+    if shown in environments and (environment is None or not bearable(environment)):
+        return _Submission(None, modules, "the environment is too large")
+    return _Submission(environment, modules)
 
 
 def _is_same(rows: Mapping[JobRun, Row], swept: Row) -> bool:
