@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 from job_records import shipper as shipping
-from job_records.accounting import Accounting
+from job_records.accounting import Accounting, AccountingError
+from job_records.attempts import Attempts
 from job_records.journal import Journal
 from job_records.markers import Spool
 from job_records.outputs import Tail
@@ -24,6 +25,10 @@ END_ALONE = {**WHOLE, "User": "root", "UID": "0", "Partition": "", "WorkDir": ""
 MARKER = {"JOBID": "9", "USERNAME": "sim", "UID": "2001", "JOBSTATE": "FAILED", "EXITCODE": "3:0",
           "NODES": "n1", "NODECNT": "1", "START": "110", "END": "120", "STDOUT": "/root/secret",
           "BATCH": "yes"}  # fmt: skip
+
+
+class Killed(BaseException):
+    """Stands for SIGKILL: nothing catches it."""
 
 
 class Node:
@@ -41,20 +46,26 @@ class Node:
         self.readers: list[tuple[str, str]] = []
         (folder / "markers").mkdir()
         (folder / "swept.json").write_text('{"until": 50, "first_start": 50}')
+        self.deadly = ""
+        self.start()
+        monkeypatch.setattr(shipping, "read_tails", self._read_tails)
+
+    def start(self) -> None:
+        journal = Journal(self.folder)
         self.shipper = Shipper(
-            spool=Spool(folder / "markers"),
+            spool=Spool(self.folder / "markers"),
             accounting=Accounting(self._sacct),
-            journal=Journal(folder),
-            swept=folder / "swept.json",
+            journal=journal,
+            attempts=Attempts(self.folder / "attempts.json", journal),
+            swept=self.folder / "swept.json",
             about={},
             tail_bytes=100,
             timing=Timing(give_up=1800),
             clock=lambda: self.now,
         )
-        monkeypatch.setattr(shipping, "read_tails", self._read_tails)
 
     def mark(self, job: int = 9) -> None:
-        fields = {**MARKER, "JOBID": str(job), "COMPLETE": "1"}
+        fields = {**MARKER, "JOBID": str(job), "STDOUT": "/root/out-%j", "COMPLETE": "1"}
         text = "".join(f"{name}={value}\0" for name, value in fields.items())
         marker = self.folder / "markers" / f"{job}.100"
         marker.write_text(text)
@@ -89,6 +100,8 @@ class Node:
         return "".join(f"{heading} for {name}\n{'-' * 80}\n{text}\n" for name in names)
 
     def _read_tails(self, user: str, uid: str, paths: Sequence[str], limit: int) -> dict[str, Tail]:
+        if self.deadly in paths:
+            raise Killed
         self.readers.append((user, uid))
         return {path: Tail(path, b"x", 1) for path in paths}
 
@@ -173,3 +186,54 @@ def test_an_environment_that_is_too_large_is_left_out(node: Node, environment: s
     assert node.shipper.pass_once() == 1
     (record,) = node.records()
     assert (record["environment"], record["shortened"]) == (None, "the environment is too large")
+
+
+@pytest.mark.parametrize(
+    ("marked", "deadly", "path"), [(range(1, 31), 7, "/root/out-7"), ((), 9, "/home/sim/slurm-9.out")]
+)
+def test_a_job_that_brings_the_shipper_down_does_not_hold_up_the_others(
+    node: Node, marked: Sequence[int], deadly: int, path: str
+) -> None:
+    # GIVEN jobs that ended together, of which one kills whoever looks at its output; or the sweep's own
+    node.many, node.row, node.deadly = True, WHOLE, path
+    for job in marked:
+        node.mark(job)
+    node.now += 400
+    deaths = 0
+    # WHEN the service starts again after each death
+    while deaths < 20:
+        try:
+            node.shipper.pass_once()
+            break
+        except Killed:
+            deaths += 1
+            node.start()
+    # THEN it comes to an end, with the others' records whole, and that one's id
+    assert deaths == 8
+    lame = {record["job_id"]: record["problem"] for record in node.records() if "problem" in record}
+    assert lame == {deadly: "not described: the service ended each time it was"}
+    whole = [record["job_id"] for record in node.records() if "problem" not in record]
+    assert sorted(whole) == [job for job in marked if job != deadly]
+    # AND nothing is tried again
+    assert node.shipper.pass_once() == 0 and node.shipper.waiting == 0
+
+
+@pytest.mark.parametrize("fault", [AccountingError(), OSError(28, "No space left on device")])
+def test_what_is_no_jobs_fault_is_not_held_against_it(
+    node: Node, monkeypatch: pytest.MonkeyPatch, fault: Exception
+) -> None:
+    node.mark()
+    node.row = WHOLE
+    node.now += 60
+
+    def fail(*_: object) -> None:
+        raise fault
+
+    with monkeypatch.context() as failing:
+        failing.setattr(node.shipper, "_record", fail)
+        for _ in range(9):
+            with pytest.raises(type(fault)):
+                node.shipper.pass_once()
+    node.start()
+    assert node.shipper.pass_once() == 1
+    assert "problem" not in node.records()[0]

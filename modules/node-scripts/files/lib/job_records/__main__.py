@@ -18,6 +18,7 @@ from node import at, config
 
 from . import cloudwatch
 from .accounting import Accounting, AccountingError
+from .attempts import Attempts
 from .journal import FILE_BYTES, Journal
 from .markers import Spool
 from .shipper import Shipper, Timing
@@ -46,6 +47,7 @@ def main() -> int:
         spool=Spool(directory / "markers"),
         accounting=Accounting(),
         journal=journal,
+        attempts=Attempts(directory / "attempts.json", journal),
         swept=directory / "swept.json",
         about={
             "cluster": project["cluster_name"],

@@ -45,7 +45,7 @@ class Journal:
         self._descriptor = -1
         self._open()
 
-    def __contains__(self, record_id: str) -> bool:
+    def __contains__(self, record_id: object) -> bool:
         return record_id in self._held or record_id in self._gone
 
     def __len__(self) -> int:

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import logging
 import sys
 import time
 import traceback
 from collections import OrderedDict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Callable
 
-from .accounting import Accounting, Row, number
+from .accounting import Accounting, AccountingError, Row, number
+from .attempts import Attempts
 from .journal import Journal, replace_file
 from .markers import JobRun, Marker, Spool
 from .masking import bearable
@@ -40,7 +42,6 @@ class Timing:
     overlap: int = 6 * 3600
 
 
-BATCH = 100
 # Each may have a script of 4 MiB, and sacct holds all that it is asked for.
 _SUBMISSIONS_AT_ONCE = 10
 _REMEMBERED_SUBMISSIONS = 256
@@ -92,7 +93,8 @@ class _Finished:
 
 
 class Shipper:
-    """about        what every record says of its cluster
+    """attempts     at runs that were in work when the shipper was killed
+    about        what every record says of its cluster
     tail_bytes   of each output
     swept        file that keeps the time up to which the sweep has looked
     """
@@ -103,6 +105,7 @@ class Shipper:
         spool: Spool,
         accounting: Accounting,
         journal: Journal,
+        attempts: Attempts,
         swept: Path,
         about: Mapping[str, str],
         tail_bytes: int,
@@ -112,6 +115,7 @@ class Shipper:
         self._spool = spool
         self._accounting = accounting
         self._journal = journal
+        self._attempts = attempts
         self._swept = swept
         self._about = about
         self._tail_bytes = tail_bytes
@@ -151,20 +155,22 @@ class Shipper:
 
     def _from_markers(self, settle: float) -> int:
         written = 0
-        waiting = self._waiting(settle)
-        for start in range(0, len(waiting), BATCH):
-            batch = waiting[start : start + BATCH]
-            rows = self._accounting.rows([marker.name for marker in batch])
-            ready = []
-            for marker in batch:
-                row = rows.get(marker.run)
-                if row and row.finished:
-                    ready.append(_Finished(marker.run, row, marker))
-                elif self._clock() - marker.written_at > self._timing.give_up:
-                    log.warning("run %s has no end in the database; recorded without it", marker.run.id)
-                    ready.append(_Finished(marker.run, None, marker))
-            written += self._record(ready)
+        for batch in self._attempts.batches(self._waiting(settle), lambda marker: marker.run.id):
+            with self._attempted([marker.run for marker in batch]) as runs:
+                written += self._from_some_markers([marker for marker in batch if marker.run in runs])
         return written
+
+    def _from_some_markers(self, markers: Sequence[Marker]) -> int:
+        rows = self._accounting.rows([marker.name for marker in markers])
+        ready = []
+        for marker in markers:
+            row = rows.get(marker.run)
+            if row and row.finished:
+                ready.append(_Finished(marker.run, row, marker))
+            elif self._clock() - marker.written_at > self._timing.give_up:
+                log.warning("run %s has no end in the database; recorded without it", marker.run.id)
+                ready.append(_Finished(marker.run, None, marker))
+        return self._record(ready)
 
     def _waiting(self, settle: float) -> list[Marker]:
         waiting = []
@@ -187,14 +193,27 @@ class Shipper:
         ended = self._accounting.finished_between(since, until)
         missed = [row for row in ended if row.run.id not in self._journal and row.run not in marked]
         written = 0
-        for start in range(0, len(missed), BATCH):
-            batch = missed[start : start + BATCH]
-            # Once more, now with all that is known of them.
-            rows = self._accounting.rows([row.name for row in batch])
-            ready = [_Finished(row.run, rows[row.run], None) for row in batch if _is_same(rows, row)]
-            written += self._record(ready)
+        for batch in self._attempts.batches(missed, lambda row: row.run.id):
+            with self._attempted([row.run for row in batch]) as runs:
+                some = [row for row in batch if row.run in runs]
+                # Once more, now with all that is known of them.
+                rows = self._accounting.rows([row.name for row in some])
+                ready = [_Finished(row.run, rows[row.run], None) for row in some if _is_same(rows, row)]
+                written += self._record(ready)
         self._swept_until(until)
         return written
+
+    @contextlib.contextmanager
+    def _attempted(self, batch: Sequence[JobRun]) -> Iterator[set[JobRun]]:
+        """The runs of a batch that are to be recorded; one that was attempted too often has its record."""
+        runs = {run for run in batch if not self._attempts.exhausted(run.id)}
+        for run in set(batch) - runs:
+            log.error("run %s was in work each time the service ended before its time; not described", run.id)
+            problem = "not described: the service ended each time it was"
+            self._journal.append(run.id, bare(run, problem, recorded_at=self._clock()))
+        # No fault of a job's: a database that is away, a disk that is full.
+        with self._attempts.at([run.id for run in batch], harmless=(AccountingError, OSError)):
+            yield runs
 
     def _record(self, finished: Sequence[_Finished]) -> int:
         for start in range(0, len(finished), _SUBMISSIONS_AT_ONCE):
