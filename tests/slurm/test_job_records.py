@@ -224,6 +224,27 @@ def test_no_file_of_others_comes_into_a_record(recording: Recording) -> None:
     assert "another user's text" not in "".join(recording.agent.sent)
 
 
+def test_the_output_of_a_run_without_environment_is_not_shown(recording: Recording) -> None:
+    # GIVEN an interactive job that writes to a file; the database has no environment of such ones
+    cluster = recording.cluster
+    command = (
+        "srun",
+        "--chdir=/home/sim",
+        "--output=/home/sim/srun-%j",
+        "--job-name=shown",
+        "echo",
+        "a-secret",
+    )
+    cluster.run(*command, user="sim")
+    found = await_value(
+        lambda: [one for one in recording.records() if one["name"] == "shown"],
+        "its record",
+        recording.explain,
+    )
+    assert (found[0]["environment"], found[0]["submit_line"]) == (None, "srun ***")
+    assert "a-secret" not in json.dumps(found)
+
+
 def test_cancelled_before_it_began(recording: Recording) -> None:
     cluster = recording.cluster
     alone = cluster.sbatch("true", "--begin=now+1hour")
@@ -254,6 +275,8 @@ def test_a_requeued_job_has_a_record_for_each_run(recording: Recording) -> None:
     second = recording.await_one(job, 2)
     assert (second["state"], second["restarts"]) == ("COMPLETED", 1)
     assert first["id"] != second["id"]
+    # AND both have their environment, without which no tail is shown
+    assert first["stdout"]["tail"].startswith("first\n") and "tail" in second["stdout"]
 
 
 def test_a_job_without_its_marker_is_found_in_the_database(recording: Recording) -> None:
@@ -400,6 +423,7 @@ def test_a_thousand_jobs_with_the_shipper_killed_at_random(recording: Recording)
     )
     assert {(record["array_task_id"] or 0) % 3 == record["exit_code"] for record in records} == {True}
     assert {record["source"] for record in records} == {"accounting"}
+    assert [record["id"] for record in records if not record["environment"] or "problem" in record] == []
     print(f"1,000 jobs, {len(kills)} kills, {time.monotonic() - started:.0f} s")
     assert len(kills) >= 5
     # AND what was sent is deleted, but the file in use

@@ -48,7 +48,7 @@ def test_slurms_words_in_units_that_can_be_counted_with() -> None:
         "allocated_cpu_s": 360, "cpu_s": 93784.0, "user_cpu_s": 306.789, "system_cpu_s": None,
         "max_rss_bytes": 4096, "max_disk_read_bytes": 1572864, "max_disk_write_bytes": None, "energy_j": None,
     }  # fmt: skip
-    assert found["submit_line"] == "sbatch --password=*** run.sh"
+    assert record(environment={})["submit_line"] == "sbatch --password=*** run.sh"
     assert found["recorded_at"] == "2025-11-24T16:00:00Z"
 
 
@@ -105,9 +105,46 @@ def test_bytes_that_are_no_text_stay_visible() -> None:
     assert text_of(Tail("o", b"\x80\x80\x80\x80\x80a", 100)) == "�����a"
 
 
+@pytest.mark.parametrize("row", [Row(COLUMNS), None])
+def test_what_cannot_be_masked_is_not_shown(row: Row | None) -> None:
+    # GIVEN a run whose environment the database does not have: nobody knows what of it is in these texts
+    secret, shown = "correct-horse-battery", "password=correct-horse"
+    columns = {
+        **COLUMNS,
+        "SubmitLine": f"/usr/bin/srun ./solve {secret}",
+        "JobName": shown,
+        "WorkDir": f"/{shown}",
+    }
+    marker = {"JOBNAME": shown, "WORK_DIR": f"/{shown}", "NODES": "n1"}
+    found = record(
+        row=row and Row(columns),
+        marker=marker,
+        modules=[f"m/{shown}"],
+        stdout=Tail(f"/{shown}", secret.encode(), 999),
+        stderr=Tail("/e", b"", unavailable="a symbolic link"),
+    )
+    # THEN its outputs are told of, and not shown; and what looks like a secret is shown nowhere
+    assert found["stdout"] == {
+        "path": "/password=***", "bytes": 999,
+        "unavailable": "the environment is not known, and with it the secrets to mask",
+    }  # fmt: skip
+    assert found["stderr"]["unavailable"] == "a symbolic link"
+    assert (found["name"], found["work_directory"]) == ("password=***", "/password=***")
+    assert found.get("submit_line") == ("/usr/bin/srun ***" if row else None)
+    assert "correct-horse" not in json.dumps(found)
+    assert record(row=Row({**COLUMNS, "SubmitLine": "salloc"}))["submit_line"] == "salloc"
+
+
+def test_paths_are_masked_too() -> None:
+    environment = {"MY_TOKEN": "correct-horse-battery"}
+    tail = Tail("/home/correct-horse-battery.out", b"text", 4)
+    found = record(environment=environment, stdout=tail, stderr=tail)
+    assert found["stdout"]["path"] == found["stderr"]["path"] == "/home/***.out"
+
+
 def test_both_outputs_in_one_file_are_shown_once() -> None:
     tail = Tail("/o", b"text", 4)
-    found = record(stdout=tail, stderr=tail)
+    found = record(environment={}, stdout=tail, stderr=tail)
     assert found["stdout"]["tail"] == "text" and found["stderr"] == {"path": "/o", "same_as": "stdout"}
 
 

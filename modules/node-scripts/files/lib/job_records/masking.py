@@ -65,14 +65,24 @@ _PATTERNS: tuple[tuple[re.Pattern[str], str], ...] = (
 
 
 class Masking:
-    """What to hide in the texts of one record."""
+    """What to hide in the texts of one record.
 
-    def __init__(self, environment: Mapping[str, str]):
+    environment   None when it is not known: then secrets are found by their looks alone
+    """
+
+    def __init__(self, environment: Mapping[str, str] | None):
         self._environment = environment
-        self._secrets = sorted(_long_enough(_secret_values(environment)), key=len, reverse=True)
+        self._secrets = sorted(_long_enough(_secret_values(environment or {})), key=len, reverse=True)
 
-    def environment(self) -> dict[str, str]:
+    @property
+    def complete(self) -> bool:
+        """Whether the values of secret variables are known; else no text that may hold one is to be shown."""
+        return self._environment is not None
+
+    def environment(self) -> dict[str, str] | None:
         """The variables, each as it may be shown; a secret one keeps its name."""
+        if self._environment is None:
+            return None
         return {
             name: MASK if _is_secret(name, value) else self.text(value)
             for name, value in self._environment.items()

@@ -11,7 +11,7 @@ from typing import Any
 
 from .accounting import Row, number, seconds
 from .markers import NO_TASK, JobRun
-from .masking import Masking
+from .masking import MASK, Masking
 from .outputs import Tail
 
 SCHEMA = "provisioner.job-record/1"
@@ -30,6 +30,7 @@ _POWERS = {"": 0, "K": 1, "M": 2, "G": 3, "T": 4, "P": 5}
 _CUT = "[...]"
 _LONG_VALUE = 512
 _MAX_MODULES = 200
+_NOT_MASKED = "the environment is not known, and with it the secrets to mask"
 
 
 @dataclass(frozen=True)
@@ -61,25 +62,25 @@ def compose(findings: Findings, *, recorded_at: float, max_bytes: int = MAX_BYTE
 
     recorded_at   seconds since 1970
     """
-    masking = Masking(findings.environment or {})
+    masking = Masking(findings.environment)
     row, marker = findings.row, findings.marker
-    facts = _from_row(row, masking) if row else _from_marker(findings.run, marker)
+    facts = _from_row(row, masking) if row else _from_marker(findings.run, marker, masking)
     record = {
         "id": findings.run.id,
         "schema": SCHEMA,
         **findings.about,
         **facts,
-        "modules": _modules(findings.environment, findings.modules),
+        "modules": _modules(findings.environment, findings.modules, masking),
         "stdout": _output(findings.stdout, masking),
         "stderr": (
-            {"path": findings.stderr.path, "same_as": "stdout"}
+            {"path": masking.text(findings.stderr.path), "same_as": "stdout"}
             if findings.stderr is not None and findings.stderr is findings.stdout
             else _output(findings.stderr, masking)
         ),
         "recorded_at": _iso(int(recorded_at)),
         "source": "accounting" if row else "marker",
         # Last: Logs Insights finds the first 200 fields of an event by itself, and these are many.
-        "environment": None if findings.environment is None else masking.environment(),
+        "environment": masking.environment(),
     }
     if findings.problem:
         record["shortened"] = findings.problem
@@ -151,12 +152,20 @@ def _from_row(row: Row, masking: Masking) -> dict[str, Any]:
             "max_disk_write_bytes": _largest(row, "MaxDiskWrite"),
             "energy_j": number(columns["ConsumedEnergyRaw"]) or None,
         },
-        "work_directory": columns["WorkDir"] or None,
-        "submit_line": masking.text(columns["SubmitLine"]) or None,
+        "work_directory": masking.text(columns["WorkDir"]) or None,
+        "submit_line": _submit_line(columns["SubmitLine"], masking),
     }
 
 
-def _from_marker(run: JobRun, marker: Mapping[str, str]) -> dict[str, Any]:
+def _submit_line(text: str, masking: Masking) -> str | None:
+    if not text or masking.complete:
+        return masking.text(text) or None
+    # The shell may have put the value of a variable that nobody knows into any of its arguments.
+    program, *arguments = text.split(None, 1)
+    return masking.text(program) + (f" {MASK}" if arguments else "")
+
+
+def _from_marker(run: JobRun, marker: Mapping[str, str], masking: Masking) -> dict[str, Any]:
     """The same keys, as far as slurmctld told them when the job ended."""
     exit_code, signal = _exit(marker.get("EXITCODE", ""))
     task = marker.get("ARRAYTASKID", NO_TASK)
@@ -167,7 +176,7 @@ def _from_marker(run: JobRun, marker: Mapping[str, str]) -> dict[str, Any]:
         "job_id": run.job_id,
         "array_job_id": number(marker.get("ARRAYJOBID", "")) if in_array else None,
         "array_task_id": number(task) if in_array else None,
-        "name": marker.get("JOBNAME"),
+        "name": masking.text(marker.get("JOBNAME", "")) or None,
         "user": marker.get("USERNAME"),
         "uid": number(marker.get("UID", "")),
         "group": marker.get("GROUPNAME"),
@@ -180,7 +189,7 @@ def _from_marker(run: JobRun, marker: Mapping[str, str]) -> dict[str, Any]:
         "times": _times(run.submit, seconds(marker.get("ELIGIBLE", "")), start, end),
         "elapsed_s": end - start if start and end else None,
         "nodes": {"count": number(marker.get("NODECNT", "")), "names": marker.get("NODES") or None},
-        "work_directory": marker.get("WORK_DIR"),
+        "work_directory": masking.text(marker.get("WORK_DIR", "")) or None,
     }
 
 
@@ -216,20 +225,26 @@ def named_modules(script: str) -> list[str]:
     return list(named)[:_MAX_MODULES]
 
 
-def _modules(environment: Mapping[str, str] | None, named: Sequence[str]) -> dict[str, Any]:
+def _modules(environment: Mapping[str, str] | None, named: Sequence[str], masking: Masking) -> dict[str, Any]:
     """submitted: loaded where sbatch was typed; script: named in its `module load` lines, as written."""
     loaded = (environment or {}).get("LOADEDMODULES", "")
-    return {"submitted": [name for name in loaded.split(":") if name], "script": list(named)}
+    return {
+        "submitted": [name for name in loaded.split(":") if name],
+        "script": [masking.text(name) for name in named],
+    }
 
 
 def _output(tail: Tail | None, masking: Masking) -> dict[str, Any] | None:
     if tail is None:
         return None
+    path = masking.text(tail.path)
     if tail.unavailable:
-        return {"path": tail.path, "unavailable": tail.unavailable}
+        return {"path": path, "unavailable": tail.unavailable}
+    if not masking.complete:
+        return {"path": path, "bytes": tail.size, "unavailable": _NOT_MASKED}
     text = text_of(tail)
     return {
-        "path": tail.path,
+        "path": path,
         "bytes": tail.size,
         "truncated": len(tail.data) < tail.size,
         "tail": masking.text(text),
