@@ -142,6 +142,19 @@ def test_paths_are_masked_too() -> None:
     assert found["stdout"]["path"] == found["stderr"]["path"] == "/home/***.out"
 
 
+@pytest.mark.parametrize("kept", range(30))
+def test_a_tail_does_not_begin_with_the_rest_of_a_secret(kept: int) -> None:
+    # GIVEN an output that the limit cuts anywhere, within a secret as well
+    secret = "correct-horse-battery"
+    whole = f"text {secret} end"
+    data = whole[-kept:] if kept else ""
+    found = record(environment={"MY_TOKEN": secret}, stdout=Tail("/o", data.encode(), len(whole)))
+    tail = found["stdout"]["tail"]
+    # THEN nothing of it is left but what is too short to be told from any text
+    assert not any(secret[-length:] in tail for length in range(4, len(secret) + 1))
+    assert tail.endswith(" end"[-kept:] if kept else "")
+
+
 def test_both_outputs_in_one_file_are_shown_once() -> None:
     tail = Tail("/o", b"text", 4)
     found = record(environment={}, stdout=tail, stderr=tail)

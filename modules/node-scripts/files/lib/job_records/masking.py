@@ -22,6 +22,8 @@ _HARMLESS_NAMES = frozenset({"PWD", "OLDPWD", "SSH_AUTH_SOCK", "XAUTHORITY"})
 _MIN_SECRET_LENGTH = 8
 # Each is looked for in every text of the record.
 _MAX_SECRETS = 1000
+# How much of a secret's end a text's beginning is held against.
+_MIN_REST, _MAX_REST = 4, 4096
 
 # Every repetition in front of a fixed text has a limit: without one, a long run of letters would take time
 # by the square of its length, and any user could hold up the records.
@@ -88,6 +90,12 @@ class Masking:
             for name, value in self._environment.items()
         }
 
+    def end(self, text: str) -> str:
+        """The same of a text whose beginning was cut off, perhaps within a secret."""
+        for secret in self._secrets:
+            text = _without_rest(text, secret)
+        return self.text(text)
+
     def text(self, text: str) -> str:
         """A command line, an output: without the values of secret variables, nor what looks like a secret."""
         for secret in self._secrets:
@@ -95,6 +103,15 @@ class Masking:
         for pattern, replacement in _PATTERNS:
             text = pattern.sub(replacement, text)
         return text
+
+
+def _without_rest(text: str, secret: str) -> str:
+    """The text; what it begins with is masked where it may be the rest of this secret."""
+    longest = min(len(secret) - 1, len(text), _MAX_REST)
+    for length in range(longest, _MIN_REST - 1, -1):
+        if text.startswith(secret[-length:]):
+            return MASK + text[length:]
+    return text
 
 
 def bearable(environment: Mapping[str, str]) -> bool:

@@ -242,12 +242,12 @@ def _output(tail: Tail | None, masking: Masking) -> dict[str, Any] | None:
         return {"path": path, "unavailable": tail.unavailable}
     if not masking.complete:
         return {"path": path, "bytes": tail.size, "unavailable": _NOT_MASKED}
-    text = text_of(tail)
+    text, truncated = text_of(tail), len(tail.data) < tail.size
     return {
         "path": path,
         "bytes": tail.size,
-        "truncated": len(tail.data) < tail.size,
-        "tail": masking.text(text),
+        "truncated": truncated,
+        "tail": masking.end(text) if truncated else masking.text(text),
     }
 
 
