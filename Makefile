@@ -67,11 +67,12 @@ $(SCHEMATHESIS_VENV_READY):
 
 # Only the core packages: they hold the programs and no service that apt would start.
 setup-services: ## Install the servers that some tests run as child processes (Debian, Ubuntu; as root)
-	@{ test -x /usr/sbin/mariadbd && command -v mariadb-install-db && command -v setfacl; } >/dev/null || { \
+	@{ test -x /usr/sbin/mariadbd && command -v mariadb-install-db && command -v setfacl && \
+	  command -v iptables-legacy && command -v ip; } >/dev/null || { \
 	  apt-get update -qq && \
 	  DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends \
-	    acl mariadb-server-core mariadb-client-core; \
-	} >/dev/null || { echo "MariaDB and acl could not be installed: apt-get and root are needed."; exit 1; }
+	    acl iproute2 iptables mariadb-server-core mariadb-client-core; \
+	} >/dev/null || { echo "MariaDB, acl and iptables could not be installed: apt-get and root are needed."; exit 1; }
 
 # Outside the checkout, so that every checkout of this machine uses one.
 # Which Debian's Slurm: trixie has 24.11, bookworm 22.05.

@@ -190,7 +190,7 @@ def our_scripts(render: Callable[[dict[str, str]], str], files: dict[str, str]) 
 
 @pytest.fixture
 def machine(our_scripts: str) -> Iterator[Node]:
-    """A node with mounts and users of its own, on which the scripts run as root and change what root can."""
+    """A node with mounts, users and a network of its own, where the scripts change whatever root can."""
     if os.geteuid() != 0 or shutil.which("setfacl") is None or not may_mount():
         missing = (
             "The scripts of the nodes run as root, mount, and need setfacl: `make setup-services` brings it."
@@ -201,11 +201,13 @@ def machine(our_scripts: str) -> Iterator[Node]:
     # Not pytest's own folder: the node's user must be able to go there.
     folder = Path(tempfile.mkdtemp(prefix="node-"))
     folder.chmod(0o755)
-    namespace = subprocess.Popen(["unshare", "--mount", "sleep", "600"])
+    namespace = subprocess.Popen(["unshare", "--mount", "--net", "sleep", "600"])
     try:
         made = made_in(folder / "root")
         made.software = our_scripts
-        made.inside = ["nsenter", f"--target={namespace.pid}", "--mount"]
+        made.inside = ["nsenter", f"--target={namespace.pid}", "--mount", "--net"]
+        # Never the machine's own.
+        made.command("systemctl", '#!/bin/bash\necho "$*" >>"$PROVISIONER_ROOT/systemctl"\n')
         for name, text in ETC.items():
             path = made.root / "etc" / name
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -229,7 +231,8 @@ ETC = {
 
 
 def may_mount() -> bool:
-    return subprocess.run(["unshare", "--mount", "true"], capture_output=True, check=False).returncode == 0
+    command = ["unshare", "--mount", "--net", "true"]
+    return subprocess.run(command, capture_output=True, check=False).returncode == 0
 
 
 def wait_for_own_mounts(pid: int) -> None:

@@ -1,0 +1,157 @@
+"""What ordinary users may not reach from a node: real rules, in a network of the node's own."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from tests.nodes.conftest import CONFIG, Node
+
+SIM = {"uid": 2000, "gid": 2000}
+# Slurm's, as ParallelCluster makes it.
+SLURM = {"uid": 401, "gid": 401}
+REFUSED = "Connection refused"
+METADATA = ("169.254.169.254", "fd00:ec2::254")
+
+# Instance metadata, as far as a connection to it goes.
+LISTEN = """
+import socket, sys, threading
+def answer(server):
+    while True:
+        server.accept()[0].close()
+for place in sys.argv[1:]:
+    address, _, port = place.rpartition(":")
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    server = socket.create_server((address, int(port)), family=family)
+    threading.Thread(target=answer, args=(server,)).start()
+print("ready", flush=True)
+"""
+
+
+@pytest.fixture(params=["iptables-nft", "iptables-legacy"])
+def firewalled(
+    machine: Node,
+    render: Callable[[dict[str, str]], str],
+    files: dict[str, str],
+    request: pytest.FixtureRequest,
+) -> Node:
+    """A node with the scripts of the firewall alone, and with either of the two programs named iptables."""
+    if shutil.which(request.param) is None:
+        missing = "The firewall of the nodes is made by iptables: `make setup-services` brings it."
+        if os.environ.get("REQUIRE_SERVICES"):
+            pytest.fail(missing)
+        pytest.skip(missing)
+    machine.software = render(
+        {name: text for name, text in files.items() if ".d/" not in name or name.endswith("-firewall")}
+    )
+    for name in ("iptables", "iptables-restore", "ip6tables", "ip6tables-restore"):
+        program = shutil.which(name.replace("tables", request.param.removeprefix("ip")))
+        machine.command(name, f'#!/bin/bash\nexec {program} "$@"\n')
+    machine.told("mkdir -p etc/systemd/system && ip link set lo up")
+    machine.told("ip address add 169.254.169.254 dev lo && ip address add fd00:ec2::254 dev lo nodad")
+    return machine
+
+
+@pytest.fixture
+def listen(firewalled: Node) -> Iterator[Callable[..., None]]:
+    """Answer at these addresses and ports of the node, until the test is over."""
+    started: list[subprocess.Popen[str]] = []
+
+    def listening(*places: str) -> None:
+        command = [*firewalled.inside, sys.executable, "-c", LISTEN, *places]
+        started.append(subprocess.Popen(command, stdout=subprocess.PIPE, text=True))
+        assert (started[-1].stdout or sys.stdin).readline() == "ready\n"
+
+    yield listening
+    for process in started:
+        process.kill()
+        process.communicate()
+
+
+def start(node: Node, step: str) -> None:
+    done = node.run(step, node.configure(CONFIG))
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def reach(node: Node, address: str, port: int, **who: int) -> str:
+    """What a connection comes to: nothing, or what went wrong."""
+    said = node.sh(f"timeout 5 bash -c 'exec 3<>/dev/tcp/{address}/{port}'", **who).stderr.strip()
+    return said.splitlines()[-1].rpartition(": ")[2] if said else ""
+
+
+def rules(node: Node) -> str:
+    return as_root(node, "iptables -S; ip6tables -S")
+
+
+def as_root(node: Node, script: str) -> str:
+    return node.told(f"export PATH={node.root}/bin:$PATH PROVISIONER_ROOT={node.root}\n{script}")
+
+
+def test_jobs_cannot_take_on_the_nodes_role(firewalled: Node, listen: Callable[..., None]) -> None:
+    listen(*(f"{address}:80" for address in METADATA), "127.0.0.1:80")
+    assert [reach(firewalled, address, 80, **SIM) for address in METADATA] == ["", ""]
+    # WHEN a compute node has started
+    start(firewalled, "compute-start")
+    # THEN instance metadata answers neither a job, nor the image's own user, nor one in a user's namespace
+    for uid in (1000, 2000, 100000, 4294967294):
+        assert {reach(firewalled, address, 80, uid=uid, gid=uid) for address in METADATA} == {REFUSED}
+    # AND root and Slurm as before, and whatever else a job asks
+    for who in ({}, SLURM):
+        assert [reach(firewalled, address, 80, **who) for address in METADATA] == ["", ""]
+    assert reach(firewalled, "127.0.0.1", 80, **SIM) == ""
+
+
+@pytest.mark.parametrize("step", ["compute-start"])
+def test_it_can_run_again_and_comes_back_after_a_reboot(firewalled: Node, step: str) -> None:
+    before = rules(firewalled)
+    start(firewalled, step)
+    made = rules(firewalled)
+    assert made != before
+    # WHEN it runs again THEN nothing is there twice
+    start(firewalled, step)
+    assert rules(firewalled) == made
+    # WHEN the node boots, or ParallelCluster puts back the rules it saved, with ours among them or not
+    unit = firewalled.root / "etc/systemd/system/provisioner-firewall.service"
+    (command,) = re.findall(r"^ExecStart=(.*)$", unit.read_text(), re.MULTILINE)
+    for happens in (
+        "for each in iptables ip6tables; do $each -F; $each -X; done",
+        "for each in iptables ip6tables; do $each-save | $each-restore; done",
+    ):
+        as_root(firewalled, happens)
+        as_root(firewalled, command)
+        assert rules(firewalled) == made
+    assert (firewalled.root / "systemctl").read_text().splitlines() == [
+        *("daemon-reload", "enable provisioner-firewall.service"),
+    ] * 2
+
+
+def test_rules_of_others_stay(firewalled: Node) -> None:
+    as_root(
+        firewalled,
+        "iptables -N PARALLELCLUSTER_IMDS; iptables -A OUTPUT -d 169.254.169.254 -j PARALLELCLUSTER_IMDS",
+    )
+    as_root(firewalled, "iptables -A PARALLELCLUSTER_IMDS -j REJECT")
+    theirs = [line for line in rules(firewalled).splitlines() if "PARALLELCLUSTER_IMDS" in line]
+    start(firewalled, "compute-start")
+    assert [line for line in rules(firewalled).splitlines() if "PARALLELCLUSTER_IMDS" in line] == theirs
+
+
+def test_systemd_takes_the_unit(firewalled: Node) -> None:
+    start(firewalled, "compute-start")
+    unit = firewalled.root / "etc/systemd/system/provisioner-firewall.service"
+    checked = firewalled.sh(f"systemd-analyze verify --man=no {unit}")
+    assert unit.name not in checked.stderr, checked.stderr
+
+
+def test_an_image_without_iptables_takes_no_jobs(firewalled: Node) -> None:
+    lacking = "command() { [[ $2 != iptables ]]; }"
+    firewalled.software = firewalled.software.replace("\naction=", f"\n{lacking}\naction=")
+    done = firewalled.run("compute-start", firewalled.configure(CONFIG))
+    assert done.returncode == 1
+    assert "compute-start/05-firewall failed: iptables is not on this image" in done.stderr
