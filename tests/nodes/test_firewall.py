@@ -17,7 +17,8 @@ SIM = {"uid": 2000, "gid": 2000}
 # Slurm's, as ParallelCluster makes it.
 SLURM = {"uid": 401, "gid": 401}
 REFUSED = "Connection refused"
-METADATA = ("169.254.169.254", "fd00:ec2::254")
+STEPS = ("head-start", "head-configured", "compute-start")
+METADATA = ["169.254.169.254:80", "fd00:ec2::254:80"]
 
 # Instance metadata, as far as a connection to it goes.
 LISTEN = """
@@ -79,10 +80,13 @@ def start(node: Node, step: str) -> None:
     assert (done.returncode, done.stderr) == (0, "")
 
 
-def reach(node: Node, address: str, port: int, **who: int) -> str:
-    """What a connection comes to: nothing, or what went wrong."""
-    said = node.sh(f"timeout 5 bash -c 'exec 3<>/dev/tcp/{address}/{port}'", **who).stderr.strip()
-    return said.splitlines()[-1].rpartition(": ")[2] if said else ""
+def reach(node: Node, places: list[str], **who: int) -> set[str]:
+    """What connections come to: nothing, or what went wrong."""
+    tries = [
+        f'said=$( (exec 3<>/dev/tcp/{address}/{port}) 2>&1); echo "${{said##*: }}"'
+        for address, _, port in (place.rpartition(":") for place in places)
+    ]
+    return set(node.sh("\n".join(tries), **who).stdout.splitlines())
 
 
 def rules(node: Node) -> str:
@@ -94,20 +98,44 @@ def as_root(node: Node, script: str) -> str:
 
 
 def test_jobs_cannot_take_on_the_nodes_role(firewalled: Node, listen: Callable[..., None]) -> None:
-    listen(*(f"{address}:80" for address in METADATA), "127.0.0.1:80")
-    assert [reach(firewalled, address, 80, **SIM) for address in METADATA] == ["", ""]
+    listen(*METADATA, "127.0.0.1:80")
+    assert reach(firewalled, METADATA, **SIM) == {""}
     # WHEN a compute node has started
     start(firewalled, "compute-start")
     # THEN instance metadata answers neither a job, nor the image's own user, nor one in a user's namespace
     for uid in (1000, 2000, 100000, 4294967294):
-        assert {reach(firewalled, address, 80, uid=uid, gid=uid) for address in METADATA} == {REFUSED}
+        assert reach(firewalled, METADATA, uid=uid, gid=uid) == {REFUSED}
     # AND root and Slurm as before, and whatever else a job asks
-    for who in ({}, SLURM):
-        assert [reach(firewalled, address, 80, **who) for address in METADATA] == ["", ""]
-    assert reach(firewalled, "127.0.0.1", 80, **SIM) == ""
+    assert reach(firewalled, METADATA) == reach(firewalled, METADATA, **SLURM) == {""}
+    assert reach(firewalled, ["127.0.0.1:80"], **SIM) == {""}
 
 
-@pytest.mark.parametrize("step", ["compute-start"])
+def test_a_head_nodes_metadata_is_left_to_parallelcluster(
+    firewalled: Node, listen: Callable[..., None]
+) -> None:
+    # It lets the image's own user in, who administers the cluster.
+    listen(*METADATA)
+    start(firewalled, "head-start")
+    assert reach(firewalled, METADATA, uid=1000, gid=1000) == {""}
+
+
+@pytest.mark.parametrize("step", STEPS)
+def test_nobody_becomes_root_by_saying_so_to_nfs(
+    firewalled: Node, listen: Callable[..., None], step: str
+) -> None:
+    nfs = ["127.0.0.1:2049", "127.0.0.1:20049", "127.0.0.1:20449", "fd00:ec2::254:2049", "::1:20200"]
+    others = ["127.0.0.1:2048", "127.0.0.1:20048", "127.0.0.1:20450"]
+    listen(*nfs, *others)
+    assert reach(firewalled, nfs, **SIM) == {""}
+    # WHEN the node has started THEN no program of a user reaches EFS, its tunnel or the head node's exports
+    start(firewalled, step)
+    assert reach(firewalled, nfs, **SIM) == {REFUSED}
+    # AND root, whose helper mounts, and Slurm do, and users reach the ports beside
+    assert reach(firewalled, nfs) == reach(firewalled, nfs, **SLURM) == {""}
+    assert reach(firewalled, others, **SIM) == {""}
+
+
+@pytest.mark.parametrize("step", STEPS)
 def test_it_can_run_again_and_comes_back_after_a_reboot(firewalled: Node, step: str) -> None:
     before = rules(firewalled)
     start(firewalled, step)
