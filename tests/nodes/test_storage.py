@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import platform
+import re
 from typing import Any
 
 import pytest
@@ -18,7 +19,7 @@ ARCHITECTURE = {"x86_64": "x86_64", "aarch64": "arm64"}[platform.machine()]
 # Does what systemd would with the unit's start, and notes what it was asked for.
 FAKE_SYSTEMCTL = """#!/bin/bash
 echo "$*" >>"$PROVISIONER_ROOT/systemctl"
-[[ $1 == enable ]] || exit 0
+[[ $1 == enable && $2 == --now ]] || exit 0
 start=$(sed -n 's/^ExecStart=//p' "$PROVISIONER_ROOT/etc/systemd/system/$3")
 mountpoint -q "${start##* }" || $start || { echo "Job for $3 failed." >&2; exit 1; }
 """
@@ -139,9 +140,8 @@ class TestEfs:
         # one line, although it ran twice, so that it is there after a reboot
         fstab = (efs.root / "etc/fstab").read_text()
         home, scratch = efs.root / "home", efs.root / "data/scratch"
-        assert fstab == (
-            f"{home}/scratch {scratch} none bind,x-systemd.requires-mounts-for={home},_netdev 0 0\n"
-        )
+        options = f"bind,nosuid,nodev,x-systemd.requires-mounts-for={home},_netdev"
+        assert fstab == f"{home}/scratch {scratch} none {options} 0 0\n"
         # WHEN the user works there with the umask that a login gives
         login = ". etc/profile.d/provisioner-project.sh"
         (efs.root / "etc/profile.d").mkdir(exist_ok=True)
@@ -179,17 +179,18 @@ class TestEfs:
         # AND they come back after a reboot
         asked = (efs.root / "systemctl").read_text().splitlines()
         assert asked == [
+            *("daemon-reload", "enable provisioner-no-privileges.service"),
             *("daemon-reload", "enable --now provisioner-public.service"),
             *("daemon-reload", "enable --now provisioner-private.service"),
         ]
         # AND the second time, and on a compute node, nothing is mounted twice
         assert prepare(efs, "efs", "compute-configured").returncode == 0
         assert len((efs.root / "mount-s3").read_text().splitlines()) == 2
-        assert (efs.root / "systemctl").read_text().count("daemon-reload") == 2
+        assert (efs.root / "systemctl").read_text().count("daemon-reload") == 3
 
     def test_systemd_takes_the_units(self, efs: Node) -> None:
         assert prepare(efs, "efs").returncode == 0
-        for name in ("public", "private"):
+        for name in ("public", "private", "no-privileges"):
             unit = efs.root / f"etc/systemd/system/provisioner-{name}.service"
             checked = efs.sh(f"systemd-analyze verify --man=no {unit}")
             assert str(unit.name) not in checked.stderr, checked.stderr
@@ -255,6 +256,47 @@ class TestEfs:
         assert "s3://public cannot be mounted, `journalctl -u provisioner-public.service`" in done.stderr
         efs.command("mount-s3", "#!/bin/bash\n")
         assert "s3://public is not mounted at" in prepare(efs, "efs").stderr
+
+
+@pytest.mark.parametrize(
+    ("kind", "places"), [("lustre", ["home", "data"]), ("efs", ["home", "data/scratch"])]
+)
+@pytest.mark.parametrize("step", ["head-configured", "compute-configured"])
+def test_no_file_of_shared_storage_makes_anybody_root(
+    request: pytest.FixtureRequest, kind: str, places: list[str], step: str
+) -> None:
+    # GIVEN storage into which somebody who is root elsewhere has put a program of root's, and a device
+    node: Node = request.getfixturevalue(kind)
+    node.told("mkdir -p home/scratch home/of-root data/of-root; mknod -m 666 home/of-root/null c 1 3")
+    node.told("for each in home data; do install -m 4755 /usr/bin/id $each/of-root; done")
+    node.told("install -m 4755 /usr/bin/id home/scratch; chmod 777 home/scratch")
+    assert node.sh("home/of-root/id -nu; : >home/of-root/null", **SIM).stdout == "root\n"
+    before = flags(node, "home")
+    # WHEN the node is ready THEN that makes nobody root
+    assert prepare(node, kind, step).returncode == 0
+    assert {"nosuid", "nodev"} <= flags(node, places[0]) & flags(node, places[1])
+    for place in ("home/of-root", "data/of-root") if kind == "lustre" else ("home/of-root", "home/scratch"):
+        assert node.sh(f"{place}/id -u", **SIM).stdout == "2000\n"
+    assert "Permission denied" in node.sh(": >home/of-root/null", **SIM).stderr
+    # AND what else the mount was made with stays, as it does when the node does it again after a reboot
+    assert flags(node, "home") == before | {"nosuid", "nodev"}
+    node.told("mount -o remount,bind,suid,dev home home")
+    unit = node.root / "etc/systemd/system/provisioner-no-privileges.service"
+    node.told("\n".join(re.findall(r"^ExecStart=(.*)$", unit.read_text(), re.MULTILINE)))
+    assert flags(node, "home") == before | {"nosuid", "nodev"}
+
+
+def test_flags_of_a_mount_are_no_matter_of_its_helper(lustre: Node) -> None:
+    # GIVEN a home as ParallelCluster mounts it, with options that only efs-utils' helper knows
+    lustre.told("umount home; mount -t tmpfs -o noatime,mode=755 none home")
+    (lustre.root / "fstab").write_text(f"fs-1:/ {lustre.root}/home efs _netdev,noresvport,tls 0 0\n")
+    lustre.told("mount --bind fstab /etc/fstab")
+    assert prepare(lustre, "lustre", "compute-configured").returncode == 0
+    assert flags(lustre, "home") >= {"nosuid", "nodev", "noatime"}
+
+
+def flags(node: Node, place: str) -> set[str]:
+    return set(node.told(f"findmnt --noheadings --output VFS-OPTIONS {place}").strip().split(","))
 
 
 def test_storage_of_another_kind_is_refused(machine: Node) -> None:

@@ -8,6 +8,9 @@
     project/private   linked to the private bucket    private/ of the bucket, mounted by Mountpoint
     scratch           a directory of Lustre           /home/scratch, bound to its place
 
+No file there makes a program root, or stands for a device, whoever has put it there: EFS believes the user id
+that a client says.
+
 What is scratch or private is the project's group's, and nobody else's. Lustre has POSIX ACLs, and default
 ones are inherited whatever a program's umask. EFS has none (EFS user guide, "Unsupported NFSv4 features"):
 there the group comes from the set-group-id bit and its rights from the umask (users.py).
@@ -30,25 +33,59 @@ HOMES = "/home"
 EFS_SCRATCH = "/home/scratch"
 UNITS = "/etc/systemd/system"
 HAND_OVER_S = 300
+NO_PRIVILEGES = "nosuid,nodev"
 
 
 def prepare(settings: dict[str, Any], *, head: bool) -> None:
     """Raises   StepError when a file system is missing, or a bucket cannot be mounted."""
     data, kind, user = settings["storage"]["data_directory"], settings["storage"]["kind"], user_of(settings)
+    _require_mounted(HOMES)
     if kind == "lustre":
         _require_mounted(data)
+        give_no_privileges(HOMES, data)
         if head:
             open_to_project(at(f"{data}/scratch"), user, acl=True)
             open_to_project(at(f"{data}/project/private"), user, acl=True)
             hand_over_folders(at(f"{data}/project/private"), user)
     elif kind == "efs":
-        _require_mounted(HOMES)
+        give_no_privileges(HOMES)
         if head:
             open_to_project(at(EFS_SCRATCH), user, acl=False)
         bind(EFS_SCRATCH, f"{data}/scratch")
         mount_buckets(settings, user)
     else:
         raise StepError(f"there is no storage of the kind {kind!r}")
+
+
+def give_no_privileges(*folders: str) -> None:
+    """Mount without set-user-id files and devices, now and after a reboot.
+
+    By flags of the mount alone: neither its helper nor the server is asked. Each place is named twice, since
+    mount would add fstab's options to those of a place that is named once.
+    Source   mount(2), "Remounting an existing mount": MS_REMOUNT with MS_BIND; mount(8), "remount"
+    """
+    places = [str(at(folder)) for folder in folders]
+    options = ["-o", f"remount,bind,{NO_PRIVILEGES}"]
+    for place in places:
+        run("mount", *options, place, place)
+    name = "provisioner-no-privileges.service"
+    starts = "\n".join(f"ExecStart=/usr/bin/mount {' '.join(options)} {place} {place}" for place in places)
+    unit = f"""[Unit]
+Description=No privileges by files in {" and ".join(places)}
+RequiresMountsFor={" ".join(places)}
+Before=slurmd.service
+
+[Service]
+Type=oneshot
+RemainAfterExit=true
+{starts}
+
+[Install]
+WantedBy=multi-user.target
+"""
+    if write(at(f"{UNITS}/{name}"), unit):
+        run("systemctl", "daemon-reload")
+    run("systemctl", "enable", name)
 
 
 def open_to_project(folder: Path, user: User, *, acl: bool) -> None:
@@ -95,13 +132,14 @@ def hand_over_folders(folder: Path, user: User) -> None:
 def bind(source: str, target: str) -> None:
     """Make a directory appear in a second place, now and after a reboot."""
     at(target).mkdir(parents=True, exist_ok=True)
-    line = f"{at(source)} {at(target)} none bind,x-systemd.requires-mounts-for={at(HOMES)},_netdev 0 0\n"
+    options = f"bind,{NO_PRIVILEGES},x-systemd.requires-mounts-for={at(HOMES)},_netdev"
+    line = f"{at(source)} {at(target)} none {options} 0 0\n"
     fstab = at("/etc/fstab")
     there = fstab.read_text("utf-8") if fstab.exists() else ""
     if line not in there.splitlines(keepends=True):
         write(fstab, there + ("" if there.endswith("\n") or not there else "\n") + line)
     if not os.path.ismount(at(target)):
-        run("mount", "--bind", str(at(source)), str(at(target)))
+        run("mount", "-o", f"bind,{NO_PRIVILEGES}", str(at(source)), str(at(target)))
 
 
 def mount_buckets(settings: dict[str, Any], user: User) -> None:
