@@ -36,12 +36,63 @@ locals {
     Action    = "cloudformation:*"
     Resource  = "arn:${local.partition}:cloudformation:${local.region}:${local.account_id}:stack/*"
   }
+
+  # The cluster whose node calls, by a tag of its role: ParallelCluster gives it to the stack, and CloudFormation to
+  # all of the stack that takes tags (pcluster/models/cluster.py, _add_tags; CloudFormation user guide, "Resource
+  # tags"). Policies of endpoints may name it as a variable (IAM user guide, "Variables and tags").
+  cluster_tag    = "parallelcluster:cluster-name"
+  caller_cluster = "$${aws:PrincipalTag/${local.cluster_tag}}"
+
+  # Nodes carry CloudWatchAgentServerPolicy: each may write into every log group, and shorten what it keeps. Their
+  # agent only writes, into groups that others make: its cluster's, and that of its project's job records. Whether
+  # roles have their tag is not in our hands; from one without it, logs must not be lost. Functions do not come here:
+  # Lambda itself takes what they print.
+  log_writers = {
+    OwnLogs = {
+      groups    = ["/aws/parallelcluster/${local.caller_cluster}-*", "/provisioner/${local.caller_cluster}/*"]
+      condition = {}
+    }
+    UntaggedRoles = {
+      groups    = ["/aws/parallelcluster/*", "/provisioner/*"]
+      condition = { Null = { "aws:PrincipalTag/${local.cluster_tag}" = "true" } }
+    }
+  }
+  log_statements = [
+    for sid, writer in local.log_writers : {
+      Sid       = sid
+      Effect    = "Allow"
+      Principal = "*"
+      Action    = ["logs:CreateLogStream", "logs:PutLogEvents"]
+      Resource  = [for group in writer.groups : "arn:${local.partition}:logs:${local.region}:${local.account_id}:log-group:${group}:*"]
+      Condition = merge(local.own_principals.Condition, writer.condition)
+    }
+  ]
+
+  # A head node may tag and detach what is any cluster's, and terminate what carries the name of its own
+  # (pcluster/templates/cdk_builder_utils.py, Ec2TagsAndVolumes and EC2Terminate).
+  other_clusters = {
+    Sid       = "OtherClusters"
+    Effect    = "Deny"
+    Principal = "*"
+    Action    = "ec2:*"
+    Resource  = [for kind in ["instance", "volume"] : "arn:${local.partition}:ec2:${local.region}:${local.account_id}:${kind}/*"]
+    Condition = {
+      StringNotEquals = { "aws:ResourceTag/${local.cluster_tag}" = local.caller_cluster }
+      # An instance that is just being made has no tag yet.
+      Null = { for owner in ["Principal", "Resource"] : "aws:${owner}Tag/${local.cluster_tag}" => "false" }
+    }
+  }
+
   interface_policies = merge(
     {
       for service in local.interface_services :
       service => jsonencode({ Version = "2012-10-17", Statement = [local.own_principals] })
     },
-    { cloudformation = jsonencode({ Version = "2012-10-17", Statement = [local.own_principals, local.own_stacks] }) },
+    { for service, statements in {
+      cloudformation = [local.own_principals, local.own_stacks]
+      ec2            = [local.own_principals, local.other_clusters]
+      logs           = local.log_statements
+    } : service => jsonencode({ Version = "2012-10-17", Statement = statements }) },
   )
 
   # Buckets of AWS that a cluster cannot do without, and what it does with them.

@@ -364,7 +364,8 @@ run "interface_policies" {
       for service, endpoint in aws_vpc_endpoint.interface :
       alltrue([
         for statement in jsondecode(endpoint.policy).Statement :
-        try(statement.Condition, null) == { StringEquals = { "aws:PrincipalAccount" = "123456789012" } } ||
+        statement.Effect == "Deny" ||
+        try(statement.Condition.StringEquals, null) == { "aws:PrincipalAccount" = "123456789012" } ||
         (service == "cloudformation" && statement.Resource == "arn:aws:cloudformation:us-east-1:123456789012:stack/*" && statement.Action == "cloudformation:*")
       ])
     ])
@@ -374,6 +375,55 @@ run "interface_policies" {
   assert {
     condition     = length(jsondecode(aws_vpc_endpoint.interface["cloudformation"].policy).Statement) == 2
     error_message = "cfn-init signs without a principal and must pass to CloudFormation."
+  }
+}
+
+run "a_cluster_reaches_its_own_alone" {
+  command = plan
+
+  assert {
+    condition = {
+      for statement in jsondecode(aws_vpc_endpoint.interface["logs"].policy).Statement :
+      statement.Sid => [statement.Action, statement.Resource, lookup(statement.Condition, "Null", {})]
+      } == {
+      OwnLogs = [
+        ["logs:CreateLogStream", "logs:PutLogEvents"],
+        [
+          "arn:aws:logs:us-east-1:123456789012:log-group:/aws/parallelcluster/$${aws:PrincipalTag/parallelcluster:cluster-name}-*:*",
+          "arn:aws:logs:us-east-1:123456789012:log-group:/provisioner/$${aws:PrincipalTag/parallelcluster:cluster-name}/*:*",
+        ],
+        {},
+      ]
+      UntaggedRoles = [
+        ["logs:CreateLogStream", "logs:PutLogEvents"],
+        [
+          "arn:aws:logs:us-east-1:123456789012:log-group:/aws/parallelcluster/*:*",
+          "arn:aws:logs:us-east-1:123456789012:log-group:/provisioner/*:*",
+        ],
+        { "aws:PrincipalTag/parallelcluster:cluster-name" = "true" },
+      ]
+    }
+    error_message = "Nodes must write logs and do nothing else with them, and a role of a cluster only into that cluster's."
+  }
+
+  assert {
+    condition = [
+      for statement in jsondecode(aws_vpc_endpoint.interface["ec2"].policy).Statement : statement if statement.Effect == "Deny"
+      ] == [{
+        Sid       = "OtherClusters"
+        Effect    = "Deny"
+        Principal = "*"
+        Action    = "ec2:*"
+        Resource  = ["arn:aws:ec2:us-east-1:123456789012:instance/*", "arn:aws:ec2:us-east-1:123456789012:volume/*"]
+        Condition = {
+          StringNotEquals = { "aws:ResourceTag/parallelcluster:cluster-name" = "$${aws:PrincipalTag/parallelcluster:cluster-name}" }
+          Null = {
+            "aws:PrincipalTag/parallelcluster:cluster-name" = "false"
+            "aws:ResourceTag/parallelcluster:cluster-name"  = "false"
+          }
+        }
+    }]
+    error_message = "A cluster's role must change no instance or volume of another cluster, and nothing else may be barred."
   }
 }
 
