@@ -94,6 +94,7 @@ def _patch_requests(patches: Patches) -> None:
     def create_stack(self: Any) -> Any:
         template = _template(self)
         _check_size(template)
+        _check_tags(self._get_param("Tags") or [])
         capabilities = self._get_param("Capabilities") or []
         if template:
             _check_template(self, template, capabilities)
@@ -116,6 +117,7 @@ def _patch_requests(patches: Patches) -> None:
     def update_stack(self: Any) -> Any:
         template = _template(self)
         _check_size(template)
+        _check_tags(self._get_param("Tags") or [])
         stack = self.cloudformation_backend.get_stack(self._get_param("StackName"))
         _check_updatable(stack)
         if template:
@@ -185,6 +187,17 @@ def _check_size(template: str | None) -> None:
             message="1 validation error detected: Value at 'templateBody' failed to satisfy constraint: "
             f"Member must have length less than or equal to {TEMPLATE_LIMIT_BYTES}",
         )
+
+
+def _check_tags(tags: list[dict[str, str]]) -> None:
+    """CloudFormation API, Tag: a value has at least one character."""
+    for number, tag in enumerate(tags, 1):
+        if not tag.get("Value"):
+            raise ValidationError(
+                "",
+                message=f"1 validation error detected: Value '' at 'tags.{number}.member.value' failed to "
+                "satisfy constraint: Member must have length greater than or equal to 1",
+            )
 
 
 def _patch_listings(patches: Patches) -> None:

@@ -293,7 +293,7 @@ class ProjectSpec(Strict):
     ] = Field(
         default_factory=dict,
         title="Tags",
-        description="Tags on all that the project owns. Keys up to 128 characters, values up to 256; at most "
+        description="Tags on all that the project owns. Keys up to 128 characters, values 1 to 256; at most "
         "30. Keys beginning with aws:, parallelcluster: or provisioner: and the key Name are taken.",
         examples=[{"cost-center": "4711"}],
         json_schema_extra={
@@ -304,7 +304,12 @@ class ProjectSpec(Strict):
                 "maxLength": 128,
                 "not": {"pattern": "^([Aa][Ww][Ss]|parallelcluster|provisioner):|^Name$"},
             },
-            "additionalProperties": {"type": "string", "pattern": _TAG_ASCII_PATTERN, "maxLength": 256},
+            "additionalProperties": {
+                "type": "string",
+                "pattern": _TAG_ASCII_PATTERN,
+                "minLength": 1,
+                "maxLength": 256,
+            },
         },
     )
 
@@ -429,7 +434,7 @@ def spec_digest(spec: ProjectSpec) -> str:
 def spec_json_schema() -> dict[str, Any]:
     """The JSON Schema (draft 2020-12) of a spec, for editors.
 
-    It takes every spec that `load_spec` takes, and a few more: letters of other scripts in tags and
+    It takes every new spec that `load_spec` takes, and a few more: letters of other scripts in tags and
     the tier catalogue are `load_spec`'s to check.
     """
     schema = ProjectSpec.model_json_schema()
@@ -472,11 +477,19 @@ def _tier_problems(document: Document, known_tiers: Collection[str]) -> list[Fie
 
 
 def _tag_problems(document: Document, spec: ProjectSpec | None) -> Iterator[FieldProblem]:
-    """Keys that IAM takes for one. The cluster's stack hands its tags to the roles that it makes, and IAM
-    refuses them (InvalidInput, "Duplicate tag keys found. Please note that Tag keys are case insensitive"),
-    after the storage has been made."""
+    """What the cluster's stack would fail by, after the storage has been made: an empty value (CloudFormation
+    API, Tag: at least one character), and keys that IAM takes for one. The stack hands its tags to the roles
+    that it makes, and IAM refuses them (InvalidInput, "Duplicate tag keys found. Please note that Tag keys
+    are case insensitive")."""
     known: dict[str, str] = {}
-    for key in spec.tags if spec else ():
+    for key, value in spec.tags.items() if spec else ():
+        if not value:
+            yield FieldProblem(
+                f"tags.{key}",
+                "is empty: CloudFormation, which makes the cluster, takes no tag without a value"
+                + document.where(("tags", key)),
+                "1 to 256 characters",
+            )
         first = known.setdefault(key.lower(), key)
         if first != key:
             yield FieldProblem(

@@ -112,6 +112,7 @@ BAD_SPECS: list[tuple[dict[str, Any], str, str]] = [
     ({"queues": [{"name": "q"}]}, "queues[0].compute_resources: ", "is missing"),
     ({"colour": "red"}, "colour: ", "colour"),
     ({"tags": {"aws:mine": "x"}}, "tags", "reserved prefix"),
+    ({"tags": {"cost": ""}}, "tags.cost: ", "no tag without a value"),
 ]
 
 

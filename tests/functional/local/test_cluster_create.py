@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import boto3
 import pytest
+from botocore.config import Config
 from botocore.exceptions import ClientError
 
 from tests.functional.local.conftest import CLUSTER, STACK
@@ -331,6 +333,24 @@ def test_templates_cloudformation_refuses(ground, config):
         ground.create(config | {"Iam": None})
     with pytest.raises(ClientError, match="does not exist"):
         ground.stack()
+
+
+def test_a_tag_without_a_value_is_refused(cloud, ground, config):
+    # boto3 would say so before it asks.
+    cfn = boto3.client(
+        "cloudformation",
+        endpoint_url=cloud.endpoint,
+        config=Config(parameter_validation=False),
+        region_name="us-east-1",
+        aws_access_key_id="x",
+        aws_secret_access_key="x",
+    )
+    template = ground.template(config)
+    with pytest.raises(ClientError, match="greater than or equal to 1"):
+        cfn.create_stack(StackName=STACK, TemplateBody=template, Tags=[{"Key": "cost", "Value": ""}])
+    ground.running(config)
+    with pytest.raises(ClientError, match="greater than or equal to 1"):
+        cfn.update_stack(StackName=STACK, TemplateBody=template, Tags=[{"Key": "cost", "Value": ""}])
 
 
 def test_a_cluster_is_deleted_in_its_time(cloud, ground, config):

@@ -316,3 +316,12 @@ def test_tags_that_iam_takes_for_one_are_refused_where_a_spec_comes_in() -> None
     assert "'Team'" in problem.problem and "line 3" in problem.problem
     # A project that was applied with such tags can be released all the same.
     assert load_spec(text, source="registry").tags == {"Team": "a", "b": "c", "team": "d"}
+
+
+def test_an_empty_tag_is_refused_where_a_spec_comes_in() -> None:
+    text = START + "tags: {cost: '', team: a}"
+    (problem,) = refused(text, known_tiers=["debug"])
+    assert (problem.path, problem.allowed) == ("tags.cost", "1 to 256 characters")
+    assert "CloudFormation" in problem.problem and "line 3" in problem.problem
+    # A parked project that was taken in with one can be released and destroyed all the same.
+    assert load_spec(text, source="registry").tags == {"cost": "", "team": "a"}
