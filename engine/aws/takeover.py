@@ -1,6 +1,7 @@
 """Whether something that stood there before can become a project's: everything that speaks against it.
 
 Source   EFS user guide, "Managing mount targets": those of a file system are in one VPC, one in each zone.
+         "Performance modes": Max I/O goes with no elastic throughput, and cannot be changed
          Terraform's AWS provider: a change of `encrypted` makes another home, one of `subnet_ids` or
          `security_group_ids` another Lustre. AWS CloudFormation user guide, "Resource type support": custom
          resources cannot be imported into a stack
@@ -13,42 +14,32 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
+from engine.aws.buckets import locate_bucket
 from engine.aws.existing.search import tag_map
 from engine.aws.failures import aws_errors, error_code
 from engine.aws.session import Cloud
+from engine.errors import AccessDenied
 from engine.model import tags
 
 _NO_SUCH_FILE_SYSTEM = ("FileSystemNotFound", "FileSystemNotFoundException")
-_ELSEWHERE = (
-    "301",
-    "PermanentRedirect",
-    "AuthorizationHeaderMalformed",
-    "IllegalLocationConstraintException",
-)
 
 
 def bucket_reasons(cloud: Cloud, name: str, *, project: str, account_id: str) -> Iterator[str]:
     """What keeps a bucket from becoming this project's."""
-    s3: Any = cloud.s3
+    try:
+        place = locate_bucket(cloud, name, account_id=account_id)
+    except AccessDenied:
+        yield f"the bucket {name} is of another account, or these credentials may not look at it"
+        return
+    if place is None:
+        yield f"there is no bucket {name}"
+        return
+    if place.region != cloud.region:
+        yield f"the bucket {name} is in {place.region}, not in {cloud.region}; buckets cannot be moved"
+        return
     with aws_errors(f"looking at the bucket {name}"):
         try:
-            s3.head_bucket(Bucket=name, ExpectedBucketOwner=account_id)
-        except ClientError as error:
-            code = error_code(error)
-            if code in ("404", "NoSuchBucket"):
-                yield f"there is no bucket {name}"
-            elif code in ("403", "AccessDenied"):
-                yield f"the bucket {name} is of another account, or these credentials may not look at it"
-            elif code in _ELSEWHERE:
-                yield f"the bucket {name} is in another region; buckets cannot be moved"
-            else:
-                raise
-            return
-        place = s3.get_bucket_location(Bucket=name).get("LocationConstraint") or "us-east-1"
-        if place != cloud.region:
-            yield f"the bucket {name} is in {place}, not in {cloud.region}; buckets cannot be moved"
-        try:
-            found = tag_map(s3.get_bucket_tagging(Bucket=name)["TagSet"])
+            found = tag_map(cloud.s3.get_bucket_tagging(Bucket=name)["TagSet"])
         except ClientError as error:
             if error_code(error) != "NoSuchTagSet":
                 raise
@@ -56,9 +47,12 @@ def bucket_reasons(cloud: Cloud, name: str, *, project: str, account_id: str) ->
     yield from _whose(f"the bucket {name}", found, project)
 
 
-def file_system_reasons(cloud: Cloud, file_system: str, *, project: str, lustre: bool) -> Iterator[str]:
+def file_system_reasons(
+    cloud: Cloud, file_system: str, *, project: str, zone: str, lustre: bool
+) -> Iterator[str]:
     """What keeps a file system from becoming this project's home.
 
+    zone     where the projects' subnets are
     lustre   whether the project has Lustre beside its home
     """
     efs: Any = cloud.efs
@@ -78,6 +72,17 @@ def file_system_reasons(cloud: Cloud, file_system: str, *, project: str, lustre:
         yield (
             f"{file_system} is not encrypted, and encrypted = true would make another file system; copy its "
             "files (AWS DataSync)"
+        )
+    if found.get("PerformanceMode") == "maxIO":
+        yield (
+            f"{file_system} has the performance mode Max I/O, which cannot be changed and goes with no "
+            "elastic throughput; copy its files (AWS DataSync)"
+        )
+    its_zone = found.get("AvailabilityZoneName")
+    if its_zone and its_zone != zone:
+        yield (
+            f"{file_system} is a One Zone file system in {its_zone}, and projects are in {zone} "
+            "(`availability_zone`); copy its files (AWS DataSync)"
         )
     for target in targets:
         where = f"{target['MountTargetId']} in {target['SubnetId']}"

@@ -88,7 +88,13 @@ def _reasons(engine: Engine, spec: ProjectSpec, asked: Asked) -> Iterator[str]:
     lustre = isinstance(spec.storage, LustreStorage)
     for file_system in asked.file_systems or filter(None, [existing.home]):
         if state.get(HOME) != file_system:
-            yield from takeover.file_system_reasons(cloud, file_system, project=spec.project, lustre=lustre)
+            yield from takeover.file_system_reasons(
+                cloud,
+                file_system,
+                project=spec.project,
+                zone=engine.settings.availability_zone,
+                lustre=lustre,
+            )
     if len(asked.file_systems) > 1:
         yield "a project has one home: name one file system"
     # The project's own one, which no state knows, is found by itself.

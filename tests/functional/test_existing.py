@@ -43,6 +43,8 @@ def test_what_cannot_be_taken_over_is_refused_with_every_reason(
     s3: Any = backend.s3
     ec2: Any = backend.ec2
     plain = efs.create_file_system(CreationToken="plain", Encrypted=False)["FileSystemId"]
+    modes = {"Encrypted": True, "PerformanceMode": "maxIO", "AvailabilityZoneName": "us-east-1b"}
+    odd = efs.create_file_system(CreationToken="odd", **modes)["FileSystemId"]
     other = ec2.create_vpc(CidrBlock="10.99.0.0/16")["Vpc"]["VpcId"]
     subnet = ec2.create_subnet(VpcId=other, CidrBlock="10.99.1.0/24")["Subnet"]["SubnetId"]
     efs.create_mount_target(FileSystemId=plain, SubnetId=subnet)
@@ -63,6 +65,16 @@ def test_what_cannot_be_taken_over_is_refused_with_every_reason(
         "old-cluster was made by itself",
     ):
         assert reason in refused.err
+    provisioner("adopt", wanted, "--file-system", odd, "--yes").refused(
+        3,
+        "ADOPTION_REFUSED",
+        f"{odd} has the performance mode Max I/O",
+        f"{odd} is a One Zone file system in",
+    )
+    s3.create_bucket(Bucket="far", CreateBucketConfiguration={"LocationConstraint": "eu-west-3"})
+    provisioner("adopt", wanted, "--bucket", "far", "--yes").refused(
+        3, "ADOPTION_REFUSED", "far is in eu-west-3"
+    )
     missing = ("--bucket", "nobody-s", "--file-system", "fs-01234567", "--cluster", "none")
     refused = provisioner("adopt", wanted, *missing, "--yes").refused(3, "ADOPTION_REFUSED")
     for reason in ("no bucket nobody-s", "no file system fs-01234567", "no cluster none"):
