@@ -137,13 +137,13 @@ resource "aws_api_gateway_integration" "this" {
   timeout_milliseconds    = 29000
 }
 
+# By the API's ARN alone, which names the account, as API Gateway's own developer guide has it.
 resource "aws_lambda_permission" "api" {
-  statement_id   = "api"
-  function_name  = aws_lambda_function.this["api"].function_name
-  action         = "lambda:InvokeFunction"
-  principal      = "apigateway.amazonaws.com"
-  source_arn     = "${aws_api_gateway_rest_api.this.execution_arn}/${var.stage}/*"
-  source_account = local.account
+  statement_id  = "api"
+  function_name = aws_lambda_function.this["api"].function_name
+  action        = "lambda:InvokeFunction"
+  principal     = "apigateway.amazonaws.com"
+  source_arn    = "${aws_api_gateway_rest_api.this.execution_arn}/${var.stage}/*"
 }
 
 resource "aws_api_gateway_gateway_response" "this" {

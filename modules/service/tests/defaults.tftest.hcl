@@ -296,6 +296,11 @@ run "as_it_comes" {
 
   # No clock by default.
   assert {
+    condition     = aws_lambda_permission.api.principal == "apigateway.amazonaws.com" && aws_lambda_permission.api.source_account == null
+    error_message = "API Gateway must be let in by its API's ARN alone."
+  }
+
+  assert {
     condition     = length(aws_cloudwatch_event_rule.this) == 0 && length(aws_lambda_permission.clock) == 0
     error_message = "Nothing may start by the clock that nobody asked for."
   }
