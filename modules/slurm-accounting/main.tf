@@ -222,6 +222,8 @@ resource "aws_cloudwatch_log_group" "database" {
 # Each life of the database leaves a snapshot of its own behind, so the name holds when it began.
 resource "terraform_data" "began" {
   input = formatdate("YYYYMMDD-hhmmss", plantimestamp())
+  # What replaces the database.
+  triggers_replace = var.kms_key_arn
 
   lifecycle {
     ignore_changes = [input]

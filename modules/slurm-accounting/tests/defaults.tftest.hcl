@@ -311,6 +311,11 @@ run "own_key_and_authority" {
   }
 
   assert {
+    condition     = terraform_data.began.triggers_replace == var.kms_key_arn
+    error_message = "The database that another key makes must leave a snapshot of its own name behind."
+  }
+
+  assert {
     condition     = aws_db_instance.this.ca_cert_identifier == "rds-ca-ecc384-g1"
     error_message = "The certificate must be signed by the authority asked for."
   }
