@@ -37,11 +37,16 @@ locals {
     }],
     var.kms_key_arn == null ? [] : [{
       # Lambda decrypts the environment in the name of who makes the function, not of its role.
-      Sid       = "ReadAndWriteTheQueue"
-      Effect    = "Allow"
-      Action    = ["kms:Decrypt", "kms:GenerateDataKey"]
-      Resource  = var.kms_key_arn
-      Condition = { StringEquals = { "kms:ViaService" = "sqs.${local.region}.amazonaws.com" } }
+      Sid      = "ReadAndWriteTheQueue"
+      Effect   = "Allow"
+      Action   = ["kms:Decrypt", "kms:GenerateDataKey"]
+      Resource = var.kms_key_arn
+      # No document says which suffix KMS sees in China.
+      Condition = {
+        StringEquals = {
+          "kms:ViaService" = [for suffix in toset(["amazonaws.com", data.aws_partition.this.dns_suffix]) : "sqs.${local.region}.${suffix}"]
+        }
+      }
     }],
   )
 }

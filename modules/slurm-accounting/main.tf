@@ -74,11 +74,18 @@ locals {
     # Without a key of our own Secrets Manager uses aws/secretsmanager, which asks for no permission.
     var.kms_key_arn == null ? [] : [
       {
-        Sid       = "DecryptMasterSecret"
-        Effect    = "Allow"
-        Action    = "kms:Decrypt"
-        Resource  = var.kms_key_arn
-        Condition = { StringEquals = { "kms:ViaService" = "secretsmanager.${local.region}.amazonaws.com" } }
+        Sid      = "DecryptMasterSecret"
+        Effect   = "Allow"
+        Action   = "kms:Decrypt"
+        Resource = var.kms_key_arn
+        # No document says which suffix KMS sees in China.
+        Condition = {
+          StringEquals = {
+            "kms:ViaService" = [
+              for suffix in toset(["amazonaws.com", data.aws_partition.this.dns_suffix]) : "secretsmanager.${local.region}.${suffix}"
+            ]
+          }
+        }
       },
     ],
   )

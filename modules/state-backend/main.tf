@@ -28,10 +28,11 @@ locals {
         Resource  = "*"
       },
       {
-        # CloudWatch Logs user guide, "Encrypt log data in CloudWatch Logs using KMS".
+        # CloudWatch Logs user guide, "Encrypt log data in CloudWatch Logs using KMS"; in China it has another suffix,
+        # which most services have not (AWS CDK, region-info).
         Sid       = "LogGroupsOfThisAccount"
         Effect    = "Allow"
-        Principal = { Service = "logs.${local.region}.amazonaws.com" }
+        Principal = { Service = "logs.${local.region}.${data.aws_partition.this.dns_suffix}" }
         Action    = ["kms:Decrypt*", "kms:Describe*", "kms:Encrypt*", "kms:GenerateDataKey*", "kms:ReEncrypt*"]
         Resource  = "*"
         Condition = {

@@ -4,7 +4,8 @@
 mock_provider "aws" {
   mock_data "aws_partition" {
     defaults = {
-      partition = "aws"
+      partition  = "aws"
+      dns_suffix = "amazonaws.com"
     }
   }
   mock_data "aws_region" {
@@ -380,6 +381,14 @@ run "with_all_that_can_be_asked_for" {
       "arn:aws:events:eu-central-1:210987654321:event-bus/platform", var.kms_key_arn,
     ]
     error_message = "The functions may tell that bus, and use that key."
+  }
+
+  assert {
+    condition = [
+      for statement in jsondecode(aws_iam_role_policy.optional["worker"].policy).Statement : statement.Condition
+      if statement.Sid == "ReadAndWriteTheQueue"
+    ] == [{ StringEquals = { "kms:ViaService" = ["sqs.eu-central-1.amazonaws.com"] } }]
+    error_message = "The functions may use the key through SQS only."
   }
 
   # Alarms say what to do and whom.

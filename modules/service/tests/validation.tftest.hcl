@@ -3,7 +3,8 @@
 mock_provider "aws" {
   mock_data "aws_partition" {
     defaults = {
-      partition = "aws"
+      partition  = "aws"
+      dns_suffix = "amazonaws.com"
     }
   }
   mock_data "aws_caller_identity" {

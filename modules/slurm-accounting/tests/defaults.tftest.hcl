@@ -8,7 +8,8 @@ mock_provider "aws" {
   }
   mock_data "aws_partition" {
     defaults = {
-      partition = "aws"
+      partition  = "aws"
+      dns_suffix = "amazonaws.com"
     }
   }
   mock_data "aws_region" {
@@ -305,7 +306,7 @@ run "own_key_and_authority" {
       for one in jsondecode(aws_iam_role_policy.function.policy).Statement : [one.Action, one.Resource, one.Condition]
       if one.Sid == "DecryptMasterSecret"
       ] == [
-      ["kms:Decrypt", var.kms_key_arn, { StringEquals = { "kms:ViaService" = "secretsmanager.us-east-1.amazonaws.com" } }]
+      ["kms:Decrypt", var.kms_key_arn, { StringEquals = { "kms:ViaService" = ["secretsmanager.us-east-1.amazonaws.com"] } }]
     ]
     error_message = "The function may use the key through Secrets Manager only."
   }

@@ -3,7 +3,8 @@
 mock_provider "aws" {
   mock_data "aws_partition" {
     defaults = {
-      partition = "aws"
+      partition  = "aws"
+      dns_suffix = "amazonaws.com"
     }
   }
   mock_data "aws_region" {
@@ -265,5 +266,33 @@ run "tags_and_outputs_of_a_module_call" {
       output.key_alias == "alias/provisioner"
     )
     error_message = "The outputs must name what was made."
+  }
+}
+
+run "china" {
+  command = plan
+
+  override_data {
+    target = data.aws_partition.this
+    values = {
+      partition  = "aws-cn"
+      dns_suffix = "amazonaws.com.cn"
+    }
+  }
+
+  override_data {
+    target = data.aws_region.this
+    values = {
+      name = "cn-north-1"
+    }
+  }
+
+  assert {
+    condition = [for statement in jsondecode(aws_kms_key.this.policy).Statement : statement.Principal] == [
+      { AWS = "arn:aws-cn:iam::123456789012:root" },
+      { Service = "logs.cn-north-1.amazonaws.com.cn" },
+      { Service = "cloudwatch.amazonaws.com" },
+    ]
+    error_message = "CloudWatch Logs has a name of its own in China, alarms have not."
   }
 }
