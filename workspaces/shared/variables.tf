@@ -33,7 +33,7 @@ variable "name" {
 }
 
 variable "zone_letters" {
-  description = "Availability zones of endpoints, database and functions, by the letter after the region. The database needs two, in two different zones; projects should live in one of them."
+  description = "Availability zones of endpoints, database and functions, by the letter after the region. The database needs two, in two different zones; projects should live in one of them. Their order decides the addresses of the subnets: add at the end."
   type        = list(string)
   default     = ["a", "b"]
   nullable    = false
