@@ -13,7 +13,7 @@ from engine.aws.session import Cloud
 from engine.errors import BackendError
 
 if TYPE_CHECKING:
-    from mypy_boto3_fsx.type_defs import DescribeDataRepositoryAssociationsResponseTypeDef
+    from mypy_boto3_fsx.type_defs import DescribeDataRepositoryAssociationsResponseTypeDef, FileSystemTypeDef
 
 
 @dataclass(frozen=True)
@@ -92,14 +92,24 @@ def find_lustre(cloud: Cloud, *, name: str) -> LustreFileSystem | None:
 
 def lustre_lifecycle(cloud: Cloud, file_system_id: str) -> str | None:
     """CREATING, AVAILABLE, DELETING, FAILED...; None when there is no such file system."""
-    with aws_errors(f"looking at the file system {file_system_id}"):
-        try:
-            found = cloud.fsx.describe_file_systems(FileSystemIds=[file_system_id])["FileSystems"]
-        except ClientError as error:
-            if error_code(error) == "FileSystemNotFound":
-                return None
-            raise
-    return found[0].get("Lifecycle") if found else None
+    found = _describe(cloud, file_system_id)
+    return found.get("Lifecycle") if found else None
+
+
+def lustre_is_updating(cloud: Cloud, file_system_id: str) -> bool:
+    """Whether FSx has not carried out yet what it was asked to change: until then it shows the old values.
+
+    The optimization after it may take days; the new values are shown from its beginning.
+    Source   FSx for Lustre User Guide, "Monitoring storage capacity increases"; FSx API, AdministrativeAction
+    """
+    found = _describe(cloud, file_system_id)
+    if found is None:
+        return False
+    return found.get("Lifecycle") == "UPDATING" or any(
+        action.get("AdministrativeActionType") == "FILE_SYSTEM_UPDATE"
+        and action.get("Status") in ("PENDING", "IN_PROGRESS")
+        for action in found.get("AdministrativeActions", ())
+    )
 
 
 def list_links(cloud: Cloud, file_system_id: str) -> list[RepositoryLink]:
@@ -182,6 +192,17 @@ def find_efs(cloud: Cloud, *, name: str) -> EfsFileSystem | None:
                     )
                 )
     _refuse_two("EFS file systems", name, [system.id for system in found])
+    return found[0] if found else None
+
+
+def _describe(cloud: Cloud, file_system_id: str) -> FileSystemTypeDef | None:
+    with aws_errors(f"looking at the file system {file_system_id}"):
+        try:
+            found = cloud.fsx.describe_file_systems(FileSystemIds=[file_system_id])["FileSystems"]
+        except ClientError as error:
+            if error_code(error) == "FileSystemNotFound":
+                return None
+            raise
     return found[0] if found else None
 
 

@@ -16,6 +16,7 @@ class Durations:
     provider_create_s   ParallelCluster's provider stack
     fsx_create_s        file system in CREATING
     fsx_update_s        file system in UPDATING
+    fsx_optimize_s      file system that is AVAILABLE after an update of size or throughput and takes no other
     fsx_delete_s        file system in DELETING
     dra_create_s        one data repository association in CREATING or UPDATING; they are worked one at a time
     dra_delete_s        one association in DELETING
@@ -37,6 +38,7 @@ class Durations:
     provider_create_s: float = 3.0
     fsx_create_s: float = 5.0
     fsx_update_s: float = 2.0
+    fsx_optimize_s: float = 20.0
     fsx_delete_s: float = 2.0
     dra_create_s: float = 2.0
     dra_delete_s: float = 1.0

@@ -17,6 +17,11 @@ from engine.local.world import World, hex_id
 
 LNET_PORT = 988
 UNFINISHED = ("PENDING", "EXECUTING", "CANCELING")
+# As AWS words it (github.com/kubernetes-sigs/aws-fsx-csi-driver, pkg/cloud/cloud.go).
+_UNDER_WAY = "Unable to perform the storage capacity update. There is an update already in progress."
+# In words of our own. AWS counts six hours from the last request, or until it has optimized, whichever is
+# longer (FSx for Lustre User Guide, "Managing throughput capacity").
+_TOO_SOON = "Unable to perform the update. The last one was requested less than 6 hours ago."
 
 
 class FileSystems:
@@ -60,6 +65,8 @@ class FileSystems:
 
     def update(self, request: dict[str, Any]) -> dict[str, Any]:
         file_system = self._store.file_system(request.get("FileSystemId", ""))
+        if file_system.lifecycle == "UPDATING":
+            raise ApiError("BadRequest", _UNDER_WAY)
         if file_system.lifecycle != "AVAILABLE":
             raise ApiError(
                 "BadRequest", f"File system '{file_system.id}' is {file_system.lifecycle}, not AVAILABLE."
@@ -72,6 +79,8 @@ class FileSystems:
         if "PerUnitStorageThroughput" in config:
             check_throughput(deployment, file_system.storage_type, config["PerUnitStorageThroughput"])
         slow = capacity != file_system.capacity_gib or "PerUnitStorageThroughput" in config
+        if slow and any(action["Status"] == "UPDATED_OPTIMIZING" for action in file_system.actions):
+            raise ApiError("BadRequest", _TOO_SOON)
         action = {
             "AdministrativeActionType": "FILE_SYSTEM_UPDATE",
             "RequestTime": self._world.now(),
@@ -86,6 +95,13 @@ class FileSystems:
             file_system.capacity_gib = capacity
             file_system.lustre |= {key: value for key, value in config.items() if value is not None}
             file_system.lifecycle = "AVAILABLE"
+            if slow:
+                action.update(Status="UPDATED_OPTIMIZING")
+                self._world.after(self._world.durations.fsx_optimize_s, optimized)
+            else:
+                optimized(0.0)
+
+        def optimized(_: float) -> None:
             action.update(Status="COMPLETED", ProgressPercent=100)
 
         self._world.after(self._world.durations.fsx_update_s if slow else 0.0, finish)

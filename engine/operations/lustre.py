@@ -9,12 +9,17 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import timedelta
+from functools import partial
+from typing import Any
 
 from engine.aws import exports, filesystems
 from engine.errors import ClusterError, DataAtRisk, OperationInProgress
 from engine.model.names import Names
 from engine.operations.engine import Engine
+from engine.operations.states import read_state
 from engine.operations.waiting import waiting
+from engine.terraform.state import instances
 
 ADDRESS = "module.fsx[0].aws_fsx_lustre_file_system.this"
 """Where a project's workspace has it."""
@@ -22,6 +27,9 @@ _PRIVATE = "/project/private"
 _BROKEN = ("MISCONFIGURED", "FAILED", "DELETING")
 _POLL_S = 10.0
 _LOCAL_POLL_S = 0.2
+# While its throughput is changed, the file system is away for up to an hour (FSx for Lustre User Guide,
+# "Managing provisioned throughput capacity").
+_UPDATE_PATIENCE = timedelta(hours=2)
 # Kept with the operation: "<file system> <task>".
 _EXPORT_NOTE = "lustre_export"
 
@@ -33,6 +41,18 @@ class Export:
     task_id: str | None = None
     files: int = 0
     waived: str | None = None
+
+
+def await_update(engine: Engine, names: Names, state: dict[str, Any] | None = None) -> None:
+    """Wait until FSx has changed the file system as an earlier run asked it to. Before that a plan would ask
+    for the same change again, which FSx refuses.
+
+    state    as it was read just now; None: it is read
+    Raises   ClusterError when FSx is not done after two hours; OutOfTime
+    """
+    for instance in instances(read_state(engine, names) if state is None else state):
+        if instance.address == ADDRESS:
+            _await_update(engine, names, instance.id)
 
 
 def never_came_up(engine: Engine, names: Names) -> filesystems.LustreFileSystem | None:
@@ -59,8 +79,10 @@ def give_up(engine: Engine, names: Names, file_system_id: str, *, skip_export: s
 
     skip_export   a reason; the file system then goes without an export
     Raises   DataAtRisk or ClusterError when the export is not complete (the file system stays);
-             ClusterError when FSx is not done after an hour
+             ClusterError when FSx is not done after an hour, with an update after two
     """
+    if not skip_export:
+        _await_update(engine, names, file_system_id)
     lifecycle = filesystems.lustre_lifecycle(engine.cloud, file_system_id)
     if lifecycle is None:
         return Export(waived=skip_export)
@@ -70,6 +92,21 @@ def give_up(engine: Engine, names: Names, file_system_id: str, *, skip_export: s
         export = _export_of(engine, names, file_system_id, lifecycle)
     _delete(engine, names, file_system_id)
     return export
+
+
+def _await_update(engine: Engine, names: Names, file_system_id: str) -> None:
+    updating = partial(filesystems.lustre_is_updating, engine.cloud, file_system_id)
+    if under_way := updating():
+        engine.reporter.step(f"Waiting for {file_system_id}, which FSx is updating", "WAITING")
+    with waiting(engine, f"the update of {file_system_id}", patience=_UPDATE_PATIENCE) as too_long:
+        while under_way:
+            if too_long():
+                raise ClusterError(
+                    f"FSx has not updated the Lustre file system of {names.project} within two hours.",
+                    hint="Look at it in the AWS console; run the command again when it is done.",
+                )
+            _pause(engine)
+            under_way = updating()
 
 
 def _export_of(engine: Engine, names: Names, file_system_id: str, lifecycle: str) -> Export:

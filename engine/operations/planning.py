@@ -20,7 +20,7 @@ from engine.model.node_checks import check_nodes
 from engine.model.settings import Settings
 from engine.model.spec import ProjectSpec
 from engine.model.tiers import chosen_tier, last_tier
-from engine.operations import adopt, repair, states
+from engine.operations import adopt, lustre, repair, states
 from engine.operations.engine import Engine
 from engine.operations.folders import check_folder, write_workspace
 from engine.operations.installation import require_folder
@@ -235,6 +235,8 @@ def make_plan(
     runner.init()
     if states.push_errored(engine, names, runner):
         stored = None
+    if presence is Presence.RUNNING:
+        lustre.await_update(engine, names, stored.state if stored else None)
     if repair.untaint_healthy(engine, names, runner, stored.state if stored else None):
         stored = None
     engine.check()

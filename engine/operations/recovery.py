@@ -14,7 +14,7 @@ from engine.aws.registry import Phase
 from engine.errors import ClusterError, InvalidSpec
 from engine.model.names import Names
 from engine.model.spec import ProjectSpec
-from engine.operations import adopt, repair, states
+from engine.operations import adopt, lustre, repair, states
 from engine.operations.engine import Engine
 from engine.operations.planning import PLAN_FILE, write_project
 from engine.operations.states import read_state
@@ -72,6 +72,8 @@ def _is_due(engine: Engine, names: Names) -> bool:
 
 
 def _import(engine: Engine, names: Names, runner: Runner, imports: dict[str, str]) -> None:
+    # What is imported may hang on the file system, and its changes are then carried out along with it.
+    lustre.await_update(engine, names)
     (runner.workdir / IMPORTS_FILE).write_text(imports_file(imports), "utf-8")
     plan_file = runner.workdir / PLAN_FILE
     runner.plan(plan_file, targets=sorted(imports))

@@ -12,8 +12,8 @@ _PATIENCE = timedelta(hours=1)
 
 
 @contextmanager
-def waiting(engine: Engine, what: str) -> Iterator[Callable[[], bool]]:
-    """A wait of an hour at most; gives what says whether the hour is over.
+def waiting(engine: Engine, what: str, *, patience: timedelta = _PATIENCE) -> Iterator[Callable[[], bool]]:
+    """A wait of an hour at most, or of `patience`; gives what says whether that time is over.
 
     what   names the wait among those of the operation
 
@@ -30,7 +30,7 @@ def waiting(engine: Engine, what: str) -> Iterator[Callable[[], bool]]:
             begun = datetime.fromisoformat(noted) if noted else engine.now()
             if not noted:
                 engine.note(note, begun.isoformat())
-        return engine.now() - begun > _PATIENCE
+        return engine.now() - begun > patience
 
     yield too_long
     if engine.noted(note):

@@ -71,6 +71,14 @@ class ClusterBusy(ClusterError):
     retryable = True
 
 
+class LustreBusy(TerraformError):
+    """FSx is at work on a change of the file system already: an earlier run asked for it, or the answer to
+    an earlier try of this very call was lost. The next run waits for it (operations/lustre.py)."""
+
+    code = "LUSTRE_BUSY"
+    retryable = True
+
+
 @dataclass(frozen=True)
 class Rule:
     """If `pattern` is found in an error's text (on one line), and `address` in its address, it is `error`.
@@ -292,6 +300,24 @@ RULES: tuple[Rule, ...] = (
         ClusterBusy,
         "CloudFormation is at work on the cluster of {project}, and takes nothing else until it is done.",
         "Run the command again: it waits for that, and goes on from there.",
+    ),
+    _rule(
+        "lustre busy",
+        # In these words: github.com/kubernetes-sigs/aws-fsx-csi-driver, pkg/cloud/cloud.go
+        r"updating FSX for Lustre File System .*update already in progress",
+        LustreBusy,
+        "FSx is at work on a change of the Lustre file system of {project}, and takes no other meanwhile.",
+        "Run the command again: it waits for that, and goes on from there. While FSx optimizes what it has "
+        "changed, which may take days, it is not waited for: apply again when that is over.",
+    ),
+    _rule(
+        "lustre change refused",
+        r"updating FSX for Lustre File System .*BadRequest",
+        TerraformError,
+        "FSx refuses this change of the Lustre file system of {project}, which stays as it was.",
+        "Read the reason above. FSx takes another change of size or throughput six hours after the last one "
+        "was asked for, and not before it has optimized what that one changed (`aws fsx "
+        "describe-file-systems`, AdministrativeActions): apply again then, or take the change back.",
     ),
     _rule(
         "cluster failed",

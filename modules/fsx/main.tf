@@ -119,7 +119,7 @@ resource "aws_fsx_lustre_file_system" "this" {
 
   timeouts {
     create = "60m"
-    update = "60m"
+    update = "120m"
     delete = "60m"
   }
 

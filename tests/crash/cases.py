@@ -210,6 +210,26 @@ class LustreFails:
 
 
 @dataclass(frozen=True)
+class LustreGrows:
+    """FSx is at work on a larger file system when the engine dies: the next run waits for that, and asks for
+    nothing twice."""
+
+    def __call__(self, site: Site) -> None:
+        # Longer than a run takes to come to its plan, also on a busy machine.
+        site.cloud.set_durations(fsx_update_s=100.0)
+        wish = "apply", site.spec(storage={"kind": "lustre", "capacity_gib": 4800}), "--yes"
+        assert site.engine.run_until(
+            Kill(arrives("fsx", "UpdateFileSystem"), Moment.LATER, 1.0), *wish
+        ).killed
+        said = site.engine.run(*wish).ok().output
+        assert f"Waiting for {site.lustre}, which FSx is updating" in said
+        assert wrong(site, Goal.RUNNING, Prepared.READY) == []
+        assert site.cloud.calls()["fsx:UpdateFileSystem"] == 1
+        (system,) = site.aws.fsx.describe_file_systems()["FileSystems"]
+        assert system["StorageCapacity"] == 4800
+
+
+@dataclass(frozen=True)
 class StuckUpdate:
     """An update that fails, and so does its rollback: what a person can do is said, and giving back works."""
 

@@ -15,6 +15,7 @@ from tests.crash.cases import (
     KilledOnce,
     KilledTwice,
     LustreFails,
+    LustreGrows,
     Replaced,
     StuckUpdate,
     points,
@@ -104,6 +105,11 @@ def test_a_killed_replacement_goes_on(play: Play) -> None:
 @pytest.mark.crash
 def test_a_file_system_that_fails_while_it_is_made(play: Play) -> None:
     play("lustre", Prepared.NOTHING, LustreFails())
+
+
+@pytest.mark.crash
+def test_a_file_system_that_grows_while_the_engine_dies(play: Play) -> None:
+    play("lustre", Prepared.READY, LustreGrows())
 
 
 @pytest.mark.crash

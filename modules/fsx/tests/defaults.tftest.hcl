@@ -60,9 +60,14 @@ run "file_system" {
         aws_fsx_lustre_file_system.this.timeouts,
         aws_fsx_data_repository_association.public.timeouts,
         aws_fsx_data_repository_association.private.timeouts,
-      ] : times.create == "60m" && times.update == "60m" && times.delete == "60m"
+      ] : times.create == "60m" && times.delete == "60m"
     ])
     error_message = "The provider's own waits (30 and 10 minutes) are too short for large buckets."
+  }
+
+  assert {
+    condition     = aws_fsx_lustre_file_system.this.timeouts.update == "120m"
+    error_message = "A change of throughput takes FSx up to an hour, and an hour is then too short a wait."
   }
 }
 

@@ -15,6 +15,7 @@ from engine.aws.filesystems import (
     find_efs,
     find_lustre,
     list_links,
+    lustre_is_updating,
     lustre_lifecycle,
     stop_auto_export,
 )
@@ -104,6 +105,25 @@ def test_the_lifecycle_of_one(cloud: Cloud, fsx: Stubber) -> None:
     fsx.add_client_error("describe_file_systems", "BadRequest")
     with pytest.raises(BackendError, match="BadRequest"):
         lustre_lifecycle(cloud, FS)
+
+
+@pytest.mark.parametrize(
+    ("lifecycle", "kind", "status", "updating"),
+    [
+        ("UPDATING", "FILE_SYSTEM_UPDATE", "IN_PROGRESS", True),
+        ("AVAILABLE", "FILE_SYSTEM_UPDATE", "PENDING", True),
+        ("AVAILABLE", "FILE_SYSTEM_UPDATE", "UPDATED_OPTIMIZING", False),
+        ("AVAILABLE", "STORAGE_OPTIMIZATION", "IN_PROGRESS", False),
+        ("AVAILABLE", "FILE_SYSTEM_UPDATE", "FAILED", False),
+    ],
+)
+def test_an_update_is_over_when_the_new_values_are_shown(
+    cloud: Cloud, fsx: Stubber, lifecycle: str, kind: str, status: str, updating: bool
+) -> None:
+    found = lustre("x", lifecycle=lifecycle)
+    found["AdministrativeActions"] = [{"AdministrativeActionType": kind, "Status": status}]
+    fsx.add_response("describe_file_systems", {"FileSystems": [found]}, {"FileSystemIds": [FS]})
+    assert lustre_is_updating(cloud, FS) is updating
 
 
 def test_links_come_with_their_directions(cloud: Cloud, fsx: Stubber) -> None:

@@ -95,10 +95,17 @@ def test_capacity_grows_in_steps_and_never_shrinks(cloud, ground):
     updating = ground.fsx.update_file_system(FileSystemId=fs_id, StorageCapacity=2400)["FileSystem"]
     assert updating["Lifecycle"] == "UPDATING"
     assert updating["StorageCapacity"] == 1200
+    # WHEN it is asked for more meanwhile, or while it optimizes THEN that is refused
+    with pytest.raises(ground.fsx.exceptions.BadRequest, match="update already in progress"):
+        ground.fsx.update_file_system(FileSystemId=fs_id, StorageCapacity=4800)
     cloud.advance(cloud.world.durations.fsx_update_s)
     grown = described(ground, fs_id)
     assert (grown["Lifecycle"], grown["StorageCapacity"]) == ("AVAILABLE", 2400)
-    assert grown["AdministrativeActions"][0]["Status"] == "COMPLETED"
+    assert grown["AdministrativeActions"][0]["Status"] == "UPDATED_OPTIMIZING"
+    with pytest.raises(ground.fsx.exceptions.BadRequest, match="6 hours"):
+        ground.fsx.update_file_system(FileSystemId=fs_id, StorageCapacity=4800)
+    cloud.advance(cloud.world.durations.fsx_optimize_s)
+    assert described(ground, fs_id)["AdministrativeActions"][0]["Status"] == "COMPLETED"
     with pytest.raises(ground.fsx.exceptions.BadRequest, match="decreased"):
         ground.fsx.update_file_system(FileSystemId=fs_id, StorageCapacity=1200)
 

@@ -57,8 +57,14 @@ def engine() -> Any:
 def fsx(mocker) -> Any:
     """FSx as the operation sees it: gone as soon as its deletion is asked for."""
     state = SimpleNamespace(
-        lifecycle="AVAILABLE", links=["link"], exports=[], tasks={}, deleted=[], unfinished=[]
+        lifecycle="AVAILABLE", links=["link"], exports=[], tasks={}, deleted=[], unfinished=[], updating=0
     )
+
+    def is_updating(*_: Any) -> bool:
+        state.updating -= 1
+        if state.updating == 0:
+            state.lifecycle = "AVAILABLE"
+        return state.updating > 0
 
     def delete(_cloud: Any, file_system_id: str) -> None:
         assert not state.unfinished, "FSx deletes no file system with a task that has not ended"
@@ -67,6 +73,7 @@ def fsx(mocker) -> Any:
 
     outside = "engine.operations.lustre.filesystems"
     mocker.patch(f"{outside}.lustre_lifecycle", side_effect=lambda *_: state.lifecycle)
+    mocker.patch(f"{outside}.lustre_is_updating", side_effect=is_updating)
     mocker.patch(f"{outside}.list_links", side_effect=lambda *_: list(state.links))
     mocker.patch(f"{outside}.delete_link", side_effect=lambda *_: state.links.clear())
     mocker.patch(f"{outside}.delete_lustre", side_effect=delete)
@@ -80,13 +87,21 @@ def fsx(mocker) -> Any:
     return state
 
 
-@pytest.mark.parametrize("lifecycle", ["CREATING", "UPDATING", "MISCONFIGURED", "FAILED"])
+@pytest.mark.parametrize("lifecycle", ["CREATING", "MISCONFIGURED", "FAILED"])
 def test_what_cannot_be_exported_stays(engine: Any, fsx: Any, lifecycle: str) -> None:
     fsx.lifecycle = lifecycle
     with pytest.raises(DataAtRisk, match=lifecycle):
         lustre.give_up(engine, NAMES, FS, skip_export=None)
     assert fsx.deleted == []
     assert fsx.links, "a link was cut"
+
+
+def test_what_fsx_is_updating_is_exported_when_that_is_done(engine: Any, fsx: Any) -> None:
+    fsx.lifecycle, fsx.updating = "UPDATING", 3
+    fsx.start.side_effect = lambda *_, **__: "task-1"
+    fsx.tasks["task-1"] = task("task-1")
+    assert lustre.give_up(engine, NAMES, FS, skip_export=None) == lustre.Export("task-1", 7)
+    assert fsx.deleted == [FS]
 
 
 def test_a_waiver_lets_it_go_whatever_its_state(engine: Any, fsx: Any) -> None:

@@ -1,4 +1,4 @@
-"""A wait for AWS lasts an hour at most, over all runs of its operation."""
+"""A wait for AWS lasts an hour at most, that for an update of Lustre two, over all runs of its operation."""
 
 from __future__ import annotations
 
@@ -62,6 +62,21 @@ def file_system(engine: Any) -> None:
     lustre.give_up(engine, NAMES, "fs-1", skip_export="scratch only")
 
 
+def update(engine: Any) -> None:
+    state = {
+        "resources": [
+            {
+                "mode": "managed",
+                "module": "module.fsx[0]",
+                "type": "aws_fsx_lustre_file_system",
+                "name": "this",
+                "instances": [{"attributes": {"id": "fs-1"}}],
+            }
+        ]
+    }
+    lustre.await_update(engine, NAMES, state)
+
+
 @pytest.fixture
 def aws(mocker) -> Any:
     """AWS is at work on everything until `done` is set."""
@@ -80,6 +95,7 @@ def aws(mocker) -> Any:
     mocker.patch.object(adopt.Sweep, "_any_moves", side_effect=lambda *_: not state.done)
     mocker.patch.object(lustre.exports, "unfinished_tasks", return_value=[])
     mocker.patch.object(lustre.filesystems, "list_links", return_value=[])
+    mocker.patch.object(lustre.filesystems, "lustre_is_updating", side_effect=lambda *_: not state.done)
     gone = mocker.patch.object(lustre.filesystems, "lustre_lifecycle")
     gone.side_effect = lambda *_: None if state.done else "DELETING"
     return state
@@ -100,7 +116,18 @@ def test_what_aws_never_finishes_ends_the_operation(aws: Any, wait: Any) -> None
     assert operation.time - began < timedelta(minutes=75)
 
 
-@pytest.mark.parametrize("wait", [cluster, sweep])
+def test_an_update_of_lustre_may_take_two_hours(aws: Any) -> None:
+    operation = Operation()
+    began = operation.time
+    for _ in range(8):
+        with pytest.raises(OutOfTime):
+            update(operation.run())
+    with pytest.raises(ClusterError, match="two hours"):
+        update(operation.run())
+    assert operation.time - began < timedelta(minutes=135)
+
+
+@pytest.mark.parametrize("wait", [cluster, sweep, update])
 def test_a_later_wait_begins_anew(aws: Any, wait: Any) -> None:
     # GIVEN a wait of some runs that came to its end
     operation = Operation()

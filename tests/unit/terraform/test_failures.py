@@ -30,6 +30,7 @@ from engine.terraform.failures import (
     AlreadyGone,
     AlreadyThere,
     ClusterBusy,
+    LustreBusy,
     PlanIsStale,
     ServiceBusy,
     error_for,
@@ -82,6 +83,8 @@ EXPECTED: dict[str, type[EngineError]] = {
     "fsxlimit": CapacityError,
     "stale": PlanIsStale,
     "busy": ClusterBusy,
+    "fsxbusy": LustreBusy,
+    "fsxsoon": TerraformError,
     "stackfail": ClusterError,
     "postcondition": ClusterError,
     "bad_plan": TerraformError,
@@ -157,6 +160,14 @@ def test_a_missing_lock_table_is_not_a_held_lock() -> None:
     # THEN
     assert type(error_of("notable_plan")) is NotBootstrapped
     assert "provisioner bootstrap" in error_of("notable_plan").hint
+
+
+def test_a_change_of_lustre_too_soon_says_when_it_can_be_asked_for() -> None:
+    assert error_of("fsxbusy", "apply").retryable
+    error = error_of("fsxsoon", "apply")
+    assert not error.retryable
+    assert "refuses this change of the Lustre file system of lab-1/proj-1" in error.message
+    assert "six hours" in error.hint
 
 
 def test_shared_ground_lists_everything_that_is_missing() -> None:

@@ -1,0 +1,106 @@
+"""A change of Lustre's size that outlives its run: waited for, asked for once, never in a release's way."""
+
+from __future__ import annotations
+
+import json
+import os
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from engine.errors import TerraformError, TerraformInterrupted
+from engine.local.server import LocalCloud
+from engine.model.settings import load_settings
+from engine.model.spec import load_spec
+from engine.operations.engine import Engine, open_engine
+from engine.operations.provision import provision
+from engine.operations.release import release
+from engine.operations.reporting import Silent
+from tests.functional.test_cluster_stands import LeapingClock
+
+pytestmark = [pytest.mark.terraform, pytest.mark.timeout(1200)]
+
+UPDATE = "fsx:UpdateFileSystem"
+HOUR_S = 3600.0
+
+
+@pytest.fixture
+def engine(cloud: LocalCloud, backend, terraform: str, tmp_path: Path) -> Engine:
+    flags = {"endpoint_url": cloud.endpoint, "terraform": terraform, "home": str(tmp_path / "home")}
+    settings = load_settings(environ={}, flags=flags).settings
+    return open_engine(settings, base=tmp_path, environ=os.environ, reporter=Passing(cloud))
+
+
+class Passing(Silent):
+    """An hour goes by whenever the engine waits for AWS."""
+
+    def __init__(self, cloud: LocalCloud) -> None:
+        self._cloud = cloud
+
+    def step(self, text: str, phase: str = "") -> None:
+        if phase == "WAITING":
+            self._cloud.advance(HOUR_S)
+
+
+def applied(engine: Engine, capacity_gib: int) -> None:
+    spec = {
+        "vlab_id": "lab-1",
+        "project_id": "proj-1",
+        "storage": {"kind": "lustre", "capacity_gib": capacity_gib},
+    }
+    provision(engine, load_spec(json.dumps(spec), source="test"), approve=lambda review: None)
+
+
+def stopped_while_it_grows(cloud: LocalCloud, engine: Engine, capacity_gib: int) -> None:
+    """Stop an apply when FSx has taken the change and the provider waits for it."""
+    asked = cloud.calls().get(UPDATE, 0)
+
+    def stop() -> None:
+        while cloud.calls().get(UPDATE, 0) == asked:
+            time.sleep(0.1)
+        time.sleep(1)  # the answer has reached the provider
+        engine.interrupt()
+
+    stopper = threading.Thread(target=stop, daemon=True)
+    stopper.start()
+    with pytest.raises(TerraformInterrupted):
+        applied(engine, capacity_gib)
+    stopper.join()
+
+
+def systems(engine: Engine) -> list[tuple[Any, Any]]:
+    """Lifecycle and size of each file system."""
+    found = engine.cloud.fsx.describe_file_systems()["FileSystems"]
+    return [(one["Lifecycle"], one["StorageCapacity"]) for one in found]
+
+
+@pytest.mark.parametrize("cloud", [{"clock": LeapingClock()}], indirect=True, ids=["leaping"])
+def test_a_change_of_lustre_that_outlives_its_run(cloud: LocalCloud, engine: Engine) -> None:
+    # GIVEN an apply that is stopped while FSx enlarges the file system, which takes an hour
+    applied(engine, 1200)
+    cloud.set_durations(fsx_update_s=HOUR_S, fsx_optimize_s=10 * HOUR_S)
+    stopped_while_it_grows(cloud, engine, 4800)
+    assert systems(engine) == [("UPDATING", 1200)]
+
+    # WHEN it is applied again THEN that is waited for, and FSx is not asked twice
+    applied(engine, 4800)
+    assert systems(engine) == [("AVAILABLE", 4800)]
+    assert cloud.calls()[UPDATE] == 1
+
+    # WHEN it is to grow again while FSx optimizes THEN the error says when it can, and nothing is changed
+    with pytest.raises(TerraformError, match="refuses this change of the Lustre file system") as refused:
+        applied(engine, 7200)
+    assert "six hours" in (refused.value.hint or "")
+    assert not refused.value.retryable
+    assert systems(engine) == [("AVAILABLE", 4800)]
+
+    # WHEN it is released while FSx is at the next change THEN the files are exported when that is done
+    cloud.advance(10 * HOUR_S)
+    stopped_while_it_grows(cloud, engine, 7200)
+    assert systems(engine) == [("UPDATING", 4800)]
+    done = release(engine, "lab-1", "proj-1", approve=lambda review: None)
+    assert done.export.task_id
+    assert systems(engine) == []
