@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
+from botocore.exceptions import EndpointConnectionError
 from botocore.stub import Stubber
 
 from engine.aws.buckets import (
@@ -21,7 +23,7 @@ from engine.aws.buckets import (
 )
 from engine.aws.session import Cloud
 from engine.aws.state_store import StateStore
-from engine.errors import AccessDenied, BackendError, NotBootstrapped, StateLocked
+from engine.errors import AccessDenied, BackendError, NotBootstrapped, StateLocked, Unreachable
 from tests.functional.conftest import make_table
 
 BUCKET = "my-bucket"
@@ -186,6 +188,21 @@ def test_a_state_goes_with_its_digest_and_nothing_else(state: Cloud) -> None:
     assert digests(state) == [f"states/{KEY}-other-md5"]
     versions = state.s3.list_object_versions(Bucket="states", Prefix=KEY)["Versions"]
     assert len(versions) == 2, "what was deleted by mistake can be had back for a year"
+
+
+def test_a_state_that_s3_keeps_has_lost_its_digest_before(
+    state: Cloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # GIVEN S3, which does not answer once: Terraform takes a state without digest, not a digest without state
+    with monkeypatch.context() as patch, pytest.raises(Unreachable):
+        unreachable = EndpointConnectionError(endpoint_url="https://s3")
+        patch.setattr(state.s3, "delete_object", Mock(side_effect=unreachable))
+        delete_state(state, **STATES)
+    assert count_objects(state, "states") == 2
+    assert f"states/{KEY}-md5" not in digests(state)
+    # WHEN it is repeated THEN the state goes, too
+    delete_state(state, **STATES)
+    assert count_objects(state, "states") == 1
 
 
 def test_a_locked_state_stays(state: Cloud) -> None:

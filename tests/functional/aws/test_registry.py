@@ -99,6 +99,19 @@ def test_replacing_a_removed_record_does_not_bring_it_back(registry: Registry) -
     assert registry.get("lab-1", "proj-1") is None
 
 
+def test_a_record_made_anew_is_safe_from_who_knew_the_one_before(registry: Registry) -> None:
+    # GIVEN a worker that has kept version 3, and a project that was removed and planned anew since
+    kept = registry.replace(registry.replace(put(registry), now=NOON), now=NOON)
+    registry.remove(kept)
+    anew = put(registry)
+    # WHEN it writes THEN the new record, which counts from 1 again, stands
+    with pytest.raises(OperationInProgress, match="version 1"):
+        registry.replace(kept, now=NOON, phase=Phase.DESTROYING)
+    with pytest.raises(OperationInProgress, match="version 1"):
+        registry.remove(kept)
+    assert registry.get("lab-1", "proj-1") == anew
+
+
 def test_removing_is_conditional_and_safe_to_repeat(registry: Registry) -> None:
     record = put(registry)
     newer = registry.replace(record, now=NOON)

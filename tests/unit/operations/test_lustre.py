@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from engine.aws.exports import ExportStatus
-from engine.errors import DataAtRisk, OperationInProgress
+from engine.errors import ClusterError, DataAtRisk, OperationInProgress
 from engine.model.names import names_for
 from engine.operations import lustre
 from engine.operations.reporting import Silent
@@ -18,13 +18,13 @@ NAMES = names_for("lab-1", "proj-1", account_id="123456789012")
 FS = "fs-0123456789abcdef0"
 
 
-def task(task_id: str, *, failed: int = 0) -> ExportStatus:
+def task(task_id: str, *, failed: int = 0, lifecycle: str = "SUCCEEDED") -> ExportStatus:
     """An export of seven files that came to its end."""
     return ExportStatus(
         task_id=task_id,
         file_system_id=FS,
         paths=("/project/private",),
-        lifecycle="SUCCEEDED",
+        lifecycle=lifecycle,
         total_count=7,
         succeeded_count=7 - failed,
         failed_count=failed,
@@ -158,6 +158,25 @@ def test_an_export_of_an_earlier_run_that_proves_nothing_is_repeated(
     # WHEN it goes on THEN it exports again
     assert lustre.give_up(engine, NAMES, FS, skip_export=None) == lustre.Export("task-2", 7)
     assert engine.noted("lustre_export") == f"{FS} task-2"
+
+
+@pytest.mark.parametrize(
+    ("end", "error"),
+    [
+        (task("task-2", lifecycle="FAILED"), ClusterError),
+        (task("task-2", lifecycle="CANCELED"), ClusterError),
+        (task("task-2", failed=1), DataAtRisk),
+    ],
+    ids=["failed", "canceled", "a file missed"],
+)
+def test_an_export_that_did_not_reach_s3_whole_keeps_the_file_system(
+    engine: Any, fsx: Any, end: ExportStatus, error: type[Exception]
+) -> None:
+    fsx.start.side_effect, fsx.tasks = ["task-2"], {"task-2": end}
+    with pytest.raises(error, match="task-2"):
+        lustre.give_up(engine, NAMES, FS, skip_export=None)
+    assert fsx.deleted == []
+    assert fsx.links, "a link was cut"
 
 
 def test_an_import_that_is_at_work_is_waited_for_before_the_export(engine: Any, fsx: Any) -> None:

@@ -16,6 +16,7 @@ from engine.review import (
     Review,
     Risk,
     build_review,
+    refuse_broken_rules,
     refuse_cluster_update,
     refuse_data_loss,
 )
@@ -140,6 +141,22 @@ def test_records_that_the_spec_gives_up_are_kept_for_fewer_days() -> None:
     assert review.risk is Risk.MEDIUM and verdict(review) == "It can be applied."
     said = "Data is lost: 1 place keeps data for fewer days, 1 of them given up in the spec."
     assert sentences(review)[0] == said
+
+
+def test_a_waiver_of_another_rule_gives_no_data_up() -> None:
+    # GIVEN another project's bucket that would go, and a waiver of that alone
+    address = "aws_s3_bucket.this"
+    waiver = Waiver.model_validate(
+        {"rule": "foreign-resource", "reason": "handed over", "until": "2026-11-28", "resource": address}
+    )
+    plan = plan_of(entry(address, "delete", before=tagged(project="proj-2")))
+    context = Context(waivers=(waiver,), today=date(2026, 11, 28))
+    review = build_review(plan, project=PROJECT, context=context)
+    assert rules(review).keys() == {"data-loss", "foreign-resource"}
+    # THEN it may be another's, and its data is kept all the same
+    refuse_broken_rules(review)
+    with pytest.raises(DataAtRisk, match=address):
+        refuse_data_loss(review)
 
 
 def test_forgetting_data_is_seen() -> None:
