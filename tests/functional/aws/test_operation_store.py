@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from engine.aws.operation_items import Standing
 from engine.aws.operation_store import Idempotency, Lease, OperationStore
 from engine.aws.session import Cloud
 from engine.errors import (
@@ -164,6 +165,25 @@ def test_a_dead_owner_s_lease_need_not_expire(store: OperationStore) -> None:
     _, operation = claimed(store)
     lease, _ = store.claim(PROJECT, operation.id, BERT, now=NOON, ttl=TTL, dead=lambda owner: owner == ANNA)
     assert lease.token == 2
+
+
+def test_a_lease_that_is_renewed_between_look_and_claim_is_not_taken(
+    store: OperationStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # GIVEN a lease that has run out, and an owner that was only slow
+    lease, operation = claimed(store)
+    late, look = NOON + 2 * TTL, store.standing
+
+    def then_renewed(project: str) -> Standing:
+        seen = look(project)
+        store.renew(lease, now=late, ttl=TTL)
+        return seen
+
+    monkeypatch.setattr(store, "standing", then_renewed)
+    # WHEN another claims it, by what was seen THEN it stays who it was
+    with pytest.raises(OperationInProgress):
+        store.claim(PROJECT, operation.id, BERT, now=late, ttl=TTL)
+    assert (look(PROJECT).owner, look(PROJECT).token) == (ANNA, lease.token)
 
 
 def test_two_who_claim_at_once(store: OperationStore, atomic_writes: None) -> None:

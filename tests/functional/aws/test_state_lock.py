@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 from botocore.exceptions import EndpointConnectionError
@@ -213,6 +214,19 @@ def test_a_lock_that_could_not_be_released_is_taken_back_by_its_own_process(
     with lock_of().held("plan") as run:
         assert run != left and item(cloud) is not None
     assert item(cloud) is None and "left it behind" in notes[1]
+
+
+def test_ctrl_c_while_the_lock_is_released_is_not_lost(
+    cloud: Cloud, lock_of: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lock = lock_of()
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt), lock.held("apply") as left:
+        patch.setattr(cloud.dynamodb, "delete_item", Mock(side_effect=KeyboardInterrupt))
+    # AND whoever goes on all the same holds a lock of its own
+    with lock.held("plan") as run:
+        found = item(cloud)
+        assert found is not None and found["ID"] == run != left
+    assert item(cloud) is None
 
 
 def test_what_was_done_under_a_lock_that_stays_is_done(

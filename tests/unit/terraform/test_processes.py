@@ -62,6 +62,12 @@ def test_of_another_machine_or_container_nothing_is_known(dead: Owner, elsewhere
     assert proof_of_death(replace(dead, identity={**dead.identity, **elsewhere})) is None
 
 
+def test_where_the_kernel_does_not_tell_its_boot_nothing_is_known(dead: Owner, mocker) -> None:
+    here = {"boot": "", "pids": dead.identity["pids"]}
+    mocker.patch("engine.terraform.processes._here", return_value=here)
+    assert proof_of_death(replace(dead, identity={**dead.identity, **here})) is None
+
+
 def test_while_its_terraform_works_it_is_not_dead(dead: Owner, terraform_of_a_run: str) -> None:
     assert proof_of_death(dead, run=terraform_of_a_run) is None
     assert "no process of its run" in str(proof_of_death(dead, run="another"))
