@@ -159,8 +159,10 @@ class StateLock:
                     raise
                 response: Mapping[str, Any] = {**error.response}
                 held = _held(response.get("Item") or self._item())
+                if held is None:  # gone since: nothing of ours was written
+                    return self._try(run, command)
                 # boto3 repeats a write whose answer got lost; then the lock it meets is our own.
-                return None if held is None or held.id == run else held
+                return None if held.id == run else held
         return None
 
     def _take_over(self, held: Held) -> bool:

@@ -9,7 +9,7 @@ from typing import Any
 from unittest.mock import Mock
 
 import pytest
-from botocore.exceptions import EndpointConnectionError
+from botocore.exceptions import ClientError, EndpointConnectionError
 
 from engine.aws.session import Cloud
 from engine.aws.state_lock import StateLock
@@ -214,6 +214,46 @@ def test_a_lock_that_could_not_be_released_is_taken_back_by_its_own_process(
     with lock_of().held("plan") as run:
         assert run != left and item(cloud) is not None
     assert item(cloud) is None and "left it behind" in notes[1]
+
+
+def test_a_lock_whose_write_was_repeated_is_its_own(
+    cloud: Cloud, lock_of: Any, notes: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # GIVEN boto3, which repeats a call on a broken connection; the repeat meets our own item
+    real = cloud.dynamodb.put_item
+
+    def put_twice(**arguments: Any) -> Any:
+        real(**arguments)
+        return real(**arguments)
+
+    monkeypatch.setattr(cloud.dynamodb, "put_item", put_twice)
+    # THEN it is held at once
+    with lock_of().held("apply") as run:
+        found = item(cloud)
+        assert found is not None and found["ID"] == run
+    assert item(cloud) is None and notes == []
+
+
+def test_a_lock_that_went_before_it_could_be_looked_at_is_written_after_all(
+    cloud: Cloud, lock_of: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # GIVEN a refusal that does not tell the item, which is gone when it is asked for
+    held_by_alice(cloud)
+    real = cloud.dynamodb.put_item
+
+    def put_item(**arguments: Any) -> Any:
+        try:
+            return real(**arguments)
+        except ClientError as error:
+            del error.response["Item"]  # type: ignore[typeddict-item]
+            cloud.dynamodb.delete_item(TableName="locks", Key={"LockID": {"S": ID}})
+            raise
+
+    monkeypatch.setattr(cloud.dynamodb, "put_item", put_item)
+    # THEN nobody works without a lock
+    with lock_of().held("apply") as run:
+        found = item(cloud)
+        assert found is not None and found["ID"] == run
 
 
 def test_ctrl_c_while_the_lock_is_released_is_not_lost(
