@@ -9,12 +9,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.review import build_review, render_markdown, render_text, review_json
+from engine.model.rules import Policy
+from engine.review import Context, build_review, render_markdown, render_text, review_json
 from engine.review.values import overlay, shown
 from tests.unit.review.plans import PROJECT, entry, plan_of
 
 SECRET = "canary-0123456789"
 BUCKET = "aws_s3_bucket.this"
+VARIABLES: dict[str, Any] = {
+    "variables": {"password": {"value": SECRET}, "region": {"value": "us-east-1"}},
+    "configuration": {"root_module": {"variables": {"password": {"sensitive": True}, "region": {}}}},
+}
 
 
 def everything(plan: dict[str, Any]) -> str:
@@ -53,20 +58,28 @@ def test_masked_values_appear_nowhere(actions: list[str], value: dict[str, Any],
     assert "(sensitive)" in told
 
 
-def test_what_one_side_hides_the_other_does_not_show() -> None:
-    # GIVEN a value that becomes sensitive in this very plan
-    plan = plan_of(
-        entry(
-            BUCKET,
-            "update",
-            before={"note": SECRET},
-            after={"note": "other-" + SECRET},
-            before_sensitive=False,
-            after_sensitive={"note": True},
+@pytest.mark.parametrize("hiding", ["before", "after"])
+@pytest.mark.parametrize(
+    ("nothing", "mask"),
+    [
+        (False, {"notes": True}),
+        ({}, {"notes": True}),
+        ({"notes": {}}, {"notes": [True]}),
+        ({"notes": [False]}, {"notes": {"deeper": True}}),
+    ],
+)
+def test_what_one_side_hides_the_other_does_not_show(hiding: str, nothing: Any, mask: Any) -> None:
+    # GIVEN a value that becomes sensitive in this very plan, or is so no longer
+    masks = {"before_sensitive": nothing, "after_sensitive": nothing, f"{hiding}_sensitive": mask}
+    sides = {"before": {"notes": SECRET}, "after": {"notes": SECRET[::-1]}}
+    told = everything(
+        plan_of(
+            entry(BUCKET, "update", **sides, **masks),
+            output_changes={"notes": {"actions": ["update"], **sides, **masks}},
         )
     )
-    # THEN the old value is not shown either
-    assert SECRET not in everything(plan)
+    # THEN neither the old one nor the new one is shown
+    assert SECRET not in told and SECRET[::-1] not in told
 
 
 def test_a_secret_that_a_provider_copies_elsewhere_is_found() -> None:
@@ -95,13 +108,15 @@ def test_a_secret_that_a_provider_copies_elsewhere_is_found() -> None:
 
 
 def test_a_sensitive_variable_is_hidden_wherever_it_turns_up() -> None:
-    plan = plan_of(
-        entry(BUCKET, "create", after={"bucket": SECRET}),
-        variables={"password": {"value": SECRET}, "region": {"value": "us-east-1"}},
-        configuration={"root_module": {"variables": {"password": {"sensitive": True}, "region": {}}}},
-    )
-    told = everything(plan)
+    told = everything(plan_of(entry(BUCKET, "create", after={"bucket": SECRET}), **VARIABLES))
     assert SECRET not in told and "(sensitive)" in told
+
+
+def test_a_finding_tells_it_neither_in_its_message_nor_in_its_hint() -> None:
+    plan = plan_of(entry("aws_instance.this", "create", after={"instance_type": f"{SECRET}.2"}), **VARIABLES)
+    context = Context(policy=Policy(allowed_instance_types=(f"{SECRET}.1",)))
+    (finding,) = build_review(plan, project=PROJECT, context=context).findings
+    assert (finding.message, finding.hint) == ("(sensitive).2 not allowed here.", "Allowed: (sensitive).1.")
 
 
 def test_sensitive_outputs_and_drift_are_hidden() -> None:
