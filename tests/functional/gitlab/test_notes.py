@@ -30,6 +30,14 @@ def test_the_first_pipeline_posts_and_the_next_ones_update(api: GitLabApi) -> No
     assert [note["body"] for note in api.notes] == [f"{MARK}\nsecond"]
 
 
+def test_what_the_same_token_wrote_for_something_else_stays(api: GitLabApi) -> None:
+    remarks = ["another bot's remark", f"see below\n{MARK}"]
+    for remark in remarks:
+        api.add(remark, author=ME)
+    put_comment(request_to(api), f"{MARK}\nnew")
+    assert [note["body"] for note in api.notes] == [*remarks, f"{MARK}\nnew"]
+
+
 def test_what_others_wrote_stays_also_when_they_quote_the_comment(api: GitLabApi) -> None:
     for n in range(45):
         api.add(f"remark {n}", author=1)

@@ -80,8 +80,10 @@ def test_a_deployment_waits_for_a_hand_and_applies_what_its_plan_job_made() -> N
     assert apply["when"] == "manual"
     assert apply["needs"] == ["plan lab-1/a"]
     assert apply["environment"] == {"name": "projects/lab-1/a"}
-    digest = "provisioner-reports/lab-1/a/plan.digest"
-    assert f'--plan "$(cat {digest})"' in apply["script"][0]
+    assert apply["script"] == [
+        "provisioner apply 'dir with space/a.yaml' --plan \"$(cat provisioner-reports/lab-1/a/plan.digest)\" "
+        '--approved-by "$GITLAB_USER_LOGIN" --yes'
+    ]
     assert document["release lab-1/b"]["when"] == "manual"
     assert document["release lab-1/b"]["environment"]["action"] == "stop"
 
@@ -112,19 +114,33 @@ def test_what_waits_for_aws_may_take_longer_than_the_project_s_hour() -> None:
     assert timeouts == {"plan lab-1/a": None, "apply lab-1/a": "12 hours", "release lab-1/b": "12 hours"}
 
 
-def test_only_what_applies_gets_the_role_that_may() -> None:
-    document = parsed(Mode.DEPLOY)
-    roles = {name: document[name]["variables"]["AWS_ROLE_ARN"].rsplit("/")[-1] for name in jobs(document)}
-    assert roles == {"plan lab-1/a": "plan", "apply lab-1/a": "apply", "release lab-1/b": "apply"}
+@pytest.mark.parametrize(
+    ("mode", "expected"),
+    [
+        (Mode.DEPLOY, {"plan lab-1/a": "plan", "apply lab-1/a": "apply", "release lab-1/b": "apply"}),
+        (Mode.REVIEW, {"plan lab-1/a": "plan", "plan release lab-1/b": "plan", "comment": None}),
+    ],
+)
+def test_only_what_applies_gets_the_role_that_may(mode: Mode, expected: dict[str, str | None]) -> None:
+    document = parsed(mode)
+    arns = {name: document[name].get("variables", {}).get("AWS_ROLE_ARN") for name in jobs(document)}
+    assert {name: arn and arn.rsplit("/")[-1] for name, arn in arns.items()} == expected
+
+
+def test_a_plan_is_shown_to_developers_only() -> None:
+    document = parsed(Mode.REVIEW)
+    access = {name: document[name]["artifacts"]["access"] for name in jobs(document) if name != "comment"}
+    assert access == {"plan lab-1/a": "developer", "plan release lab-1/b": "developer"}
 
 
 def test_paths_reach_the_shell_as_they_are() -> None:
     files = {"$(touch x); 'a' \"b\".yaml": A}
-    document = yaml.safe_load(pipeline(compare({}, files), Mode.REVIEW, PipelineSettings()))
+    document = yaml.safe_load(pipeline(compare({}, files), Mode.DEPLOY, PipelineSettings()))
     quoted = "'$(touch x); '\"'\"'a'\"'\"' \"b\".yaml'"
     assert document["plan lab-1/a"]["script"] == [
         f"provisioner plan {quoted} --save --reports provisioner-reports/lab-1/a"
     ]
+    assert document["apply lab-1/a"]["script"][0].startswith(f"provisioner apply {quoted} --plan ")
 
 
 @pytest.mark.parametrize(

@@ -55,6 +55,8 @@ CLOSED = dict.fromkeys(
     ("address", "after"),
     [
         ("aws_s3_bucket_public_access_block.this", {**CLOSED, "block_public_acls": False}),
+        *(("aws_s3_bucket_public_access_block.this", {**CLOSED, flag: None}) for flag in CLOSED),
+        ("aws_s3_bucket_public_access_block.this", {}),
         ("aws_s3_bucket_acl.this", {"acl": "public-read"}),
         ("aws_db_instance.this", {"publicly_accessible": True}),
         ("aws_subnet.this", {"map_public_ip_on_launch": True}),
@@ -64,9 +66,12 @@ CLOSED = dict.fromkeys(
         ("aws_lb.this", {"internal": False}),
         ("aws_vpc_security_group_ingress_rule.this", {"cidr_ipv4": "0.0.0.0/0"}),
         ("aws_vpc_security_group_ingress_rule.this", {"cidr_ipv4": "8.8.8.0/24"}),
+        ("aws_vpc_security_group_ingress_rule.this", {"cidr_ipv4": "10.0.0.0/7"}),
         ("aws_vpc_security_group_ingress_rule.this", {"cidr_ipv6": "::/0"}),
         ("aws_security_group_rule.this", {"type": "ingress", "cidr_blocks": ["0.0.0.0/0"]}),
+        ("aws_security_group_rule.this", {"type": "ingress", "ipv6_cidr_blocks": ["::/0"]}),
         ("aws_security_group.this", {"ingress": [{"cidr_blocks": ["0.0.0.0/0"]}]}),
+        ("aws_security_group.this", {"ingress": [{"ipv6_cidr_blocks": ["fd00::/8", "2001:db8::/32"]}]}),
         ("aws_s3_bucket_policy.this", {"policy": everybody()}),
         ("aws_secretsmanager_secret_policy.this", {"policy": everybody(Principal={"AWS": ["*"]})}),
         ("aws_iam_role.this", {"assume_role_policy": everybody()}),
@@ -87,6 +92,8 @@ def test_what_is_open_to_the_internet_is_refused(address: str, after: dict[str, 
         ("aws_s3_bucket_acl.this", {"acl": "private"}),
         ("aws_lb.this", {"internal": True}),
         ("aws_vpc_security_group_ingress_rule.this", {"cidr_ipv4": "10.42.0.0/16"}),
+        ("aws_vpc_security_group_ingress_rule.this", {"cidr_ipv4": "100.64.0.0/16"}),
+        ("aws_vpc_security_group_ingress_rule.this", {"cidr_ipv6": "fc00::/8"}),
         ("aws_vpc_security_group_ingress_rule.this", {"referenced_security_group_id": "sg-1"}),
         ("aws_vpc_security_group_egress_rule.this", {"cidr_ipv4": "0.0.0.0/0"}),
         ("aws_security_group_rule.this", {"type": "egress", "cidr_blocks": ["0.0.0.0/0"]}),
@@ -143,17 +150,20 @@ def test_required_tags() -> None:
     tagged = created(BUCKET) | {}
     tagged["change"]["after"]["tags_all"] = {**OWN_TAGS, "cost-center": "4711"}
     assert rules_of(review_of(tagged, policy=policy)) == []
+    # AND one that is empty is none
+    tagged["change"]["after"]["tags_all"]["cost-center"] = ""
+    assert rules_of(review_of(tagged, policy=policy)) == ["required-tags"]
     # AND what can't have tags needs none
     plain = entry("aws_s3_bucket_policy.this", "create", before=None, after={"policy": "{}"})
     assert rules_of(review_of(plain, policy=policy)) == []
 
 
-def review_with(policy: Policy, others: LabUse | None = None, **waived: Any) -> Review:
+def review_with(policy: Policy, others: LabUse | None = None, *, plan: str = "create-queues") -> Review:
     """create-queues: m7i.xlarge, 16 c7i.48xlarge, 50 spot nodes, 2 to 4 c7a.48xlarge."""
     from dataclasses import replace
 
-    context = replace(collection.context("create-queues", policy), others=others or LabUse(), **waived)
-    return build_review(collection.plan("create-queues"), project=PROJECT, context=context)
+    context = replace(collection.context(plan, policy), others=others or LabUse())
+    return build_review(collection.plan(plan), project=PROJECT, context=context)
 
 
 def test_instance_types() -> None:
@@ -161,6 +171,11 @@ def test_instance_types() -> None:
     review = review_with(Policy(allowed_instance_types=("m7i.*", "c7i.48xlarge")))
     (finding,) = review.findings
     assert finding.rule == "instance-type" and "m6i.2xlarge, c7a.48xlarge" in finding.message
+    # AND one beside the cluster counts
+    policy = Policy(allowed_instance_types=("t3.*",))
+    assert rules_of(review_of(created("aws_instance.this", instance_type="t3.micro"), policy=policy)) == []
+    review = review_of(created("aws_instance.this", instance_type="p5.48xlarge"), policy=policy)
+    assert rules_of(review) == ["instance-type"]
 
 
 def test_clusters_of_the_lab() -> None:
@@ -183,6 +198,22 @@ def test_cost_of_the_lab() -> None:
     assert rules_of(review_with(Policy(max_usd_per_hour=176))) == ["lab-cost"]
     others = LabUse(usd_per_hour=Decimal(900))
     assert rules_of(review_with(Policy(max_usd_per_hour=1000), others)) == ["lab-cost"]
+
+
+def test_a_cost_that_is_known_is_held_against_the_limit_to_the_last_cent() -> None:
+    # GIVEN a cluster all of which has a price
+    limit, cost = Policy(max_usd_per_hour=1), collection.review("create-efs").cost
+    assert cost is not None and cost.after.complete and cost.after.full is not None
+    left = 1 - cost.after.full
+
+    def judged(**others: Any) -> list[str]:
+        return rules_of(review_with(limit, LabUse(**others), plan="create-efs"))
+
+    # THEN it may come to the limit, and not beyond
+    assert judged(usd_per_hour=left) == []
+    assert judged(usd_per_hour=left + Decimal("0.01")) == ["lab-cost"]
+    # AND what others cost and nobody knows is said
+    assert judged(usd_per_hour=left, cost_known=False) == ["lab-unchecked"]
 
 
 def test_limits_do_not_hold_a_park_up() -> None:
