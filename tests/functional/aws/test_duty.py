@@ -1,4 +1,7 @@
-"""A run's duty: renewed while it lasts, put down in time, and nothing written after it was lost."""
+"""A run's duty: renewed while it lasts, put down in time, and nothing written after it was lost.
+
+And how the run ends is how its operation ends, or goes on.
+"""
 
 from __future__ import annotations
 
@@ -6,14 +9,16 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from engine.aws.operation_store import OperationStore
 from engine.aws.session import Cloud
-from engine.errors import LeaseLost, OutOfTime
+from engine.errors import DataAtRisk, LeaseLost, OutOfTime, Unreachable
 from engine.model.operation import Event, Kind, Operation, Owner, State, Wish, requested, succeeded
+from engine.operations.carry import on_duty
 from engine.operations.duty import Duty, Telling
 from engine.operations.reporting import Silent
 from engine.terraform import events
@@ -179,3 +184,42 @@ def test_what_happens_can_be_read_all_the_time(store: OperationStore, duty_of: A
     after.tell("note", "again")
     assert [event.number for event in store.events(found.id)] == [1, 2, 3, 4, 5, 6]
     assert operation.state is State.RUNNING
+
+
+@pytest.fixture
+def run(store: OperationStore, duty_of: Any) -> Callable[..., Operation]:
+    """`run(error, retries=…)` takes the operation up and ends with the error; gives what is recorded then."""
+    engine: Any = SimpleNamespace(
+        on_duty=lambda *_: None, reporter=Silent(), now=now, settings=SimpleNamespace(cloud="local")
+    )
+
+    def end_with(error: BaseException, *, retries: int = 0) -> Operation:
+        duty = duty_of(ttl=timedelta(seconds=60))
+        with pytest.raises(type(error)), on_duty(engine, duty, retries=retries):
+            raise error
+        return store.require(PROJECT, duty.operation.id)
+
+    return end_with
+
+
+def test_an_error_that_may_pass_is_tried_again_up_to_the_limit(run: Callable[..., Operation]) -> None:
+    ends = [run(Unreachable("no answer"), retries=2) for _ in range(3)]
+    assert {one.id for one in ends} == {ends[0].id}
+    assert [one.state for one in ends] == [State.CONTINUES, State.CONTINUES, State.FAILED]
+    assert ends[-1].retries == 2
+    assert ends[-1].failure is not None and ends[-1].failure.code == "UNREACHABLE"
+
+
+def test_an_error_that_does_not_pass_is_not_tried_again(run: Callable[..., Operation]) -> None:
+    end = run(DataAtRisk("a file could not be exported"), retries=2)
+    assert (end.state, end.retries) == (State.FAILED, 0)
+
+
+def test_ctrl_c_leaves_the_operation_to_the_next_run(
+    store: OperationStore, run: Callable[..., Operation]
+) -> None:
+    end = run(KeyboardInterrupt())
+    assert (end.state, end.failure) == (State.CONTINUES, None)
+    # AND that one need not wait for the lease to run out
+    standing = store.standing(PROJECT)
+    assert (standing.operation_id, standing.owner) == (end.id, None)

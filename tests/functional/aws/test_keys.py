@@ -7,6 +7,7 @@ import hashlib
 import logging
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 from botocore.exceptions import ClientError
@@ -248,6 +249,40 @@ def test_deleting_takes_a_lone_half(cloud: Cloud, half: str) -> None:
 
     assert not cloud.ec2.describe_key_pairs()["KeyPairs"]
     assert not cloud.secretsmanager.list_secrets(IncludePlannedDeletion=True)["SecretList"]
+
+
+INVALID = ClientError({"Error": {"Code": "InvalidRequestException", "Message": "Not now."}}, "DeleteSecret")
+
+
+def test_a_secret_that_must_be_had_back_to_go_at_once_goes(
+    cloud: Cloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # GIVEN a secret that is scheduled for deletion, and a service that takes no second one
+    ensure(cloud)
+    cloud.secretsmanager.delete_secret(SecretId=SECRET, RecoveryWindowInDays=7)
+    real = cloud.secretsmanager.delete_secret
+
+    def delete(**arguments: Any) -> Any:
+        if "DeletedDate" in cloud.secretsmanager.describe_secret(SecretId=arguments["SecretId"]):
+            raise INVALID
+        return real(**arguments)
+
+    monkeypatch.setattr(cloud.secretsmanager, "delete_secret", delete)
+    # THEN it is gone all the same
+    assert delete_key_pair(cloud, key_name=KEY, secret_name=SECRET) is True
+    assert not cloud.secretsmanager.list_secrets(IncludePlannedDeletion=True)["SecretList"]
+
+
+def test_a_secret_that_is_refused_for_another_reason_is_told(
+    cloud: Cloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ensure(cloud)
+    restore = Mock()
+    monkeypatch.setattr(cloud.secretsmanager, "delete_secret", Mock(side_effect=INVALID))
+    monkeypatch.setattr(cloud.secretsmanager, "restore_secret", restore)
+    with pytest.raises(BackendError, match="deleting the secret"):
+        delete_key_pair(cloud, key_name=KEY, secret_name=SECRET)
+    assert not restore.called
 
 
 def test_a_key_that_does_not_exist_is_said_plainly(cloud: Cloud) -> None:

@@ -179,6 +179,24 @@ def test_an_export_that_did_not_reach_s3_whole_keeps_the_file_system(
     assert fsx.links, "a link was cut"
 
 
+def test_an_export_of_this_operation_that_is_at_work_is_waited_for_and_not_begun_twice(
+    engine: Any, fsx: Any
+) -> None:
+    engine.note("lustre_export", f"{FS} task-1")
+    fsx.tasks["task-1"] = task("task-1", lifecycle="EXECUTING")
+    engine.pause = lambda _seconds: fsx.tasks.update({"task-1": task("task-1")})
+    assert lustre.give_up(engine, NAMES, FS, skip_export=None) == lustre.Export("task-1", 7)
+
+
+def test_an_export_of_another_file_system_proves_nothing(engine: Any, fsx: Any) -> None:
+    # GIVEN the note of one that was replaced since
+    engine.note("lustre_export", "fs-0fedcba9876543210 task-1")
+    fsx.tasks = {"task-1": task("task-1"), "task-2": task("task-2")}
+    fsx.start.side_effect = ["task-2"]
+    assert lustre.give_up(engine, NAMES, FS, skip_export=None) == lustre.Export("task-2", 7)
+    assert engine.noted("lustre_export") == f"{FS} task-2"
+
+
 def test_an_import_that_is_at_work_is_waited_for_before_the_export(engine: Any, fsx: Any) -> None:
     # GIVEN an import of an hour and a half, while which FSx takes no other task
     waited: list[float] = []
@@ -265,3 +283,33 @@ def test_automatic_export_is_off_before_the_export_begins(engine: Any, fsx: Any,
     assert lustre.give_up(engine, NAMES, FS, skip_export=None).files == 7
     assert told == ["dra-2"]
     assert fsx.deleted == [FS]
+
+
+def test_a_link_that_fsx_is_changing_is_waited_for(engine: Any, fsx: Any) -> None:
+    # GIVEN a link whose automatic export an earlier run has turned off just now
+    (link,) = fsx.links
+    link.lifecycle = "UPDATING"
+
+    def pause(_seconds: float) -> None:
+        link.lifecycle = "AVAILABLE"
+
+    def start(*_: Any, **__: Any) -> str:
+        assert link.lifecycle == "AVAILABLE"
+        return "task-1"
+
+    engine.pause, fsx.start.side_effect, fsx.tasks = pause, start, {"task-1": task("task-1")}
+    assert lustre.give_up(engine, NAMES, FS, skip_export=None).files == 7
+
+
+@pytest.mark.parametrize("lifecycle", ["MISCONFIGURED", "FAILED", "DELETING"])
+def test_a_link_that_is_broken_does_not_hold_the_export_up(
+    engine: Any, fsx: Any, mocker: Any, lifecycle: str
+) -> None:
+    # GIVEN a link that would write to S3 and cannot: FSx would never turn that off
+    fsx.links.append(SimpleNamespace(id="dra-2", lifecycle=lifecycle, exports=("NEW",)))
+    stop = mocker.patch("engine.operations.lustre.filesystems.stop_auto_export")
+    engine.pause = mocker.Mock(side_effect=AssertionError("nothing is waited for"))
+    fsx.start.side_effect, fsx.tasks = ["task-1"], {"task-1": task("task-1")}
+    # THEN the export begins at once, and says what is wrong, if anything is
+    assert lustre.give_up(engine, NAMES, FS, skip_export=None).files == 7
+    assert not stop.called

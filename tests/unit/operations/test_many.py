@@ -186,13 +186,17 @@ class TestStopping:
         assert isinstance(outcome.error, TerraformInterrupted)
         assert time.monotonic() - began < 10
 
-    def test_what_the_listener_raises_comes_through_when_all_have_ended(self, engine: Engine) -> None:
+    def test_what_the_listener_raises_comes_through_when_all_were_stopped(self, engine: Engine) -> None:
         at_work: set[str] = set()
+        made: dict[str, Terraform] = {}
+        both = threading.Barrier(2, timeout=10)
 
         def task(own: Engine, item: str) -> None:
-            terraform = Terraform()
+            terraform = made[item] = Terraform()
             own.runners.add(terraform)  # type: ignore[arg-type]
             at_work.add(item)
+            if item != "lab/2":
+                both.wait()
             try:
                 if item != "lab/0":
                     terraform.run()
@@ -204,4 +208,4 @@ class TestStopping:
 
         with pytest.raises(BrokenPipeError):
             all_of(engine, ["lab/0", "lab/1", "lab/2"], task, workers=2, finished=finished)
-        assert not at_work
+        assert not at_work and made["lab/1"].asked.is_set()
