@@ -55,12 +55,19 @@ def overlay(value: Any, sensitive: Any, unknown: Any) -> Any:
         return Hidden(UNKNOWN if unknown is True else value)
     if unknown is True:
         return UNKNOWN
+    # A mask of another shape (older providers have deeper ones; the other side's, where an attribute turned
+    # from an object into a list) doesn't say where in the value it hides something: all of it, then.
+    if value is not None and not _fits(sensitive, value) and _any_true(sensitive):
+        return Hidden(value)
     if isinstance(value, Mapping) or (value is None and isinstance(unknown, Mapping) and _any_true(unknown)):
         return _overlay_mapping(value or {}, sensitive, unknown)
     if isinstance(value, list) or (value is None and isinstance(unknown, list) and _any_true(unknown)):
         return _overlay_list(value or [], sensitive, unknown)
-    # A mask deeper than its value (older providers do this) hides the whole value: too much is safe.
-    return Hidden(value) if value is not None and _any_true(sensitive) else value
+    return value
+
+
+def _fits(mask: Any, value: Any) -> bool:
+    return any(isinstance(mask, shape) and isinstance(value, shape) for shape in (Mapping, list))
 
 
 def _overlay_mapping(value: Mapping[str, Any], sensitive: Any, unknown: Any) -> dict[str, Any]:
@@ -93,6 +100,9 @@ def joined_masks(one: Any, other: Any) -> Any:
             joined_masks(one[i] if i < len(one) else None, other[i] if i < len(other) else None)
             for i in range(length)
         ]
+    # Of two shapes: that of either would hide too little in the other.
+    if _any_true(one) and _any_true(other):
+        return True
     return one if _any_true(one) else other
 
 

@@ -82,6 +82,29 @@ def test_what_one_side_hides_the_other_does_not_show(hiding: str, nothing: Any, 
     assert SECRET not in told and SECRET[::-1] not in told
 
 
+@pytest.mark.parametrize(
+    ("object_mask", "list_mask"),
+    [({"pin": True}, [True]), ({"pin": True}, [False]), ({"pin": False}, [True])],
+)
+def test_an_attribute_that_turns_from_an_object_into_a_list_shows_neither(
+    object_mask: Any, list_mask: Any
+) -> None:
+    # GIVEN values too short to be looked for elsewhere
+    told = everything(
+        plan_of(
+            entry(
+                "terraform_data.this",
+                "update",
+                before={"input": {"pin": "old47"}},
+                after={"input": ["new11"]},
+                before_sensitive={"input": object_mask},
+                after_sensitive={"input": list_mask},
+            )
+        )
+    )
+    assert "old47" not in told and "new11" not in told
+
+
 def test_a_secret_that_a_provider_copies_elsewhere_is_found() -> None:
     # GIVEN a sensitive value, and an attribute that Terraform does not mark holding a copy
     plan = plan_of(
