@@ -98,11 +98,13 @@ class OperationStore:
         *,
         idempotency: Idempotency | None = None,
         supersede: Callable[[Owner], bool] | None = None,
+        now: Callable[[], datetime] | None = None,
     ) -> Submitted:
         """Record a new operation, unless the same wish is under way already: then that one is given back.
 
         supersede   give up an unfinished operation with another wish, when nobody holds its lease or this
                     says of the owner that it is dead; None: only a CLEAN that nobody holds
+        now         UTC, aware; None: it is still the moment of the wish
         Raises      OperationInProgress when another wish is under way; its details hold that operation.
                     IdempotencyConflict when the key stands for another request
         """
@@ -124,7 +126,8 @@ class OperationStore:
             dead = supersede
             if dead is None and under_way.wish.kind is Kind.CLEAN:
                 dead = _unknown  # nobody can go on with it: a person confirms anew what is to be cleaned
-            if dead is None or not self._superseded(standing, under_way, operation, dead):
+            at = now() if now else operation.created_at
+            if dead is None or not self._superseded(standing, under_way, operation, dead, at):
                 raise _in_progress(under_way)
         raise OperationInProgress(
             f"Operations of {operation.project} come and go faster than this one could be recorded.",
@@ -192,9 +195,14 @@ class OperationStore:
         return Submitted(found, created=False) if found else None
 
     def _superseded(
-        self, standing: Standing, old: Operation, new: Operation, dead: Callable[[Owner], bool]
+        self,
+        standing: Standing,
+        old: Operation,
+        new: Operation,
+        dead: Callable[[Owner], bool],
+        now: datetime,
     ) -> bool:
-        if standing.held(new.created_at) and standing.owner is not None and not dead(standing.owner):
+        if standing.held(now) and standing.owner is not None and not dead(standing.owner):
             return False
         ended = replace(
             old,
@@ -202,8 +210,8 @@ class OperationStore:
             failure=Failure(
                 "SUPERSEDED", f"Given up for {new.wish.kind} ({new.id}) while nobody worked on it."
             ),
-            updated_at=new.created_at,
-            finished_at=new.created_at,
+            updated_at=now,
+            finished_at=now,
         )
         try:
             # Under a new token, so that an owner who was only thought dead writes no more.

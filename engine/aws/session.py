@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import TYPE_CHECKING, Any, Protocol
 
 import boto3
 from botocore.config import Config
 
+from engine.aws.clock import AwsClock, own_clock
 from engine.aws.failures import aws_errors
 from engine.aws.retrying import try_again
 from engine.errors import FieldProblem, InvalidSettings
@@ -119,6 +121,7 @@ class Cloud:
                         the instance metadata service are never asked, and few attempts are made
     s3_use_path_style   bucket in the path, not in the host name; always so for a local cloud
     attempts            how often a call is made that meets a passing failure (model/passing.py)
+    clock               this machine's own, UTC and aware
     Raises              InvalidSettings when a local cloud has no endpoint; AccessDenied for a broken profile
     """
 
@@ -132,6 +135,7 @@ class Cloud:
         s3_use_path_style: bool = False,
         patience: Patience | None = None,
         attempts: int | None = None,
+        clock: Callable[[], datetime] = own_clock,
         _maker: _ClientMaker | None = None,
     ) -> None:
         if local and not endpoint_url:
@@ -149,7 +153,7 @@ class Cloud:
         if attempts is not None:
             self._patience = replace(self._patience, attempts=attempts, answered=attempts)
         self._clients: dict[str, Any] = {}
-        self._maker = _maker or _ClientMaker(region)
+        self._maker = _maker or _ClientMaker(region, AwsClock(clock))
 
     def __repr__(self) -> str:
         return f"Cloud(region={self.region!r}, endpoint_url={self.endpoint_url!r}, local={self.local})"
@@ -169,6 +173,10 @@ class Cloud:
             patience=patience,
             _maker=self._maker,
         )
+
+    def now(self) -> datetime:
+        """The time by AWS's clock, once it has answered: what others read is written by it. UTC, aware."""
+        return self._maker.clock.now()
 
     @property
     def cloudformation(self) -> CloudFormationClient:
@@ -283,11 +291,13 @@ class _ClientMaker:
     """One boto3 session, made when first needed. Clouds that differ in patience only share it, since it
     holds the service models, which take a third of a second to read.
 
-    lock   hold it while making a client: sessions are not safe for threads, clients are
+    lock    hold it while making a client: sessions are not safe for threads, clients are
+    clock   learns from the answers of every client that is made here
     """
 
-    def __init__(self, region: str) -> None:
+    def __init__(self, region: str, clock: AwsClock) -> None:
         self.lock = threading.Lock()
+        self.clock = clock
         self._region = region
         self._session: boto3.session.Session | None = None
 
@@ -296,8 +306,10 @@ class _ClientMaker:
             _keep_bodies_out_of_logs()
             self._session = boto3.session.Session(region_name=self._region)
         # The service is a variable here; boto3-stubs knows clients by literal names only.
-        client: Any = self._session.client
-        return client(service, region_name=self._region, **options)
+        make: Any = self._session.client
+        client = make(service, region_name=self._region, **options)
+        self.clock.listen_to(client)
+        return client
 
 
 def _keep_bodies_out_of_logs() -> None:

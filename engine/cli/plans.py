@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
-
 import click
 
 from engine.cli.arguments import ids_from, json_option, pass_invocation, yes_option
@@ -30,8 +28,8 @@ def plans(invocation: Invocation, project: str | None, as_json: bool) -> None:
 
     of = "/".join(ids_from(project, invocation)) if project else None
     cloud, settings = connect(invocation.reachable_settings())
-    now = datetime.now(UTC)
-    found = list_plans(Place(settings=settings, cloud=cloud, now=lambda: now), of)
+    found = list_plans(Place(settings=settings, cloud=cloud, now=cloud.now), of)
+    now = cloud.now()
     if as_json:
         print_json({"plans": [one.to_dict(now) for one in found]})
         return
@@ -75,7 +73,7 @@ def approve(invocation: Invocation, digest: str, name: str, yes: bool, as_json: 
     from engine.operations.saved_plans import approve_plan, read_review
 
     cloud, settings = connect(invocation.reachable_settings())
-    place = Place(settings=settings, cloud=cloud, now=lambda: datetime.now(UTC))
+    place = Place(settings=settings, cloud=cloud, now=cloud.now)
     review = read_review(place, digest)
     if not as_json:
         click.echo(review)

@@ -65,8 +65,6 @@ def render(
 
 def _known_to_aws(invocation: Invocation, names: Names, settings: Settings) -> tuple[str | None, Settings]:
     """The project's address block, and the settings on its cluster's release; what can be had of them."""
-    from datetime import UTC, datetime
-
     from engine.aws.clusters import standing_version
     from engine.operations.place import connect
     from engine.operations.planning import reserve_block
@@ -75,7 +73,7 @@ def _known_to_aws(invocation: Invocation, names: Names, settings: Settings) -> t
         cloud, connected = connect(invocation.reachable_settings())
         cloud = cloud.impatient()
         version = standing_version(cloud, names.cluster)
-        block = reserve_block(cloud, connected, names.project, now=datetime.now(UTC))
+        block = reserve_block(cloud, connected, names.project, now=cloud.now())
     except (Unreachable, AccessDenied, NotBootstrapped) as error:
         note(f"No address block is reserved ({error.message.splitlines()[0]}): subnet_cidr is left open.")
         return None, settings

@@ -138,8 +138,6 @@ def _bootstrapped(invocation: Invocation) -> None:
 def _serving(
     settings: Settings, catalogue: tuple[Tier, ...], port: int, credentials: Credentials
 ) -> Iterator[LocalServer]:
-    from datetime import UTC, datetime
-
     from engine.aws.signatures import Gatekeeper
     from engine.operations.place import Place, connect
     from engine.operations.requests import open_desk
@@ -147,7 +145,7 @@ def _serving(
     from engine.service.local_server import Caller, LocalServer
 
     cloud, settings = connect(settings)
-    place = Place(settings=settings, cloud=cloud, now=lambda: datetime.now(UTC), catalogue=catalogue)
+    place = Place(settings=settings, cloud=cloud, now=cloud.now, catalogue=catalogue)
     desk = open_desk(place)
     desk.queue.make()
     account = settings.require_account()

@@ -39,13 +39,15 @@ def carrying_out(
     if engine.duty is not None:
         yield engine
         return
-    now = engine.now()
     wished = requested(
-        vlab_id=vlab_id, project_id=project_id, wish=wish, requested_by=engine.owner.name, now=now
+        vlab_id=vlab_id, project_id=project_id, wish=wish, requested_by=engine.owner.name, now=engine.now()
     )
-    operation = engine.operations.submit(wished, supersede=is_dead if supersede else None).operation
+    # A person may have thought about the plan while this machine slept: the time is asked for anew each time.
+    operation = engine.operations.submit(
+        wished, supersede=is_dead if supersede else None, now=engine.now
+    ).operation
     lease, operation = engine.operations.claim(
-        operation.project, operation.id, engine.owner, now=now, ttl=engine.lease_ttl, dead=is_dead
+        operation.project, operation.id, engine.owner, now=engine.now(), ttl=engine.lease_ttl, dead=is_dead
     )
     deadline = engine.until
     if deadline is None and within_s is not None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -260,7 +260,7 @@ def open_engine(
         workspaces=base / settings.workspaces_dir,
         policies=base / settings.policies if settings.policies else None,
         reporter=reporter,
-        now=lambda: datetime.now(UTC),
+        now=cloud.now,
         catalogue=load_catalogue() if catalogue is None else catalogue,
         prices=load_prices() if prices is None else prices,
     )

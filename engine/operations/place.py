@@ -19,7 +19,7 @@ from engine.model.tiers import Tier, load_catalogue
 class Place:
     """settings have their account.
 
-    now         UTC, aware
+    now         UTC, aware; the cloud's, where others read what is written by it
     catalogue   the tiers that a spec may name
     """
 

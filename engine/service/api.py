@@ -13,7 +13,6 @@ import os
 import threading
 import time
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime
 from functools import cache
 from http import HTTPStatus
 from typing import Any
@@ -66,9 +65,7 @@ def service() -> Service:
     cloud, settings = connect(effective.settings)
     catalogue = read_catalogue(effective, base=base_folder())
     settle()
-    return Service(
-        open_desk(Place(settings=settings, cloud=cloud, now=lambda: datetime.now(UTC), catalogue=catalogue))
-    )
+    return Service(open_desk(Place(settings=settings, cloud=cloud, now=cloud.now, catalogue=catalogue)))
 
 
 class Resolver(APIGatewayRestResolver):

@@ -18,7 +18,7 @@ with mock.patch.multiple(worker, open_engine=mock.DEFAULT, Worker=mock.DEFAULT):
 _API = """
 from unittest import mock
 from engine.service import api
-with mock.patch.multiple(api, connect=lambda settings: (None, settings), open_desk=mock.DEFAULT):
+with mock.patch.multiple(api, connect=lambda settings: (mock.Mock(), settings), open_desk=mock.DEFAULT):
     api.service()
 """
 _LOOK = "import gc, json\nprint(json.dumps([gc.get_threshold(), gc.get_freeze_count()]))"
