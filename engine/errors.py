@@ -364,6 +364,13 @@ class SharedGroundMissing(BackendError):
     code = "SHARED_GROUND_MISSING"
 
 
+class SharedGroundBusy(BackendError):
+    """The shared ground is there, and AWS is at work on it: that passes by itself."""
+
+    code = "SHARED_GROUND_BUSY"
+    retryable = True
+
+
 class AccountingError(BackendError):
     """The accounting database, or the function in front of it, failed."""
 

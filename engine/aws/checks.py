@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from engine.errors import EngineError, SharedGroundMissing
+from engine.errors import EngineError, SharedGroundBusy, SharedGroundMissing
 
 
 class Level(StrEnum):
@@ -97,7 +97,9 @@ def failed(found: str, hint: str) -> Verdict:
 
 
 def error_check(subject: str, name: str, error: EngineError, level: Level = Level.FAILED) -> Check:
-    """The check that ended in an error."""
+    """The check that ended in an error; what passes by itself is no more than a warning."""
+    if isinstance(error, SharedGroundBusy):
+        level = Level.WARNING
     return Check(subject, name, level, error.message, error.hint, error.code)
 
 

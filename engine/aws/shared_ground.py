@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING
 
 from botocore.exceptions import ClientError
 
-from engine.aws.accounting_function import ACTIVE, INACTIVE, function_state
+from engine.aws.accounting_function import ACTIVE, INACTIVE, PENDING, function_state
 from engine.aws.buckets import locate_bucket
 from engine.aws.checks import Check, NotLookedFor, Probe, error_check, run_probes
 from engine.aws.failures import aws_errors, error_code
 from engine.aws.session import Cloud
 from engine.aws.stacks import find_stack
-from engine.errors import SharedGroundMissing, WrongRegion
+from engine.errors import SharedGroundBusy, SharedGroundMissing, WrongRegion
 from engine.model import tags
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 SUBJECT = "shared ground"
 
-# RDS user guide, "Viewing DB instance status": in these the database takes connections as usual.
+# RDS user guide, "Viewing Amazon RDS DB instance status": in these the database takes connections as usual,
 _DATABASE_SERVES = frozenset(
     {
         "available",
@@ -36,10 +36,41 @@ _DATABASE_SERVES = frozenset(
         "configuring-enhanced-monitoring",
         "configuring-iam-database-auth",
         "configuring-log-exports",
+        "storage-initialization",
         "storage-optimization",
     }
 )
+# in these it may not, and RDS comes out of them by itself: its maintenance window, minor upgrades, growing
+# storage and the rotation of its password bring most of them, and nobody has done anything wrong. The others
+# (stopped, failed, storage-full, incompatible-..., inaccessible-...) wait for a person.
+_DATABASE_PASSES = frozenset(
+    {
+        "converting-to-vpc",
+        "creating",
+        "maintenance",
+        "modifying",
+        "moving-to-vpc",
+        "rebooting",
+        "renaming",
+        "resetting-master-credentials",
+        "starting",
+        "storage-config-upgrade",
+        "upgrading",
+    }
+)
 _STACK_STANDS = frozenset({"CREATE_COMPLETE", "UPDATE_COMPLETE", "UPDATE_ROLLBACK_COMPLETE"})
+# What a failed creation ends in is of no use: ROLLBACK_IN_PROGRESS is not among them.
+_STACK_PASSES = frozenset(
+    {
+        "CREATE_IN_PROGRESS",
+        "UPDATE_IN_PROGRESS",
+        "UPDATE_COMPLETE_CLEANUP_IN_PROGRESS",
+        "UPDATE_ROLLBACK_IN_PROGRESS",
+        "UPDATE_ROLLBACK_COMPLETE_CLEANUP_IN_PROGRESS",
+    }
+)
+_WAIT = "Nothing need be done: commands and operations wait for it."
+_START = {"stopped": "Start it in RDS.", "stopping": "Start it in RDS once it is stopped."}
 
 
 @dataclass(frozen=True)
@@ -78,7 +109,8 @@ def find_shared_ground(
     public_bucket            bucket with the data all projects share
     nodes_bucket             bucket of what nodes fetch
     Raises  SharedGroundMissing listing each thing that is missing, doubtful or not ready, and what to do
-            about it; Unreachable and AccessDenied when AWS could not be asked at all
+            about it; SharedGroundBusy where all that is wrong passes by itself; Unreachable and AccessDenied
+            when AWS could not be asked at all
     """
     survey = _Survey(
         cloud,
@@ -94,16 +126,10 @@ def find_shared_ground(
         except NotLookedFor:
             # The missing VPC is in the list already; what should be inside it adds nothing.
             continue
-        except (SharedGroundMissing, WrongRegion) as error:
+        except (SharedGroundMissing, SharedGroundBusy, WrongRegion) as error:
             problems.append(error_check(SUBJECT, probe.name, error))
     if problems:
-        raise SharedGroundMissing(
-            f"The shared ground in {cloud.region} is not complete:"
-            + "".join(f"\n  - {problem.found} {problem.hint}".rstrip() for problem in problems),
-            hint="Set up what is listed, then run `provisioner doctor`. "
-            "For the local cloud: `provisioner local down`, then `provisioner local up`.",
-            details={"missing": [problem.to_dict() for problem in problems]},
-        )
+        raise _trouble(cloud.region, problems)
     return survey.result()
 
 
@@ -230,10 +256,12 @@ class _Survey:
         instance = self._describe_database(name)
         status = instance.get("DBInstanceStatus", "unknown")
         endpoint = instance.get("Endpoint", {})
+        if status in _DATABASE_PASSES:
+            raise SharedGroundBusy(f"The accounting database {name} is {status}.", hint=_WAIT)
         if status not in _DATABASE_SERVES or "Address" not in endpoint:
             raise SharedGroundMissing(
-                f"The accounting database {name} is {status}.",
-                hint="Wait until it is available, or start it.",
+                f"The accounting database {name} is {status}, and does not come out of that by itself.",
+                hint=_START.get(status, "Look at it in the RDS console; its events say why."),
             )
         return endpoint["Address"], endpoint.get("Port", 3306)
 
@@ -247,10 +275,11 @@ class _Survey:
                 hint="Set up the shared ground's accounting, or name another function in the settings "
                 "(accounting_function).",
             )
+        if state == PENDING:
+            raise SharedGroundBusy(f"The accounting function {name} is {state}.", hint=_WAIT)
         if state not in (ACTIVE, INACTIVE):
             raise SharedGroundMissing(
-                f"The accounting function {name} is {state}.",
-                hint="Wait until it is Active; if it is Failed, apply the shared ground again.",
+                f"The accounting function {name} is {state}.", hint="Apply the shared ground again."
             )
         return state
 
@@ -264,10 +293,13 @@ class _Survey:
                 hint="Deploy AWS's custom_resource/cluster.yaml of the version in the settings "
                 "(pcluster_version) under that name.",
             )
-        if stack["StackStatus"] not in _STACK_STANDS:
+        status = stack["StackStatus"]
+        if status in _STACK_PASSES:
+            raise SharedGroundBusy(f"The ParallelCluster provider stack {name} is {status}.", hint=_WAIT)
+        if status not in _STACK_STANDS:
             raise SharedGroundMissing(
-                f"The ParallelCluster provider stack {name} is {stack['StackStatus']}.",
-                hint="Wait for it, or repair it in CloudFormation.",
+                f"The ParallelCluster provider stack {name} is {status}.",
+                hint="Look at its events in CloudFormation, and repair it there.",
             )
         outputs = {output.get("OutputKey"): output.get("OutputValue") for output in stack.get("Outputs", [])}
         token = outputs.get("ServiceToken")
@@ -318,6 +350,24 @@ class _Survey:
                     f"There is no accounting database {name}.",
                     hint="Create the RDS instance, or name another in the settings (accounting_database).",
                 ) from error
+
+
+def _trouble(region: str, problems: list[Check]) -> SharedGroundMissing | SharedGroundBusy:
+    """The one error that tells of everything."""
+    listed = "".join(f"\n  - {problem.found} {problem.hint}".rstrip() for problem in problems)
+    details = {"missing": [problem.to_dict() for problem in problems]}
+    if all(problem.ok for problem in problems):
+        return SharedGroundBusy(
+            f"AWS is at work on the shared ground in {region}:{listed}",
+            hint="That passes by itself: run this again later. `provisioner doctor` says how far it is.",
+            details=details,
+        )
+    return SharedGroundMissing(
+        f"The shared ground in {region} is not complete:{listed}",
+        hint="Set up what is listed, then run `provisioner doctor`. "
+        "For the local cloud: `provisioner local down`, then `provisioner local up`.",
+        details=details,
+    )
 
 
 def _tagged(value: str) -> list[FilterTypeDef]:

@@ -97,7 +97,7 @@ def plan_all(
 
     wanted               no two of one project
     reporter, finished   as for `carry_out_all`
-    Raises   TerraformMissing, SharedGroundMissing, and what `check_backend` raises: before anything is begun
+    Raises   TerraformMissing, what `Ground.check_shared` and `check_backend` raise: before anything is begun
     """
     ground = Ground()
     if any(one.spec for one in wanted):

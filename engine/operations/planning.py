@@ -14,7 +14,8 @@ from typing import Any
 from engine.aws import accounting_function, addresses, buckets, clusters, preflight
 from engine.aws.registry import ProjectRecord
 from engine.aws.session import Cloud
-from engine.aws.shared_ground import find_shared_ground
+from engine.aws.shared_ground import SharedGround, find_shared_ground
+from engine.errors import SharedGroundBusy
 from engine.model.names import Names
 from engine.model.node_checks import check_nodes
 from engine.model.settings import Settings
@@ -27,6 +28,7 @@ from engine.operations.installation import require_folder
 from engine.operations.policy import review_context
 from engine.operations.rendering import fingerprint, remember, rendered
 from engine.operations.user_policies import check_plan
+from engine.operations.waiting import waiting
 from engine.review.context import Context, PolicyResult
 from engine.review.document import review_json
 from engine.review.model import Review
@@ -38,6 +40,7 @@ from engine.workspace.render import module_names, render_workspace
 from engine.workspace.stack import Presence
 
 PLAN_FILE = "project.tfplan"
+_GROUND_POLL_S = 15.0
 
 
 @dataclass(frozen=True)
@@ -86,7 +89,7 @@ class Ground:
     def check_shared(self, engine: Engine) -> None:
         """Look at the shared infrastructure. Clusters of another release have another provider stack.
 
-        Raises   SharedGroundMissing
+        Raises   SharedGroundMissing, SharedGroundBusy
         """
         self._once(engine.settings.pcluster_provider_stack, lambda: _check_shared(engine))
 
@@ -98,11 +101,27 @@ class Ground:
 
 
 def _check_shared(engine: Engine) -> None:
-    ground = find_shared_ground(engine.cloud, **ground_names(engine))
+    ground = _whole_ground(engine)
     if ground.accounting_awake:
         return
     if accounting_function.wake(engine.cloud, engine.settings.accounting_function):
         engine.reporter.note("The accounting function had been idle for weeks and is awake again")
+
+
+def _whole_ground(engine: Engine) -> SharedGround:
+    """The shared ground, once AWS has done with what it does there by itself: a maintenance window, say."""
+    told = ""
+    with waiting(engine, "shared ground") as too_long:
+        while True:
+            try:
+                return find_shared_ground(engine.cloud, **ground_names(engine))
+            except SharedGroundBusy as busy:
+                if too_long():
+                    raise
+                if told != busy.message:
+                    told = busy.message
+                    engine.reporter.note(f"Waiting, for an hour at most: {busy.message}")
+            engine.pause(_GROUND_POLL_S if engine.settings.cloud == "aws" else 0.5)
 
 
 def check_ground(engine: Engine, names: Names, ground: Ground | None = None) -> Engine:
@@ -112,7 +131,9 @@ def check_ground(engine: Engine, names: Names, ground: Ground | None = None) -> 
     Gives    the engine to go on with: on the release of the project's cluster where one stands, since
              AWS lets no cluster go from one provider to another
     A sleeping accounting function is woken up, which takes a minute or two.
-    Raises   InvalidSettings, TerraformMissing, SharedGroundMissing, and what `check_backend` raises
+    AWS's own work on the shared infrastructure is waited for, an hour at most.
+    Raises   InvalidSettings, TerraformMissing, SharedGroundMissing, SharedGroundBusy after that hour, and
+             what `check_backend` raises
     """
     require_folder(engine.workspaces, "workspaces_dir")
     _ = engine.toolchain

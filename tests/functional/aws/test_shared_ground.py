@@ -11,10 +11,12 @@ from typing import Any
 import boto3
 import pytest
 from moto.awslambda.models import lambda_backends
+from moto.cloudformation.models import cloudformation_backends
+from moto.rds.models import rds_backends
 
 from engine.aws.session import Cloud
 from engine.aws.shared_ground import examine_shared_ground, find_shared_ground
-from engine.errors import SharedGroundMissing
+from engine.errors import SharedGroundBusy, SharedGroundMissing
 
 NAMES = {
     "accounting_database": "accounting",
@@ -51,6 +53,22 @@ def function_is(state: str) -> Callable[[Cloud, Ground], Any]:
     def change(cloud: Cloud, _: Ground) -> None:
         backend = lambda_backends["123456789012"][cloud.region]
         backend.get_function(NAMES["accounting_function"]).state = state
+
+    return change
+
+
+def database_is(status: str) -> Callable[[Cloud, Ground], Any]:
+    def change(cloud: Cloud, _: Ground) -> None:
+        database = rds_backends["123456789012"][cloud.region].describe_db_instances("accounting")[0]
+        database.status = status
+
+    return change
+
+
+def stack_is(status: str) -> Callable[[Cloud, Ground], Any]:
+    def change(cloud: Cloud, _: Ground) -> None:
+        stacks = cloudformation_backends["123456789012"][cloud.region].stacks
+        next(iter(stacks.values())).status = status
 
     return change
 
@@ -185,11 +203,12 @@ Break = Callable[[Cloud, Ground], Any]
             lambda cloud, _: cloud.rds.stop_db_instance(DBInstanceIdentifier="accounting"),
             "accounting database accounting is stopped",
         ),
+        (database_is("storage-full"), "accounting is storage-full, and does not come out of that by itself"),
+        (stack_is("ROLLBACK_IN_PROGRESS"), "is ROLLBACK_IN_PROGRESS"),
         (
             lambda cloud, _: cloud.lambdas.delete_function(FunctionName=NAMES["accounting_function"]),
             "no accounting function provisioner-accounting",
         ),
-        (function_is("Pending"), "accounting function provisioner-accounting is Pending"),
         (function_is("Failed"), "accounting function provisioner-accounting is Failed"),
         (
             lambda cloud, _: cloud.cloudformation.delete_stack(StackName=NAMES["pcluster_provider_stack"]),
@@ -216,6 +235,49 @@ def test_what_is_missing_or_doubtful_is_named(
     assert said in missing.value.message
     assert all(problem["hint"] for problem in missing.value.details["missing"])
     assert any(not check.ok and said in check.found for check in examine_shared_ground(cloud, **NAMES))
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        *(
+            (database_is(status), f"accounting database accounting is {status}")
+            for status in (
+                "maintenance",
+                "modifying",
+                "upgrading",
+                "rebooting",
+                "resetting-master-credentials",
+                "storage-config-upgrade",
+                "starting",
+                "creating",
+            )
+        ),
+        (function_is("Pending"), "accounting function provisioner-accounting is Pending"),
+        (stack_is("UPDATE_COMPLETE_CLEANUP_IN_PROGRESS"), "is UPDATE_COMPLETE_CLEANUP_IN_PROGRESS"),
+    ],
+)
+def test_what_passes_by_itself_is_told_apart(cloud: Cloud, ground: Ground, change: Break, said: str) -> None:
+    # GIVEN ground on which AWS is at work, unasked
+    change(cloud, ground)
+    # THEN a later try may go through, and doctor warns of it
+    with pytest.raises(SharedGroundBusy, match=said) as busy:
+        find_shared_ground(cloud, **NAMES)
+    assert busy.value.retryable
+    (check,) = [check for check in examine_shared_ground(cloud, **NAMES) if check.level != "ok"]
+    assert (check.level, check.error) == ("warning", "SHARED_GROUND_BUSY") and said in check.found
+
+    # WHEN something is missing as well THEN waiting is of no use
+    cloud.s3.delete_bucket(Bucket=NAMES["nodes_bucket"])
+    with pytest.raises(SharedGroundMissing, match=said) as missing:
+        find_shared_ground(cloud, **NAMES)
+    assert "no bucket nodes-bucket" in missing.value.message
+
+
+@pytest.mark.parametrize("status", ["backing-up", "storage-optimization", "storage-initialization"])
+def test_a_database_that_is_busy_and_serves_is_as_good(cloud: Cloud, ground: Ground, status: str) -> None:
+    database_is(status)(cloud, ground)
+    find_shared_ground(cloud, **NAMES)
 
 
 def test_on_empty_ground_everything_is_listed_and_followers_are_not(cloud: Cloud) -> None:

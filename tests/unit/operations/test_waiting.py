@@ -9,9 +9,10 @@ from typing import Any
 import pytest
 
 from engine.aws.clusters import ClusterStatus
-from engine.errors import ClusterError, OutOfTime
+from engine.errors import ClusterError, OutOfTime, SharedGroundBusy
 from engine.model.names import names_for
-from engine.operations import adopt, lustre, repair
+from engine.model.settings import Settings
+from engine.operations import adopt, lustre, planning, repair
 from engine.operations.reporting import Silent
 
 NAMES = names_for("lab-1", "proj-1", account_id="123456789012")
@@ -38,7 +39,7 @@ class Operation:
         return SimpleNamespace(
             cloud=None,
             reporter=Silent(),
-            settings=SimpleNamespace(cloud="aws"),
+            settings=Settings(cloud="aws", account_id="123456789012"),
             check=lambda: None,
             now=lambda: self.time,
             pause=pause,
@@ -77,6 +78,10 @@ def update(engine: Any) -> None:
     lustre.await_update(engine, NAMES, state)
 
 
+def ground(engine: Any) -> None:
+    planning.Ground().check_shared(engine)
+
+
 @pytest.fixture
 def aws(mocker) -> Any:
     """AWS is at work on everything until `done` is set."""
@@ -98,10 +103,17 @@ def aws(mocker) -> Any:
     mocker.patch.object(lustre.filesystems, "lustre_is_updating", side_effect=lambda *_: not state.done)
     gone = mocker.patch.object(lustre.filesystems, "lustre_lifecycle")
     gone.side_effect = lambda *_: None if state.done else "DELETING"
+
+    def find(*_: Any, **__: Any) -> Any:
+        if not state.done:
+            raise SharedGroundBusy("The accounting database is in maintenance for more than an hour.")
+        return SimpleNamespace(accounting_awake=True)
+
+    mocker.patch.object(planning, "find_shared_ground", side_effect=find)
     return state
 
 
-WAITS = pytest.mark.parametrize("wait", [cluster, sweep, file_system])
+WAITS = pytest.mark.parametrize("wait", [cluster, sweep, file_system, ground])
 
 
 @WAITS
@@ -111,7 +123,7 @@ def test_what_aws_never_finishes_ends_the_operation(aws: Any, wait: Any) -> None
     for _ in range(4):
         with pytest.raises(OutOfTime):
             wait(operation.run())
-    with pytest.raises(ClusterError, match="hour"):
+    with pytest.raises((ClusterError, SharedGroundBusy), match="hour"):
         wait(operation.run())
     assert operation.time - began < timedelta(minutes=75)
 
@@ -127,7 +139,7 @@ def test_an_update_of_lustre_may_take_two_hours(aws: Any) -> None:
     assert operation.time - began < timedelta(minutes=135)
 
 
-@pytest.mark.parametrize("wait", [cluster, sweep, update])
+@pytest.mark.parametrize("wait", [cluster, sweep, update, ground])
 def test_a_later_wait_begins_anew(aws: Any, wait: Any) -> None:
     # GIVEN a wait of some runs that came to its end
     operation = Operation()
@@ -149,6 +161,6 @@ def test_a_later_wait_begins_anew(aws: Any, wait: Any) -> None:
 def test_without_an_operation_the_one_process_waits_its_hour(aws: Any, wait: Any) -> None:
     command = Operation(no_duty=True)
     began = command.time
-    with pytest.raises(ClusterError, match="hour"):
+    with pytest.raises((ClusterError, SharedGroundBusy), match="hour"):
         wait(command.run())
     assert timedelta(hours=1) < command.time - began < timedelta(minutes=62)
