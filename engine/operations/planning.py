@@ -15,7 +15,7 @@ from engine.aws import accounting_function, addresses, buckets, clusters, prefli
 from engine.aws.registry import ProjectRecord
 from engine.aws.session import Cloud
 from engine.aws.shared_ground import SharedGround, find_shared_ground
-from engine.errors import SharedGroundBusy
+from engine.errors import FieldProblem, InvalidSettings, SharedGroundBusy
 from engine.model.names import Names
 from engine.model.node_checks import check_nodes
 from engine.model.settings import Settings
@@ -35,6 +35,7 @@ from engine.review.model import Review
 from engine.review.plan import build_review
 from engine.review.reports import REPORTS, reports
 from engine.terraform.runner import Runner
+from engine.terraform.state import instances
 from engine.workspace.imports import named_imports
 from engine.workspace.render import module_names, render_workspace
 from engine.workspace.stack import Presence
@@ -243,8 +244,8 @@ def make_plan(
 
     record   of the project, where it was read just now; None: it is asked for
 
-    Raises   what rendering, the registry and Terraform raise; nothing but the reservation of the
-             address block was changed then
+    Raises   InvalidSettings, and what rendering, the registry and Terraform raise; nothing but the
+             reservation of the address block was changed then
     """
     names = engine.names_of(spec)
     engine.check()
@@ -253,6 +254,8 @@ def make_plan(
     runner = engine.runner(names)
     engine.reporter.step("Initialising Terraform")
     stored: states.Stored | None = states.require_sound(engine, names, record)
+    if stored is not None and presence is not Presence.REMOVED:
+        require_own_function(engine, names, stored.state)
     runner.init()
     if states.push_errored(engine, names, runner):
         stored = None
@@ -277,6 +280,33 @@ def make_plan(
     )
     keep_review(engine, planned)
     return planned
+
+
+def require_own_function(engine: Engine, names: Names, state: Mapping[str, Any]) -> None:
+    """Look whether the settings name the accounting function that the project's database was made through.
+
+    Terraform would drop the database through the old one, job records and all, and make it through the new
+    one (`function_name` forces a new aws_lambda_invocation); what protects the records then refuses the plan.
+    Raises   InvalidSettings
+    """
+    wanted = engine.settings.accounting_function
+    for one in instances(state):
+        if one.type != "aws_lambda_invocation" or not one.address.endswith(".database"):
+            continue
+        own = one.attributes.get("function_name", wanted)
+        if own != wanted:
+            raise InvalidSettings(
+                f"{names.project} cannot have another accounting function. Nothing was changed.",
+                [
+                    FieldProblem(
+                        "accounting_function",
+                        f"is {wanted}, and the project's accounting database was made through {own}",
+                        allowed=own,
+                    )
+                ],
+                hint=f"Set accounting_function back to {own}. A function that is made anew in place of that "
+                "one must have its name.",
+            )
 
 
 def keep_review(engine: Engine, planned: Planned) -> None:

@@ -16,7 +16,7 @@ from engine.model.names import Names
 from engine.model.spec import ProjectSpec
 from engine.operations import adopt, lustre, repair, states
 from engine.operations.engine import Engine
-from engine.operations.planning import PLAN_FILE, write_project
+from engine.operations.planning import PLAN_FILE, require_own_function, write_project
 from engine.operations.states import read_state
 from engine.review.model import Action
 from engine.review.plan import build_review
@@ -40,6 +40,7 @@ def take_in(engine: Engine, spec: ProjectSpec, *, always: bool = False) -> tuple
     names = engine.names_of(spec)
     if not always and not _is_due(engine, names):
         return ()
+    require_own_function(engine, names, read_state(engine, names))
     engine.reporter.step("Looking for what an earlier run made and could not write down")
     try:
         folder = write_project(engine, spec, Presence.RUNNING)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import fcntl
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -16,19 +16,19 @@ import pytest
 from engine.aws.registry import Phase
 from engine.aws.session import Cloud
 from engine.aws.state_store import StateCorrupt, StateStore, digest_of
-from engine.errors import StateLocked, TerraformError
+from engine.errors import InvalidSettings, StateLocked, TerraformError
 from engine.local.durations import INSTANT
 from engine.local.server import LocalCloud
 from engine.model.names import names_for
 from engine.model.settings import load_settings
 from engine.model.spec import dump_spec, load_spec
-from engine.operations import records, state_versions, states
+from engine.operations import records, recovery, state_versions, states
 from engine.operations.engine import Engine, open_engine
 from engine.operations.folders import Installation, hand_over
 from engine.operations.holding import WorkspaceBusy
 from engine.operations.orphans import adopt_project
 from engine.operations.outputs import project_outputs
-from engine.operations.planning import write_project
+from engine.operations.planning import make_plan, write_project
 from engine.operations.reporting import Silent
 from engine.operations.state_versions import NoSuchVersion, StateDoesNotFit
 from engine.operations.states import StateMissing, StateOfOpenTofu
@@ -158,6 +158,36 @@ def test_a_state_that_is_lost_is_told_only_where_there_was_one(engine: Engine) -
     for phase in (Phase.PLANNED, Phase.APPLYING, Phase.FAILED):
         end_in(engine, phase)
         states.require_sound(engine, NAMES)
+
+
+@pytest.mark.parametrize("phase", [Phase.READY, Phase.FAILED])
+@pytest.mark.parametrize(
+    "ask",
+    [
+        lambda engine: make_plan(engine, SPEC, Presence.RUNNING),
+        lambda engine: make_plan(engine, SPEC, Presence.PARKED),
+        lambda engine: recovery.take_in(engine, SPEC, always=True),
+    ],
+    ids=["apply", "release", "adopt"],
+)
+def test_a_project_stays_with_its_accounting_function(
+    engine: Engine, ask: Callable[[Engine], object], phase: Phase
+) -> None:
+    """Terraform would refuse it, in words that name neither the setting nor the way back."""
+    end_in(engine, phase)
+    database = {
+        "mode": "managed",
+        "module": "module.accounting",
+        "type": "aws_lambda_invocation",
+        "name": "database",
+        "instances": [{"attributes": {"id": "x", "function_name": "first-accounting"}}],
+    }
+    put(engine, json.dumps({**json.loads(state(3)), "resources": [database]}).encode())
+
+    with pytest.raises(InvalidSettings, match="lab-1/proj-1 cannot have another") as refused:
+        ask(engine)
+    assert "accounting_function: is provisioner-accounting" in refused.value.message
+    assert "back to first-accounting" in refused.value.hint
 
 
 def test_a_digest_is_mended_only_where_a_run_died(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:

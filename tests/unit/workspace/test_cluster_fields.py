@@ -33,6 +33,8 @@ BESIDE_THE_CONFIGURATION = {
     "setting pcluster_provider_stack",
     "setting custom_amis",
     "setting jwks_url",
+    # Of the project's database, beside the cluster.
+    "setting accounting_function",
     # What nodes are made with.
     "setting user_name",
     "setting user_uid",
@@ -53,7 +55,6 @@ REACH_NO_CLUSTER: dict[str, Any] = {
     "tracing": True,
     "address_prefix_length": 25,
     "address_ranges": ["10.44.0.0/16"],
-    "accounting_function": "other",
     "terraform": "/usr/bin/tofu",
     "provider_reuse": "off",
     "parallel_projects": "4",
