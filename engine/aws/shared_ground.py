@@ -97,6 +97,7 @@ def find_shared_ground(
     *,
     accounting_database: str,
     accounting_function: str,
+    pcluster_version: str,
     pcluster_provider_stack: str,
     public_bucket: str,
     nodes_bucket: str,
@@ -105,6 +106,7 @@ def find_shared_ground(
 
     accounting_database      RDS instance identifier
     accounting_function      name of the Lambda function that makes the projects' databases and users
+    pcluster_version         release that the stack is of
     pcluster_provider_stack  name of the stack with ParallelCluster's custom resource
     public_bucket            bucket with the data all projects share
     nodes_bucket             bucket of what nodes fetch
@@ -116,6 +118,7 @@ def find_shared_ground(
         cloud,
         accounting_database,
         accounting_function,
+        pcluster_version,
         pcluster_provider_stack,
         {"public": public_bucket, "nodes": nodes_bucket},
     )
@@ -138,6 +141,7 @@ def examine_shared_ground(
     *,
     accounting_database: str,
     accounting_function: str,
+    pcluster_version: str,
     pcluster_provider_stack: str,
     public_bucket: str,
     nodes_bucket: str,
@@ -147,6 +151,7 @@ def examine_shared_ground(
         cloud.impatient(),
         accounting_database,
         accounting_function,
+        pcluster_version,
         pcluster_provider_stack,
         {"public": public_bucket, "nodes": nodes_bucket},
     )
@@ -157,11 +162,18 @@ class _Survey:
     """The looks, each made once; later ones use what earlier ones found."""
 
     def __init__(
-        self, cloud: Cloud, database: str, function: str, stack: str, buckets: Mapping[str, str]
+        self,
+        cloud: Cloud,
+        database: str,
+        function: str,
+        version: str,
+        stack: str,
+        buckets: Mapping[str, str],
     ) -> None:
         self._cloud = cloud
         self._database_name = database
         self._function_name = function
+        self._version = version
         self._stack_name = stack
         self._buckets = buckets
 
@@ -290,8 +302,9 @@ class _Survey:
         if stack is None:
             raise SharedGroundMissing(
                 f"There is no ParallelCluster provider stack {name}.",
-                hint="Deploy AWS's custom_resource/cluster.yaml of the version in the settings "
-                "(pcluster_version) under that name.",
+                hint=f"Add {self._version} to `pcluster_versions` of workspaces/shared and apply it "
+                "(docs/setup.md, 7), or name the stack of that release in the settings "
+                "(pcluster_provider_stack).",
             )
         status = stack["StackStatus"]
         if status in _STACK_PASSES:

@@ -171,6 +171,7 @@ def ground_names(engine: Engine) -> dict[str, str]:
     return {
         "accounting_database": settings.accounting_database,
         "accounting_function": settings.accounting_function,
+        "pcluster_version": settings.pcluster_version,
         "pcluster_provider_stack": settings.pcluster_provider_stack,
         "public_bucket": settings.public_bucket,
         "nodes_bucket": settings.nodes_bucket,

@@ -21,6 +21,7 @@ from engine.errors import SharedGroundBusy, SharedGroundMissing
 NAMES = {
     "accounting_database": "accounting",
     "accounting_function": "provisioner-accounting",
+    "pcluster_version": "3.16.1",
     "pcluster_provider_stack": "parallelcluster-provider-3-16-1",
     "public_bucket": "public-bucket",
     "nodes_bucket": "nodes-bucket",
@@ -278,6 +279,15 @@ def test_what_passes_by_itself_is_told_apart(cloud: Cloud, ground: Ground, chang
 def test_a_database_that_is_busy_and_serves_is_as_good(cloud: Cloud, ground: Ground, status: str) -> None:
     database_is(status)(cloud, ground)
     find_shared_ground(cloud, **NAMES)
+
+
+def test_a_missing_provider_leads_to_our_own_module(cloud: Cloud, ground: Ground) -> None:
+    names = NAMES | {
+        "pcluster_version": "3.16.3",
+        "pcluster_provider_stack": "parallelcluster-provider-3-16-3",
+    }
+    with pytest.raises(SharedGroundMissing, match=r"Add 3\.16\.3 to `pcluster_versions` of"):
+        find_shared_ground(cloud, **names)
 
 
 def test_on_empty_ground_everything_is_listed_and_followers_are_not(cloud: Cloud) -> None:
