@@ -7,12 +7,13 @@ from decimal import Decimal
 from typing import Any
 
 from engine.aws.registry import Phase, ProjectRecord
+from engine.errors import InvalidSpec
 from engine.model.names import Names
 from engine.model.prices import PriceTable
 from engine.model.rules import Policy
 from engine.model.settings import Settings
 from engine.model.spec import ProjectSpec
-from engine.model.tiers import last_tier
+from engine.model.tiers import chosen_tier, last_tier
 from engine.operations.engine import Engine
 from engine.operations.records import SpecUnreadable, spec_of
 from engine.review.context import Context, LabUse
@@ -65,7 +66,8 @@ def _others_of_lab(engine: Engine, spec: ProjectSpec) -> LabUse:
 def lab_use(engine: Engine, records: Iterable[ProjectRecord], *, besides: ProjectSpec) -> LabUse:
     """What the clusters of the virtual lab's other projects may use, by the specs they were applied with.
 
-    A spec that this engine can't read any more counts as a cluster of which nothing is known.
+    A spec that this engine can't read any more, or whose tier the catalogue has no more, counts as a cluster
+    of which nothing is known.
     """
     total = LabUse()
     for record in records:
@@ -78,7 +80,8 @@ def lab_use(engine: Engine, records: Iterable[ProjectRecord], *, besides: Projec
 def _use_of(engine: Engine, record: ProjectRecord, prices: PriceTable) -> LabUse:
     try:
         spec = spec_of(record)
-    except SpecUnreadable:
+        chosen_tier(engine.catalogue, spec)
+    except (SpecUnreadable, InvalidSpec):
         return LabUse(1, vcpus_known=False, cost_known=False)
     names = engine.names(spec.vlab_id, spec.project_id)
     shape = shape_of(_configuration(engine, spec, names))

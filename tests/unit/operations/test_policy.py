@@ -80,6 +80,14 @@ def test_a_spec_that_can_not_be_read_counts_as_a_cluster_of_which_nothing_is_kno
     assert (use.clusters, use.vcpus_known, use.cost_known) == (1, False, False)
 
 
+def test_a_tier_that_is_gone_counts_as_a_cluster_of_which_nothing_is_known() -> None:
+    # GIVEN a cluster that runs on, of a tier that the catalogue has no more
+    small = engine()
+    small.catalogue = tuple(tier for tier in load_catalogue() if tier.name != "debug")
+    use = lab_use(small, [record(spec("proj-2"))], besides=spec())
+    assert (use.clusters, use.vcpus_known, use.cost_known) == (1, False, False)
+
+
 def test_without_prices_the_cost_is_not_known() -> None:
     use = lab_use(engine(prices=PriceTable()), [record(spec("proj-2"))], besides=spec())
     assert use.usd_per_hour == 0 and not use.cost_known
