@@ -352,6 +352,16 @@ class NotBootstrapped(BackendError):
     code = "NOT_BOOTSTRAPPED"
 
 
+class ItemUnreadable(BackendError):
+    """One item, of one project: what goes through all of them passes it over, and says so."""
+
+    code = "ITEM_UNREADABLE"
+
+    @property
+    def project(self) -> str:
+        return str(self.details.get("project", ""))
+
+
 class WrongRegion(BackendError):
     """Something stands in another region than the settings say."""
 

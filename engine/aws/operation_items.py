@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
-from engine.errors import BackendError
+from engine.aws.tables import unreadable
 from engine.model.operation import Event, Failure, Kind, Operation, Owner, Progress, State, Wish
 
 if TYPE_CHECKING:
@@ -126,13 +126,12 @@ def decode_operation(item: Item) -> Operation:
             created_at=datetime.fromisoformat(item["created_at"]["S"]),
             updated_at=datetime.fromisoformat(item["updated_at"]["S"]),
             finished_at=datetime.fromisoformat(item["finished_at"]["S"]) if "finished_at" in item else None,
-            failure=Failure(**json.loads(item["failure"]["S"])) if "failure" in item else None,
+            failure=Failure.from_dict(json.loads(item["failure"]["S"])) if "failure" in item else None,
         )
     except (KeyError, TypeError, ValueError) as error:
-        raise BackendError(
-            f"The operation {item.get('sk', {}).get('S')} cannot be read ({type(error).__name__}: {error}).",
-            hint="It was written by hand or by a newer version of the engine; look at the item in DynamoDB.",
-        ) from error
+        project = item.get("pk", {}).get("S", "").partition("#")[2]
+        what = f"The operation {item.get('sk', {}).get('S')} of {project}"
+        raise unreadable(what, error, project=project) from error
 
 
 def encode_event(operation_id: str, event: Event) -> Attributes:

@@ -35,6 +35,7 @@ from engine.aws.session import Cloud
 from engine.aws.tables import table_errors, transact
 from engine.errors import (
     IdempotencyConflict,
+    ItemUnreadable,
     LeaseLost,
     OperationInProgress,
     UnknownOperation,
@@ -77,10 +78,14 @@ class Lease:
 
 @dataclass(frozen=True)
 class Page:
-    """next: pass it as `after` for the following page; None on the last one."""
+    """next: pass it as `after` for the following page; None on the last one.
+
+    unreadable   what stands among them and is not of this version
+    """
 
     operations: tuple[Operation, ...]
     next: str | None
+    unreadable: tuple[ItemUnreadable, ...] = ()
 
 
 class OperationStore:
@@ -238,6 +243,7 @@ class OperationStore:
         return operation
 
     def latest(self, project: str) -> Operation | None:
+        """The newest operation; None where there is none, or a newer version of the engine has written it."""
         page = self.list(project, limit=1)
         return page.operations[0] if page.operations else None
 
@@ -269,7 +275,14 @@ class OperationStore:
                 **call,
             )
         last = answer.get("LastEvaluatedKey")
-        return Page(tuple(map(decode_operation, answer["Items"])), last["sk"]["S"] if last else None)
+        found: list[Operation] = []
+        unreadable: list[ItemUnreadable] = []
+        for item in answer["Items"]:
+            try:
+                found.append(decode_operation(item))
+            except ItemUnreadable as error:
+                unreadable.append(error)
+        return Page(tuple(found), last["sk"]["S"] if last else None, tuple(unreadable))
 
     def events(self, operation_id: str, *, after: int = 0, limit: int = 100) -> tuple[Event, ...]:
         """What happened in an operation, from the number behind `after` on."""

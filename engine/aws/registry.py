@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -15,11 +15,13 @@ from botocore.exceptions import ClientError
 
 from engine.aws.failures import error_code
 from engine.aws.session import Cloud
-from engine.aws.tables import table_errors
-from engine.errors import BackendError, OperationInProgress
+from engine.aws.tables import table_errors, unreadable
+from engine.errors import ItemUnreadable, OperationInProgress
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb.type_defs import AttributeValueTypeDef
+
+PassedOver = Callable[[ItemUnreadable], None]
 
 _PARTITION = "PROJECT"
 # Written as a placeholder everywhere, so that DynamoDB's list of reserved words need not be known.
@@ -96,10 +98,11 @@ class Registry:
             )
         return _decode(found["Item"]) if "Item" in found else None
 
-    def list(self, *, vlab_id: str = "") -> Iterator[ProjectRecord]:
+    def list(self, *, vlab_id: str = "", passed_over: PassedOver | None = None) -> Iterator[ProjectRecord]:
         """Every record, ordered by project; pages are fetched while they are needed.
 
-        vlab_id   of this virtual lab alone; then nothing of the others is read
+        vlab_id       of this virtual lab alone; then nothing of the others is read
+        passed_over   told of each record that this version can't read; None: the first one is raised
         """
         with self._answers("listing the projects"):
             pages = self._cloud.dynamodb.get_paginator("query").paginate(
@@ -112,12 +115,15 @@ class Registry:
                 ConsistentRead=True,
             )
             for page in pages:
-                yield from (_decode(item) for item in page["Items"])
+                yield from _readable(page["Items"], passed_over)
 
-    def page(self, *, limit: int, after: str | None = None) -> tuple[tuple[ProjectRecord, ...], str | None]:
+    def page(
+        self, *, limit: int, after: str | None = None, passed_over: PassedOver | None = None
+    ) -> tuple[tuple[ProjectRecord, ...], str | None]:
         """Some records, ordered by project, and what to pass as `after` for the next ones; None at the end.
 
-        after   a project, which need not be there any more
+        after         a project, which need not be there any more
+        passed_over   as for `list`
         """
         call: dict[str, Any] = {"ExclusiveStartKey": _key(after)} if after else {}
         with self._answers("listing the projects"):
@@ -130,7 +136,7 @@ class Registry:
                 **call,
             )
         last = answer.get("LastEvaluatedKey")
-        return tuple(_decode(item) for item in answer["Items"]), last["sk"]["S"] if last else None
+        return tuple(_readable(answer["Items"], passed_over)), last["sk"]["S"] if last else None
 
     def put_new(
         self,
@@ -257,6 +263,18 @@ def _encode(record: ProjectRecord) -> dict[str, AttributeValueTypeDef]:
     }
 
 
+def _readable(
+    items: Iterable[Mapping[str, AttributeValueTypeDef]], passed_over: PassedOver | None
+) -> Iterator[ProjectRecord]:
+    for item in items:
+        try:
+            yield _decode(item)
+        except ItemUnreadable as error:
+            if passed_over is None:
+                raise
+            passed_over(error)
+
+
 def _decode(item: Mapping[str, AttributeValueTypeDef]) -> ProjectRecord:
     try:
         return ProjectRecord(
@@ -274,10 +292,7 @@ def _decode(item: Mapping[str, AttributeValueTypeDef]) -> ProjectRecord:
         )
     except (KeyError, ValueError) as error:
         project = item.get("sk", {}).get("S", "an unnamed project")
-        raise BackendError(
-            f"The registry's record of {project} cannot be read ({type(error).__name__}: {error}).",
-            hint="It was written by hand or by a newer version of the engine; look at the item in DynamoDB.",
-        ) from error
+        raise unreadable(f"The registry's record of {project}", error, project=project) from error
 
 
 def _to_text(moment: datetime) -> str:

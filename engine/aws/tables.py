@@ -14,7 +14,7 @@ from botocore.exceptions import ClientError
 
 from engine.aws.failures import PassingFailure, aws_errors, error_code
 from engine.aws.session import Cloud
-from engine.errors import NotBootstrapped
+from engine.errors import ItemUnreadable, NotBootstrapped
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb.type_defs import TableDescriptionTypeDef
@@ -96,3 +96,12 @@ def has_key(table: TableDescriptionTypeDef, key: TableKey) -> bool:
     schema = [(item["AttributeName"], str(item["KeyType"])) for item in table.get("KeySchema", [])]
     kinds = {item["AttributeName"]: item["AttributeType"] for item in table.get("AttributeDefinitions", [])}
     return schema == key.schema() and all(kinds.get(attribute) == "S" for attribute, _ in schema)
+
+
+def unreadable(what: str, error: Exception, *, project: str) -> ItemUnreadable:
+    """The error for an item that is not as this version writes it."""
+    return ItemUnreadable(
+        f"{what} cannot be read ({type(error).__name__}: {error}).",
+        hint="It was written by hand or by a newer version of the engine; look at the item in DynamoDB.",
+        details={"project": project},
+    )

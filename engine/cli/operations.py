@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from engine.cli.arguments import ids_from, json_option, pass_invocation, project_argument
-from engine.cli.console import confirm_by_name, print_facts, print_json, print_table
+from engine.cli.console import confirm_by_name, note, print_facts, print_json, print_table
 from engine.cli.invocation import Invocation
 from engine.errors import RequestError
 from engine.operations.reporting import Silent
@@ -36,7 +36,10 @@ def operations(invocation: Invocation, project: str, operation_id: str | None, a
     store = invocation.engine(Silent()).operations
     name = f"{vlab_id}/{project_id}"
     if operation_id is None:
-        found = store.list(name, limit=_SHOWN).operations
+        page = store.list(name, limit=_SHOWN)
+        found = page.operations
+        for error in page.unreadable:
+            note(f"{error.message} {error.hint}")
         if as_json:
             print_json({"operations": [one.to_dict() for one in found]})
         else:

@@ -87,7 +87,11 @@ def list_(invocation: Invocation, as_json: bool) -> None:
     """
     from engine.operations.status import list_projects
 
-    projects = list(list_projects(invocation.engine(Silent())))
+    projects = list(
+        list_projects(
+            invocation.engine(Silent()), passed_over=lambda error: note(f"{error.message} {error.hint}")
+        )
+    )
     if as_json:
         print_json(
             {

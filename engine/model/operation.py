@@ -14,7 +14,7 @@ from __future__ import annotations
 import json
 import secrets
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
@@ -110,6 +110,11 @@ class Failure:
     retryable: bool = False
     details: Mapping[str, Any] = field(default_factory=dict)
 
+    @classmethod
+    def from_dict(cls, document: Mapping[str, Any]) -> Failure:
+        """What `to_dict` gave, in this version or in a newer one that says more."""
+        return cls(**_known(cls, document))
+
     def to_dict(self) -> dict[str, Any]:
         return {
             "code": self.code,
@@ -139,7 +144,8 @@ class Owner:
 
     @classmethod
     def from_json(cls, text: str) -> Owner:
-        return cls(**json.loads(text))
+        """What `to_json` gave, in this version or in a newer one that says more."""
+        return cls(**_known(cls, json.loads(text)))
 
 
 @dataclass(frozen=True)
@@ -257,6 +263,12 @@ def succeeded(operation: Operation, now: datetime) -> Operation:
 
 def failed(operation: Operation, failure: Failure, now: datetime) -> Operation:
     return replace(operation, state=State.FAILED, failure=failure, updated_at=now, finished_at=now)
+
+
+def _known(of: type[Failure | Owner], document: Mapping[str, Any]) -> dict[str, Any]:
+    """The fields of this version's; what else a newer one has written is left out."""
+    names = {one.name for one in fields(of)}
+    return {name: value for name, value in document.items() if name in names}
 
 
 def _base32(number: int, width: int) -> str:

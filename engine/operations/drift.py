@@ -9,8 +9,9 @@ from dataclasses import replace
 
 from engine.aws import clusters
 from engine.aws.registry import Phase, ProjectRecord
-from engine.errors import EngineError
+from engine.errors import EngineError, ItemUnreadable
 from engine.model.names import Names
+from engine.model.operation import Failure
 from engine.model.spec import ProjectSpec
 from engine.operations import records
 from engine.operations.engine import Engine
@@ -41,8 +42,9 @@ def drift(engine: Engine, projects: Iterable[tuple[str, str]] | None = None) -> 
     """
     check_backend(engine)
     _ = engine.toolchain
+    unreadable: list[ItemUnreadable] = []
     found = (
-        list(engine.registry.list())
+        list(engine.registry.list(passed_over=unreadable.append))
         if projects is None
         else [records.record_of(engine, *project) for project in dict.fromkeys(projects)]
     )
@@ -50,8 +52,9 @@ def drift(engine: Engine, projects: Iterable[tuple[str, str]] | None = None) -> 
         at=engine.now(),
         account_id=engine.settings.require_account(),
         region=engine.settings.region,
-        projects=tuple(
-            map(_told, carry_out_all(engine, found, _look_at, project=lambda record: record.project))
+        projects=(
+            *map(_told, carry_out_all(engine, found, _look_at, project=lambda record: record.project)),
+            *(_failed(error.project, error) for error in unreadable),
         ),
     )
 
@@ -59,9 +62,12 @@ def drift(engine: Engine, projects: Iterable[tuple[str, str]] | None = None) -> 
 def _told(outcome: Outcome[ProjectRecord, ProjectDrift]) -> ProjectDrift:
     if outcome.result is not None:
         return outcome.result
-    failure = outcome.failure
+    return _failed(outcome.item.project, outcome.failure)
+
+
+def _failed(project: str, failure: EngineError | Failure | None) -> ProjectDrift:
     because = f"{failure.code}: {failure.message}" if failure else ""
-    return ProjectDrift(outcome.item.project, Standing.FAILED, because=because)
+    return ProjectDrift(project, Standing.FAILED, because=because)
 
 
 def _look_at(engine: Engine, record: ProjectRecord) -> ProjectDrift:

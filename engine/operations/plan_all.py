@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from engine.aws.registry import Phase, ProjectRecord
-from engine.errors import EngineError, InvalidSpec
+from engine.errors import EngineError, InvalidSpec, ItemUnreadable
 from engine.model.spec import ProjectSpec
 from engine.operations import records
 from engine.operations.engine import Engine
@@ -72,7 +72,9 @@ def of_registry(engine: Engine) -> list[Wanted]:
     Projects that are being taken down at this moment are left out.
     Raises   NotBootstrapped, AccessDenied, Unreachable, BackendError
     """
-    return list(_registered(engine.registry.list()))
+    unreadable: list[ItemUnreadable] = []
+    wanted = list(_registered(engine.registry.list(passed_over=unreadable.append)))
+    return wanted + [Wanted(error.project, "registry", None, error) for error in unreadable]
 
 
 def _registered(found: Iterable[ProjectRecord]) -> Iterator[Wanted]:

@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import Any
 
 from engine.aws.registry import Phase, ProjectRecord
-from engine.errors import InvalidSpec
+from engine.errors import InvalidSpec, ItemUnreadable
 from engine.model.names import Names
 from engine.model.prices import PriceTable
 from engine.model.rules import Policy
@@ -25,6 +25,8 @@ from engine.workspace.stack import references
 
 # A project that was only planned, or has been parked, has no cluster; one that failed may have.
 _WITHOUT_CLUSTER = (Phase.PLANNED, Phase.PARKED)
+# A cluster of which nothing is known.
+_UNKNOWN = LabUse(1, vcpus_known=False, cost_known=False)
 
 
 def review_context(engine: Engine, spec: ProjectSpec, names: Names) -> Context:
@@ -60,7 +62,13 @@ def policy_of(settings: Settings) -> Policy:
 
 
 def _others_of_lab(engine: Engine, spec: ProjectSpec) -> LabUse:
-    return lab_use(engine, engine.registry.list(vlab_id=spec.vlab_id), besides=spec)
+    unreadable: list[ItemUnreadable] = []
+    records = engine.registry.list(vlab_id=spec.vlab_id, passed_over=unreadable.append)
+    total = lab_use(engine, records, besides=spec)
+    for error in unreadable:
+        if error.project != spec.project:
+            total = _added(total, _UNKNOWN)
+    return total
 
 
 def lab_use(engine: Engine, records: Iterable[ProjectRecord], *, besides: ProjectSpec) -> LabUse:
@@ -82,11 +90,11 @@ def _use_of(engine: Engine, record: ProjectRecord, prices: PriceTable) -> LabUse
         spec = spec_of(record)
         chosen_tier(engine.catalogue, spec)
     except (SpecUnreadable, InvalidSpec):
-        return LabUse(1, vcpus_known=False, cost_known=False)
+        return _UNKNOWN
     names = engine.names(spec.vlab_id, spec.project_id)
     shape = shape_of(_configuration(engine, spec, names))
     if shape is None:
-        return LabUse(1, vcpus_known=False, cost_known=False)
+        return _UNKNOWN
     cost = cost_of_shape(shape, region=engine.settings.region, table=prices)
     vcpus = shape.vcpus_most
     return LabUse(1, vcpus or 0, vcpus is not None, cost.full, cost.complete)

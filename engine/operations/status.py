@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from engine.aws import addresses, clusters, filesystems, key_secrets
-from engine.aws.registry import Phase, ProjectRecord
+from engine.aws.registry import PassedOver, Phase, ProjectRecord
 from engine.model.spec import LustreStorage, ProjectSpec
 from engine.operations import records
 from engine.operations.place import Place
@@ -122,20 +122,25 @@ class Listed:
     cluster_version: str | None
 
 
-def list_projects(place: Place) -> Iterator[Listed]:
-    """Every project of the registry with its cluster's status; AWS is asked once for all of them."""
+def list_projects(place: Place, *, passed_over: PassedOver | None = None) -> Iterator[Listed]:
+    """Every project of the registry with its cluster's status; AWS is asked once for all of them.
+
+    passed_over   as for Registry.list
+    """
     summaries = clusters.cluster_summaries(place.cloud)
-    for record in place.registry.list():
+    for record in place.registry.list(passed_over=passed_over):
         yield _listed(record, summaries.get(record.cluster))
 
 
-def list_page(place: Place, *, limit: int, after: str | None) -> tuple[list[Listed], str | None]:
+def list_page(
+    place: Place, *, limit: int, after: str | None, passed_over: PassedOver | None = None
+) -> tuple[list[Listed], str | None]:
     """Some projects of the registry, and where the next ones begin; see Registry.page.
 
     AWS is not asked for the cluster of a parked project: most projects are parked, and have none. Where it
     names one unasked, it is told.
     """
-    found, last = place.registry.page(limit=limit, after=after)
+    found, last = place.registry.page(limit=limit, after=after, passed_over=passed_over)
     wanted = [record.cluster for record in found if record.phase is not Phase.PARKED]
     summaries = clusters.summaries_of(place.cloud, wanted) if found else {}
     return [_listed(record, summaries.get(record.cluster)) for record in found], last

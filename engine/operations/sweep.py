@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from engine.aws.queue import Queue
-from engine.errors import OperationInProgress
+from engine.aws.registry import PassedOver
+from engine.errors import ItemUnreadable, OperationInProgress
 from engine.model.operation import Kind, Operation, State, Wish, requested
 from engine.operations.engine import Engine
 from engine.operations.requests import SCHEDULE, is_left, is_lost
 
 
-def send_lost(engine: Engine, queue: Queue) -> list[Operation]:
+def send_lost(engine: Engine, queue: Queue, *, passed_over: PassedOver) -> list[Operation]:
     """Send every operation again that the service took in and nobody works on; gives those.
 
+    passed_over   told of each project whose operation a newer version of the engine has written
     Sending what waits in the queue after all is harmless: the second message finds the operation taken, or
     finished.
     Raises   NotBootstrapped without a queue; AccessDenied, Unreachable, BackendError
@@ -21,23 +23,28 @@ def send_lost(engine: Engine, queue: Queue) -> list[Operation]:
     for project, standing in engine.operations.unfinished():
         if standing.operation_id is None or standing.held(now):
             continue
-        operation = engine.operations.get(project, standing.operation_id)
+        try:
+            operation = engine.operations.get(project, standing.operation_id)
+        except ItemUnreadable as error:
+            passed_over(error)
+            continue
         if operation is not None and is_lost(operation, standing, now):
             queue.send(operation)
             sent.append(operation)
     return sent
 
 
-def ask_for_due_purges(engine: Engine, queue: Queue) -> list[Operation]:
+def ask_for_due_purges(engine: Engine, queue: Queue, *, passed_over: PassedOver) -> list[Operation]:
     """Have the data deleted whose grace period is over; gives the operations that were sent.
 
+    passed_over   told of each project of which this version can't read the record, or what is under way
     A project on which another operation is under way is left for the next time. One whose message was lost
     is sent again, and so is a purge that failed.
     Raises   NotBootstrapped without a queue; AccessDenied, Unreachable, BackendError
     """
     now = engine.now()
     sent = []
-    for record in engine.registry.list():
+    for record in engine.registry.list(passed_over=passed_over):
         if record.purge_at is None or record.purge_at > now:
             continue
         wished = requested(
@@ -50,6 +57,9 @@ def ask_for_due_purges(engine: Engine, queue: Queue) -> list[Operation]:
         try:
             operation = engine.operations.submit(wished).operation
         except OperationInProgress:
+            continue
+        except ItemUnreadable as error:
+            passed_over(error)
             continue
         standing = engine.operations.standing(record.project)
         # What is lost since today `send_lost` has sent.

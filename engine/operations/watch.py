@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
+from engine.errors import ItemUnreadable
 from engine.operations.drift import drift
 from engine.operations.engine import Engine
 from engine.review.drift import DriftReport, ProjectDrift, Standing
@@ -46,7 +47,10 @@ def watch(engine: Engine, *, deadline: float, look: Look = drift) -> Iterator[Se
     deadline   time.monotonic()
     Raises     what `drift` raises
     """
-    records = list(engine.registry.list())
+    unreadable: list[ItemUnreadable] = []
+    records = list(engine.registry.list(passed_over=unreadable.append))
+    for error in unreadable:
+        yield Seen(error.project, str(Standing.FAILED), "", (error.message,))
     random.shuffle(records)
     for record in records:
         if deadline - time.monotonic() < _A_LOOK_S:

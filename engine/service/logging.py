@@ -11,6 +11,8 @@ from contextlib import contextmanager
 from aws_lambda_powertools import Logger
 from aws_lambda_powertools.metrics import EphemeralMetrics, MetricUnit
 
+from engine.errors import ItemUnreadable
+
 SERVICE = "parallelcluster-provisioner"
 NAMESPACE = "ParallelClusterProvisioner"
 
@@ -32,6 +34,11 @@ def note(**facts: str | None) -> None:
     """Add facts to this thread's lines: project, operation_id and the like. None says nothing."""
     told = {name: value for name, value in facts.items() if value is not None}
     logger.thread_safe_append_keys(**told)
+
+
+def left_out(error: ItemUnreadable) -> None:
+    """One project's item that this version can't read holds up nothing of the others."""
+    logger.error("is left out", project=error.project, code=error.code, detail=error.message)
 
 
 def count(function: str, outcome: str, *, seconds: float) -> None:

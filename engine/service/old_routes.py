@@ -28,7 +28,7 @@ from engine.operations.requests import (
 )
 from engine.operations.status import ProjectStatus, project_status
 from engine.service import answers
-from engine.service.logging import note
+from engine.service.logging import left_out, note
 from engine.service.routes import Answer, Parameter, Reply, Request, Route, boolean
 
 PREFIX = "/hpc-provisioner"
@@ -197,7 +197,7 @@ def _everything(desk: Desk) -> Reply:
     summaries = clusters.cluster_summaries(place.cloud)
     busy = {project for project, _ in desk.store.unfinished()}
     listed: list[answers.OldListed] = []
-    for record in place.registry.list():
+    for record in place.registry.list(passed_over=left_out):
         summary = summaries.get(record.cluster, _NO_CLUSTER)
         latest = desk.store.latest(record.project) if record.project in busy or _unsettled(record) else None
         status = old_status(record, summary.status or None, summary.created_at, latest)

@@ -27,6 +27,7 @@ from engine.operations import records
 from engine.operations.requests import Desk, ask_for_project, ask_for_removal, remind_worker
 from engine.operations.status import list_page, project_status
 from engine.service import answers, pages
+from engine.service.logging import left_out
 from engine.service.problems import NoPlanStored
 from engine.service.routes import (
     MAX_HEADER_CHARS,
@@ -80,7 +81,7 @@ def version(_desk: Desk, _request: Request) -> Reply:
 
 def projects(desk: Desk, request: Request) -> Reply:
     after = pages.behind("projects", request.query["next"])
-    listed, last = list_page(desk.place, limit=request.query["limit"], after=after)
+    listed, last = list_page(desk.place, limit=request.query["limit"], after=after, passed_over=left_out)
     body: answers.ProjectsAnswer = {
         "projects": [
             {
@@ -151,6 +152,8 @@ def operations(desk: Desk, request: Request) -> Reply:
     name = _known(desk, request).project
     after = pages.behind(name, request.query["next"])
     page = desk.store.list(name, limit=request.query["limit"], after=after)
+    for error in page.unreadable:
+        left_out(error)
     body: answers.OperationsAnswer = {
         "operations": [_shape(operation) for operation in page.operations],
         "next": pages.token(name, page.next) if page.next else None,

@@ -28,7 +28,7 @@ from engine.operations.reporting import Silent
 from engine.operations.sweep import ask_for_due_purges, send_lost
 from engine.operations.watch import Look, watch
 from engine.operations.work import work
-from engine.service.logging import about, count, logger, note
+from engine.service.logging import about, count, left_out, logger, note
 from engine.service.tracing import span
 from engine.terraform.processes import lambda_request
 
@@ -134,10 +134,10 @@ class Worker:
         )
 
     def _sweep(self) -> dict[str, Any]:
-        sent = send_lost(self.engine, self.queue)
+        sent = send_lost(self.engine, self.queue, passed_over=left_out)
         for operation in sent:
             logger.warning("was lost", project=operation.project, operation_id=operation.id)
-        due = ask_for_due_purges(self.engine, self.queue)
+        due = ask_for_due_purges(self.engine, self.queue, passed_over=left_out)
         for operation in due:
             logger.info("its data is due", project=operation.project, operation_id=operation.id)
         logger.info("swept", sent=len(sent), due=len(due))

@@ -213,6 +213,6 @@ def of_all(engine: Engine) -> Mapping[str, Callable[[], object]]:
     queue = Queue(engine.cloud, engine.settings.operations_queue)
     return {
         "list": lambda: list(list_projects(engine)),
-        "sweep of lost requests": lambda: send_lost(engine, queue),
+        "sweep of lost requests": lambda: send_lost(engine, queue, passed_over=print),
         "what plan --all has to plan": lambda: plan_all.of_registry(engine),
     }

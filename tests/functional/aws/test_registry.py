@@ -11,7 +11,7 @@ import pytest
 
 from engine.aws.registry import Phase, ProjectRecord, Registry
 from engine.aws.session import Cloud
-from engine.errors import BackendError, NotBootstrapped, OperationInProgress
+from engine.errors import BackendError, ItemUnreadable, NotBootstrapped, OperationInProgress
 from tests.functional.conftest import make_table
 
 NOON = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
@@ -184,6 +184,15 @@ def test_a_record_nobody_can_read_is_named(registry: Registry, cloud: Cloud) -> 
 
     with pytest.raises(BackendError, match=r"lab-1/proj-1.*DREAMING"):
         registry.get("lab-1", "proj-1")
+    # AND what goes through all of them says beforehand whether one may stop it
+    put(registry, "proj-2")
+    with pytest.raises(ItemUnreadable):
+        list(registry.list())
+    passed_over: list[ItemUnreadable] = []
+    (found,) = registry.list(passed_over=passed_over.append)
+    (same,), _ = registry.page(limit=5, passed_over=passed_over.append)
+    assert found == same and found.project == "lab-1/proj-2"
+    assert [error.project for error in passed_over] == ["lab-1/proj-1"] * 2
 
 
 def test_without_a_table_the_way_out_is_named(cloud: Cloud) -> None:

@@ -40,7 +40,7 @@ def record(of: ProjectSpec, phase: Phase = Phase.READY) -> ProjectRecord:
 
 
 def engine(settings: Settings | None = None, records: list[ProjectRecord] | None = None, **more: Any) -> Any:
-    def listed(*, vlab_id: str) -> list[ProjectRecord]:
+    def listed(*, vlab_id: str, **_: Any) -> list[ProjectRecord]:
         assert vlab_id == "lab-1"
         assert records is not None, "the registry is asked, and nobody wants to know"
         return records
