@@ -70,11 +70,15 @@ def require_sound(engine: Engine, names: Names, record: ProjectRecord | None = N
     came_to_its_end = record is not None and record.phase in _DONE
     if content is None:
         if came_to_its_end:
+            bucket = engine.settings.state_bucket
             raise StateMissing(
-                f"{names.project} was made, and its state is not there any more. Nothing was changed.",
-                hint=f"`provisioner state list {names.project}` shows earlier versions, `state restore` puts "
-                "one back. Where none is left, `provisioner orphans --adopt` makes a state of what exists.",
-                details={"project": names.project, "state_key": names.state_key},
+                f"{names.project} was made, and its state is not in the bucket {bucket}. "
+                "Nothing was changed.",
+                hint="Was the setting `state_bucket` another one before? Then set it back: the state is in "
+                f"that bucket. If not, `provisioner state list {names.project}` shows earlier versions, "
+                "`state restore` puts one back. Only where none is left, `provisioner orphans --adopt` makes "
+                "a state of what exists.",
+                details={"project": names.project, "state_bucket": bucket, "state_key": names.state_key},
             )
         return Stored({}, record)
     stored = Stored(parse_state(content, project=names.project), record)
