@@ -26,7 +26,7 @@ from engine.operations.planning import check_ground, make_plan
 from engine.operations.provision import Approve
 from engine.operations.release import await_subnet_gone, give_back, release
 from engine.operations.saved_plans import plan_store
-from engine.operations.states import claim_workspace, made_nothing, read_state
+from engine.operations.states import claim_workspace, made_nothing, read_state, require_sound
 from engine.review.findings import refuse_data_loss
 from engine.terraform.state import instances
 from engine.workspace.stack import Presence
@@ -159,6 +159,7 @@ def keep(place: Place, vlab_id: str, project_id: str) -> bool:
 def _purge(engine: Engine, spec: ProjectSpec, approve: Approve, wish: Wish) -> Destroyed:
     skip_export = wish.skip_export or "the data is purged"
     names = engine.names_of(spec)
+    require_sound(engine, names)  # taking something in would write a state over a lost one
     recovery.take_in(engine, spec)
     planned = make_plan(engine, spec, Presence.REMOVED)
     if not all(one.address.startswith(_PARKED) for one in instances(read_state(engine, names))):

@@ -38,7 +38,7 @@ def take_in(engine: Engine, spec: ProjectSpec, *, always: bool = False) -> tuple
     Raises   OrphanConflict when taking something in would delete or replace anything; what planning raises
     """
     names = engine.names_of(spec)
-    if not always and not _is_due(engine, names):
+    if not always and not is_due(engine, names):
         return ()
     require_own_function(engine, names, read_state(engine, names))
     engine.reporter.step("Looking for what an earlier run made and could not write down")
@@ -64,7 +64,8 @@ def take_in(engine: Engine, spec: ProjectSpec, *, always: bool = False) -> tuple
     return tuple(sorted(imports))
 
 
-def _is_due(engine: Engine, names: Names) -> bool:
+def is_due(engine: Engine, names: Names) -> bool:
+    """Whether something may stand at AWS that `take_in` would find."""
     record = engine.registry.get(names.vlab_id, names.project_id)
     # A run that came so far has done it; the next slice of its work need not plan it all again.
     if record is not None and record.phase in (Phase.PARKING, Phase.DESTROYING):

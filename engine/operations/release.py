@@ -20,7 +20,7 @@ from engine.operations.engine import Engine
 from engine.operations.holding import holding_workspace
 from engine.operations.planning import Planned, check_ground, keep_review, make_plan, plan_again
 from engine.operations.provision import Approve
-from engine.operations.states import made_nothing, read_state
+from engine.operations.states import made_nothing, read_state, require_sound
 from engine.review.findings import refuse_data_loss
 from engine.review.model import Review
 from engine.terraform.failures import ClusterBusy
@@ -75,12 +75,12 @@ def release(
 
 
 def plan_release(engine: Engine, vlab_id: str, project_id: str) -> Planned:
-    """What a release would change. Changes nothing, but takes over what a killed run has left.
+    """What a release would change. Changes nothing: what a killed run has left is taken in by the release.
 
     Raises   as `release`
     """
     with holding_workspace(engine, engine.names(vlab_id, project_id)):
-        return _plan(engine, vlab_id, project_id)[1]
+        return _plan(engine, vlab_id, project_id, take_in=False)[1]
 
 
 def _release(
@@ -107,17 +107,28 @@ def _release(
     return Released(planned, export, planned.has_changes)
 
 
-def _plan(engine: Engine, vlab_id: str, project_id: str) -> tuple[Engine, Planned, ProjectRecord]:
+def _plan(
+    engine: Engine, vlab_id: str, project_id: str, *, take_in: bool = True
+) -> tuple[Engine, Planned, ProjectRecord]:
     """The engine on the cluster's release, the parking plan, and the project's record."""
-    engine = check_ground(engine, engine.names(vlab_id, project_id))
+    names = engine.names(vlab_id, project_id)
+    engine = check_ground(engine, names)
     record = records.record_of(engine, vlab_id, project_id)
-    if record.phase is Phase.PLANNED and made_nothing(engine, engine.names(vlab_id, project_id)):
+    if record.phase is Phase.PLANNED and made_nothing(engine, names):
         raise NothingToRelease(
             f"{record.project} was only planned; there is nothing to release.",
             hint=f"`provisioner destroy {record.project}` forgets it.",
         )
     spec = records.spec_of(record)
-    recovery.take_in(engine, spec)
+    # Before anything is taken in: that writes a state, which would stand in the place of a lost one.
+    require_sound(engine, names, record)
+    if take_in:
+        recovery.take_in(engine, spec)
+    elif recovery.is_due(engine, names):
+        engine.reporter.note(
+            f"The last run of {record.project} did not come to its end: what it made and no state knows is "
+            "not in this plan; the release takes it in first"
+        )
     planned = make_plan(engine, spec, Presence.PARKED)
     # What is asked for is that a cluster stops costing: a setting of the installation must not hold that up.
     refuse_data_loss(planned.review, allowed=(lustre.ADDRESS,), fewer_days_allowed=True)

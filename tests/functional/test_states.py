@@ -12,6 +12,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from pytest_mock import MockerFixture
 
 from engine.aws.registry import Phase
 from engine.aws.session import Cloud
@@ -22,7 +23,7 @@ from engine.local.server import LocalCloud
 from engine.model.names import names_for
 from engine.model.settings import load_settings
 from engine.model.spec import dump_spec, load_spec
-from engine.operations import records, recovery, state_versions, states
+from engine.operations import destroy, records, recovery, release, state_versions, states
 from engine.operations.engine import Engine, open_engine
 from engine.operations.folders import Installation, hand_over
 from engine.operations.holding import WorkspaceBusy
@@ -191,6 +192,48 @@ def test_a_project_stays_with_its_accounting_function(
         ask(engine)
     assert "accounting_function: is provisioner-accounting" in refused.value.message
     assert "back to first-accounting" in refused.value.hint
+
+
+@pytest.mark.parametrize("phase", [Phase.READY, Phase.PARKED])
+def test_nothing_is_given_back_over_a_state_that_is_lost(
+    engine: Engine, mocker: MockerFixture, phase: Phase
+) -> None:
+    """What stands would be imported into a new state, and that there was another one never told."""
+    end_in(engine, phase)
+    for module in (release, destroy):
+        mocker.patch.object(module, "check_ground", side_effect=lambda engine, _: engine)
+    take_in = mocker.patch("engine.operations.recovery.take_in")
+    for give_back in (
+        lambda: release.plan_release(engine, "lab-1", "proj-1"),
+        lambda: release.release(engine, "lab-1", "proj-1", approve=lambda _: None),
+        lambda: destroy.destroy(
+            engine, "lab-1", "proj-1", purge_data=True, purge_now=True, approve=lambda _: None
+        ),
+    ):
+        with pytest.raises(StateMissing):
+            give_back()
+    take_in.assert_not_called()
+    assert engine.state_store.versions(NAMES.state_key) == []
+
+
+def test_a_release_that_is_only_shown_takes_nothing_in(engine: Engine, mocker: MockerFixture) -> None:
+    # GIVEN a run that died
+    put(engine, state(1, "a"))
+    end_in(engine, Phase.FAILED)
+    mocker.patch.object(release, "check_ground", side_effect=lambda engine, _: engine)
+    mocker.patch.object(release, "make_plan")
+    mocker.patch.object(release, "refuse_data_loss")
+    take_in = mocker.patch("engine.operations.recovery.take_in")
+    # WHEN its release is shown THEN nothing is imported, and that is said
+    told = Told()
+    release.plan_release(engine.reporting_to(told), "lab-1", "proj-1")
+    take_in.assert_not_called()
+    assert "is not in this plan" in "".join(told.notes)
+    # WHEN it came to its end THEN there is nothing to say
+    end_in(engine, Phase.READY)
+    told.notes.clear()
+    release.plan_release(engine.reporting_to(told), "lab-1", "proj-1")
+    assert told.notes == []
 
 
 def test_a_digest_is_mended_only_where_a_run_died(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -113,6 +113,7 @@ def test_keeping_wins_over_a_deletion_that_has_not_begun(
         keep(engine, "lab", "proj")
         return _Planned()
 
+    monkeypatch.setattr(destroying, "require_sound", lambda *_: None)
     monkeypatch.setattr(destroying.recovery, "take_in", lambda *_, **__: ())
     monkeypatch.setattr(destroying, "read_state", lambda *_: None)
     monkeypatch.setattr(destroying, "instances", lambda _: [])
@@ -133,6 +134,7 @@ def test_emptying_a_large_bucket_is_put_down_in_time(engine: Engine, monkeypatch
             time.sleep(0.2)
             on_progress(number)
 
+    monkeypatch.setattr(destroying, "require_sound", lambda *_: None)
     monkeypatch.setattr(destroying.recovery, "take_in", lambda *_, **__: ())
     monkeypatch.setattr(destroying, "read_state", lambda *_: None)
     monkeypatch.setattr(destroying, "instances", lambda _: [])
