@@ -19,6 +19,7 @@ from engine.aws.session import Cloud
 from engine.aws.tables import LOCK_KEY, REGISTRY_KEY, TableKey, describe_table, has_key
 from engine.errors import BackendError
 from engine.model import tags
+from engine.model.aws_commands import aws
 
 BACKEND_NAME = "provisioner"
 """Name of the ECR repository and, behind `alias/`, of the KMS key."""
@@ -87,10 +88,14 @@ def _key(cloud: Cloud) -> Existing:
             orphan = _key_without_alias(cloud)
             return {"aws_kms_key.this": orphan} if orphan else {}
     if found["KeyState"] == "PendingDeletion":
+        keep, enable = (
+            aws(f"kms {command} --key-id {found['KeyId']}", region=cloud.region)
+            for command in ("cancel-key-deletion", "enable-key")
+        )
         raise BackendError(
             f"The key {KEY_ALIAS} ({found['KeyId']}) is about to be deleted; what it encrypted is lost then.",
-            hint=f"Keep it with `aws kms cancel-key-deletion --key-id {found['KeyId']}` and `aws kms "
-            "enable-key`, or delete the alias if the key is really given up. Then run this again.",
+            hint=f"Keep it with `{keep}` and `{enable}`, or delete the alias if the key is really given up. "
+            "Then run this again.",
             details={"key_id": found["KeyId"]},
         )
     return {"aws_kms_key.this": found["KeyId"], "aws_kms_alias.this": KEY_ALIAS}

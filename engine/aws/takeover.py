@@ -20,6 +20,7 @@ from engine.aws.failures import aws_errors, error_code
 from engine.aws.session import Cloud
 from engine.errors import AccessDenied
 from engine.model import tags
+from engine.model.aws_commands import pcluster
 
 _NO_SUCH_FILE_SYSTEM = ("FileSystemNotFound", "FileSystemNotFoundException")
 
@@ -104,10 +105,11 @@ def cluster_reasons(cloud: Cloud, name: str) -> Iterator[str]:
                 raise
             yield f"there is no cluster {name}"
             return
+    delete = pcluster(f"delete-cluster --cluster-name {name}", region=cloud.region)
     yield (
         f"the cluster {name} was made by itself, and a project's cluster is a custom resource in a stack, "
         "which CloudFormation cannot import: only a new cluster can be the project's. Adopt its bucket and "
-        f"home, apply, and run `pcluster delete-cluster --cluster-name {name}` when nobody uses it any more"
+        f"home, apply, and run `{delete}` when nobody uses it any more"
     )
 
 

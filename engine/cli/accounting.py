@@ -7,6 +7,7 @@ import click
 from engine.cli.arguments import ids_from, pass_invocation, project_argument
 from engine.cli.invocation import Invocation
 from engine.cli.progress import Progress
+from engine.model.aws_commands import update_fleet
 
 # ParallelCluster user guide, "Slurm accounting": what a head node runs when its secret has changed.
 _PASSWORD_SCRIPT = "/opt/parallelcluster/scripts/slurm/update_slurm_database_password.sh"
@@ -29,12 +30,17 @@ def rotate_password(invocation: Invocation, project: str) -> None:
 
     vlab_id, project_id = ids_from(project, invocation)
     with Progress(f"{vlab_id}/{project_id}") as progress:
-        names = operation(invocation.engine(progress), vlab_id, project_id)
+        engine = invocation.engine(progress)
+        names = operation(engine, vlab_id, project_id)
+    stop, start = (
+        update_fleet(names.cluster, status, region=engine.settings.region)
+        for status in ("STOP_REQUESTED", "START_REQUESTED")
+    )
     click.echo(
         f"{names.project} has another accounting password, in the secret {names.accounting_secret}.\n"
         "Now make the cluster read it, with its compute fleet stopped (running jobs end):\n"
-        f"  pcluster update-compute-fleet --cluster-name {names.cluster} --status STOP_REQUESTED\n"
+        f"  {stop}\n"
         "  on the head node, once the fleet is STOPPED:\n"
         f"    sudo {_PASSWORD_SCRIPT}\n"
-        f"  pcluster update-compute-fleet --cluster-name {names.cluster} --status START_REQUESTED"
+        f"  {start}"
     )

@@ -59,7 +59,7 @@ page is written from the code: `make schemas`.
 - **drain**: running jobs finish, then their nodes are made anew. That is QueueUpdateStrategy DRAIN, which
   every cluster has.
 - **fleet stopped**: refused while the compute fleet runs. Stop it, which ends running jobs
-  (`pcluster update-compute-fleet --cluster-name NAME --region REGION --status STOP_REQUESTED`), apply when
+  (`pcluster update-compute-fleet --cluster-name NAME --status STOP_REQUESTED --region REGION`), apply when
   it is STOPPED, and start it again (`--status START_REQUESTED`). A fleet without nodes that was not stopped
   counts as running.
 - **fleet stopped, or TERMINATE**: the same. AWS would also take it with QueueUpdateStrategy TERMINATE, which

@@ -9,6 +9,7 @@ from engine.aws import clusters
 from engine.aws.filesystems import LustreFileSystem
 from engine.aws.registry import Phase
 from engine.errors import ClusterError, EngineError, PlanNotApproved
+from engine.model.aws_commands import aws
 from engine.model.operation import Kind, Wish
 from engine.model.spec import ProjectSpec, dump_spec
 from engine.operations import access, lustre, records, repair, token_keys
@@ -148,40 +149,46 @@ def _refuse_by_stacks(engine: Engine, planned: Planned) -> None:
     """Look at AWS's two stacks before the outer one is made or changed."""
     action = next((one.action for one in planned.review.changes if one.address == _STACK), None)
     if action is Action.CREATE:
-        _refuse_lone_cluster(planned, repair.look_at_cluster(engine, planned.names))
+        _refuse_lone_cluster(engine, planned, repair.look_at_cluster(engine, planned.names))
     elif action is Action.UPDATE:
-        _refuse_stuck_stack(planned, repair.look_at_cluster(engine, planned.names))
+        _refuse_stuck_stack(engine, planned, repair.look_at_cluster(engine, planned.names))
 
 
-def _refuse_lone_cluster(planned: Planned, status: clusters.ClusterStatus) -> None:
+def _refuse_lone_cluster(engine: Engine, planned: Planned, status: clusters.ClusterStatus) -> None:
     """ParallelCluster refuses a name that is taken, and the stack's rollback then deletes by that name."""
     if status.cluster_stack_status is not None and status.stack_status is None:
         names = planned.names
+        delete = aws(
+            f"cloudformation delete-stack --stack-name {names.cluster}", region=engine.settings.region
+        )
         raise ClusterError(
             f"The cluster {names.cluster} of {names.project} is {status.cluster_stack_status} and stands "
             f"without the stack {names.stack} around it: making that anew would fail, and delete the cluster "
             "with all its jobs. Nothing was changed.",
-            hint="Once nobody needs it any more, `aws cloudformation delete-stack --stack-name "
-            f"{names.cluster}`; when it is gone, apply again, which makes another one. Bucket, home and "
-            "Lustre stay.",
+            hint=f"Once nobody needs it any more, `{delete}`; when it is gone, apply again, which makes "
+            "another one. Bucket, home and Lustre stay.",
         )
 
 
-def _refuse_stuck_stack(planned: Planned, status: clusters.ClusterStatus) -> None:
+def _refuse_stuck_stack(engine: Engine, planned: Planned, status: clusters.ClusterStatus) -> None:
     """Where an update failed and its rollback did, too, CloudFormation takes no other one."""
     if status.stack_status == _STUCK:
         raise ClusterError(
             f"The stack {planned.names.stack} of {planned.names.project} is {_STUCK} and takes no update. "
             "Nothing was changed; the cluster goes on as it was before.",
-            hint=_unstick(planned),
+            hint=_unstick(engine, planned),
         )
 
 
-def _unstick(planned: Planned) -> str:
+def _unstick(engine: Engine, planned: Planned) -> str:
+    go_on = aws(
+        f"cloudformation continue-update-rollback --stack-name {planned.names.stack} "
+        "--resources-to-skip Cluster",
+        region=engine.settings.region,
+    )
     return (
-        f"`aws cloudformation continue-update-rollback --stack-name {planned.names.stack} "
-        "--resources-to-skip Cluster`, then apply again; or release the project and apply it: that "
-        "makes a new cluster, and bucket and home stay."
+        f"`{go_on}`, then apply again; or release the project and apply it: that makes a new cluster, and "
+        "bucket and home stay."
     )
 
 
@@ -205,7 +212,7 @@ def _explain(engine: Engine, planned: Planned, error: EngineError) -> None:
         reasons.insert(0, f"Lustre file system {failed.id}: {failed.failure}")
     error.message += "".join(f"\n  - {reason}" for reason in reasons)
     if status.stack_status == _STUCK:
-        error.hint = _unstick(planned)
+        error.hint = _unstick(engine, planned)
 
 
 def _require_complete(engine: Engine, planned: Planned) -> clusters.ClusterStatus:

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from engine.aws import addresses, clusters
 from engine.aws.registry import Phase, ProjectRecord
 from engine.errors import BackendError, ClusterError, DataAtRisk, RequestError
+from engine.model.aws_commands import aws
 from engine.model.names import Names
 from engine.model.operation import Kind, Wish
 from engine.operations import access, lustre, records, recovery, repair
@@ -189,41 +190,48 @@ def _remove_cluster(engine: Engine, planned: Planned, *, in_state: bool) -> None
     The next run takes it in again (recovery.py).
     Raises   ClusterBusy, ClusterError: it stands, and nothing more was changed
     """
-    _refuse_protected(planned.names, repair.settled_cluster(engine, planned.names))
+    _refuse_protected(engine, planned.names, repair.settled_cluster(engine, planned.names))
     if in_state:
         engine.check()
         engine.reporter.step("Removing the cluster", "DELETING")
         planned.runner.plan(planned.plan_file, destroy=True, targets=(_STACK,))
         planned.runner.apply(planned.plan_file)
-    _require_gone(planned.names, repair.look_at_cluster(engine, planned.names))
+    _require_gone(engine, planned.names, repair.look_at_cluster(engine, planned.names))
 
 
-def _refuse_protected(names: Names, cluster: clusters.ClusterStatus) -> None:
+def _refuse_protected(engine: Engine, names: Names, cluster: clusters.ClusterStatus) -> None:
     if cluster.protected:
+        take_off = aws(
+            "cloudformation update-termination-protection --no-enable-termination-protection "
+            f"--stack-name {names.stack}",
+            region=engine.settings.region,
+        )
         raise ClusterError(
             f"The stack {names.stack} of {names.project} has termination protection: CloudFormation does not "
             "delete it. The cluster and its file system stay.",
-            hint="`aws cloudformation update-termination-protection --no-enable-termination-protection "
-            f"--stack-name {names.stack}`, then run the same command again.",
+            hint=f"`{take_off}`, then run the same command again.",
         )
 
 
-def _require_gone(names: Names, cluster: clusters.ClusterStatus) -> None:
-    _refuse_protected(names, cluster)
+def _require_gone(engine: Engine, names: Names, cluster: clusters.ClusterStatus) -> None:
+    _refuse_protected(engine, names, cluster)
+    outer, inner = (
+        aws(f"cloudformation delete-stack --stack-name {stack}", region=engine.settings.region)
+        for stack in (names.stack, names.cluster)
+    )
     if cluster.stack_status is not None:
         raise ClusterBusy(
             f"The stack {names.stack} of {names.project} still stands ({cluster.stack_status}): "
             "CloudFormation did not delete it, or Terraform has forgotten it. The cluster and its file "
             "system stay.",
             hint="Run the same command again: it waits for what is in progress, and takes the stack in. "
-            f"Should that not help, `aws cloudformation delete-stack --stack-name {names.stack}` first.",
+            f"Should that not help, `{outer}` first.",
         )
     if cluster.cluster_stack_status is not None:
         raise ClusterError(
             f"The cluster {names.cluster} of {names.project} is {cluster.cluster_stack_status} and stands "
             f"without the stack {names.stack} around it, so nothing here deletes it. Its file system stays.",
-            hint=f"`aws cloudformation delete-stack --stack-name {names.cluster}`, then run the same command "
-            "again.",
+            hint=f"`{inner}`, then run the same command again.",
         )
 
 

@@ -39,6 +39,11 @@ def cluster_updates(
     return tuple(_updates(address, old, new, own_queues)) if old and new else ()
 
 
+def cluster_name(side: Any) -> str:
+    """The cluster's name in one side of a stack, "CLUSTER" where that is not known."""
+    return str(cluster_properties(side).get("ClusterName") or "CLUSTER")
+
+
 def node_updates(address: str, before: Any, after: Any) -> tuple[ClusterUpdate, ...]:
     """What differs in the node configuration, and nodes go by only when their cluster is made.
 

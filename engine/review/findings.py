@@ -12,10 +12,12 @@ from typing import Any
 
 from engine.errors import ClusterUpdateRefused, DataAtRisk, RuleBroken
 from engine.model import tags
+from engine.model.aws_commands import update_fleet
 from engine.model.cluster_updates import Need
 from engine.model.rules import RULE_BROKEN, load_rules
 from engine.review.amounts import Cost
 from engine.review.changes import before_and_after, kept_shorter, value_at
+from engine.review.cluster import cluster_name
 from engine.review.context import Context
 from engine.review.knowledge import Knowledge
 from engine.review.model import Action, Change, ClusterUpdate, Finding, Review, Risk
@@ -31,10 +33,6 @@ NEW_CLUSTER_HINT = (
 OLD_HOME_HINT = (
     "But home directories keep the old user id, and a new cluster refuses one that is not its user's."
 )
-STOP_HINT = (
-    "Stop the compute fleet first, which ends running jobs, and start it again after the apply: "
-    "`pcluster update-compute-fleet --status STOP_REQUESTED`, then `START_REQUESTED`."
-)
 
 _LOSING = (Action.DELETE, Action.REPLACE)
 
@@ -49,6 +47,7 @@ class _Subject:
     after: Any
     expected_tags: Mapping[str, str]
     knowledge: Knowledge
+    region: str
 
 
 def findings_of(
@@ -73,16 +72,16 @@ def findings_of(
     project   "vlab/project"; a name without a slash is of no project, and no project's tags are expected
     """
     vlab_id, slash, project_id = project.partition("/")
+    context = context or Context()
     expected = {tags.VLAB: vlab_id, tags.PROJECT: project_id} if slash else {}
     raw = {(str(e.get("address", "")), str(e.get("deposed", ""))): e.get("change", {}) for e in entries}
     found = list(_about_the_plan(errored=errored, complete=complete))
     for change in changes:
         before, after = before_and_after(raw[change.address, change.deposed])
         of_this = tuple(one for one in updates if one.address == change.address and not change.deposed)
-        subject = _Subject(change, of_this, before, after, expected, knowledge)
+        subject = _Subject(change, of_this, before, after, expected, knowledge, context.region)
         for rule in _RULES:
             found += rule(subject)
-    context = context or Context()
     found += policy_findings(entries, changes, cost, context)
     found = [_judged(item, context) for item in found]
     found += _expired(found, context)
@@ -215,7 +214,7 @@ def refuse_cluster_update(
     listed = "".join(f"\n  - {one.named}: {one.says}" for one in refused)
     raise ClusterUpdateRefused(
         f"The running cluster of {review.project} cannot be changed so:{listed}",
-        hint="Nothing was changed. " + _way_on(refused, f"--cluster-name {cluster} --region {region}"),
+        hint="Nothing was changed. " + _way_on(refused, cluster, region),
         details={
             "changes": [
                 {"key": one.key, "fields": list(one.fields), "need": one.need.value, "consequence": one.says}
@@ -225,20 +224,28 @@ def refuse_cluster_update(
     )
 
 
-def _way_on(refused: Sequence[ClusterUpdate], cluster: str) -> str:
+def _way_on(refused: Sequence[ClusterUpdate], cluster: str, region: str) -> str:
     if any(one.refused_always for one in refused):
         of_old_id = any("setting user_uid" in one.fields for one in refused)
         return f"{NEW_CLUSTER_HINT} {OLD_HOME_HINT}" if of_old_id else NEW_CLUSTER_HINT
-    command = f"`pcluster update-compute-fleet {cluster} --status"
+    stop, start = _fleet_commands(cluster, region)
     way = (
-        f"Stop the compute fleet, which ends running jobs: {command} STOP_REQUESTED`; apply when it is "
-        f"STOPPED; start it again: {command} START_REQUESTED`. Or take the change back."
+        f"Stop the compute fleet, which ends running jobs: `{stop}`; apply when it is STOPPED; start it "
+        f"again: `{start}`. Or take the change back."
     )
     if all(one.need is Need.TERMINATE for one in refused):
         way += (
             " AWS would also take it with QueueUpdateStrategy TERMINATE; this engine's clusters have DRAIN."
         )
     return way
+
+
+def _fleet_commands(cluster: str, region: str) -> tuple[str, str]:
+    """What stops the compute fleet, and what starts it."""
+    return (
+        update_fleet(cluster, "STOP_REQUESTED", region=region),
+        update_fleet(cluster, "START_REQUESTED", region=region),
+    )
 
 
 def _loss(change: Change) -> tuple[str, ...]:
@@ -316,8 +323,17 @@ def _cluster_update(subject: _Subject) -> Iterator[Finding]:
     for update in subject.updates:
         if update.refused_while_running:
             severity = Risk.HIGH if update.refused_always else Risk.MEDIUM
-            hint = NEW_CLUSTER_HINT if update.refused_always else STOP_HINT
+            hint = NEW_CLUSTER_HINT if update.refused_always else _stop_hint(subject)
             yield Finding("cluster-update", severity, change.address, f"{update.named}: {update.says}.", hint)
+
+
+def _stop_hint(subject: _Subject) -> str:
+    """REGION where the review is told none."""
+    stop, start = _fleet_commands(cluster_name(subject.before), subject.region or "REGION")
+    return (
+        "Stop the compute fleet first, which ends running jobs, and start it again after the apply: "
+        f"`{stop}`, then `{start}`."
+    )
 
 
 def _protection_removed(subject: _Subject) -> Iterator[Finding]:

@@ -9,6 +9,7 @@ from engine.aws.buckets import locate_bucket
 from engine.aws.existing.search import Found, Life, OrphanConflict, Search, Wanted, tag_map
 from engine.aws.failures import aws_errors, error_code
 from engine.aws.stacks import find_stack
+from engine.model.aws_commands import aws
 
 # An update that was rolled back left the stack as it was before: the next apply updates it again.
 _STANDING = frozenset({"CREATE_COMPLETE", "UPDATE_COMPLETE", "UPDATE_ROLLBACK_COMPLETE"})
@@ -58,10 +59,10 @@ def find_secret(search: Search, wanted: Wanted) -> Found | None:
             return None
     search.require_ours(wanted, f"The secret {name}", tag_map(found.get("Tags")))
     if found.get("DeletedDate"):
+        restore = aws(f"secretsmanager restore-secret --secret-id {name}", region=search.cloud.region)
         raise OrphanConflict(
             f"The secret {name} of {search.project} waits for its deletion, and keeps its name until then.",
-            hint=f"Take the deletion back with `aws secretsmanager restore-secret --secret-id {name}`, "
-            "then run this again.",
+            hint=f"Take the deletion back with `{restore}`, then run this again.",
             details={"address": wanted.address},
         )
     return Found(found["ARN"], found["ARN"])

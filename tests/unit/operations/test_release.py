@@ -47,7 +47,8 @@ def parked(mocker) -> Any:
         plan_file=Path("p"),
         review=plan_that_does(REVIEWED),
     )
-    engine: Any = SimpleNamespace(reporter=Silent(), check=lambda: None)
+    settings = SimpleNamespace(region="eu-west-1")
+    engine: Any = SimpleNamespace(reporter=Silent(), check=lambda: None, settings=settings)
     mocker.patch.object(release, "read_state")
     mocker.patch.object(lustre, "give_up", side_effect=lambda *_, **__: done.append("lustre"))
 
