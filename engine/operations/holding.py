@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import fcntl
 import os
+import sys
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from engine.errors import BusyError
@@ -21,6 +22,7 @@ from engine.operations.engine import Engine
 from engine.operations.installation import require_folder
 
 _POLL_S = 0.2
+_SIGNATURE_BYTES = 2000
 _mine = threading.local()
 
 
@@ -34,18 +36,17 @@ class WorkspaceBusy(BusyError):
 def holding_workspace(engine: Engine, names: Names) -> Iterator[None]:
     """Have the project's workspace folder while the block runs; raises as `holding`."""
     path = engine.home / "locks" / f"{names.directory}.lock"
-    progress = f"`provisioner operations {names.project}` shows what is under way."
-    with holding(engine, path, f"in the workspace of {names.project}", hint=progress):
+    with holding(engine, path, f"in the workspace of {names.project}"):
         yield
 
 
 @contextmanager
-def holding(engine: Engine, path: Path, what: str, *, hint: str = "") -> Iterator[None]:
+def holding(engine: Engine, path: Path, what: str) -> Iterator[None]:
     """Have what a lock file stands for while the block runs; within such a block of one's own at once.
 
     what   as a message says it: "Another run on this machine is at work in the workspace of …"
-    hint   what to do but to wait
-    The kernel gives it back when the process ends, however it ends.
+    The kernel gives it back when the process ends, however it ends. The file says who has it, for those who
+    are refused: a run that waits for a person is no operation yet, so nothing else tells of it.
     Raises   WorkspaceBusy when another run has it for longer than the setting lock_wait_s;
              InvalidSettings where the engine can keep no files
     """
@@ -57,7 +58,8 @@ def holding(engine: Engine, path: Path, what: str, *, hint: str = "") -> Iterato
     path.parent.mkdir(parents=True, exist_ok=True)
     handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
     try:
-        _take(engine, handle, what, hint)
+        _take(engine, handle, what)
+        _sign(engine, handle)
         held.add(path)
         yield
     finally:
@@ -65,18 +67,37 @@ def holding(engine: Engine, path: Path, what: str, *, hint: str = "") -> Iterato
         os.close(handle)
 
 
-def _take(engine: Engine, handle: int, what: str, hint: str) -> None:
+def _take(engine: Engine, handle: int, what: str) -> None:
     deadline = time.monotonic() + engine.settings.lock_wait_s
     while True:
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             if time.monotonic() >= deadline:
-                wait = "Wait until it is done, then ask again"
+                holder = _signature(handle)
                 raise WorkspaceBusy(
-                    f"Another run on this machine is at work {what}.",
-                    hint=f"{wait}; {hint}" if hint else f"{wait}.",
+                    f"Another run on this machine is at work {what}" + (f": {holder}." if holder else "."),
+                    hint="It may be waiting for its confirmation: answer it there, or wait until it is done; "
+                    "then ask again.",
+                    details={"holder": holder},
                 ) from None
             engine.pause(_POLL_S)
         else:
             return
+
+
+def _sign(engine: Engine, handle: int) -> None:
+    """Write into the lock file who has it now, and since when."""
+    command = " ".join([Path(sys.argv[0]).name, *sys.argv[1:]])
+    text = f"{engine.owner.name}, `{command}`, since {engine.now():%Y-%m-%d %H:%M:%S} UTC"
+    # A disk that is full stops whoever has something to write there, with an error that says so.
+    with suppress(OSError):
+        os.ftruncate(handle, 0)
+        os.pwrite(handle, text.encode(errors="replace"), 0)
+
+
+def _signature(handle: int) -> str:
+    """Who has it, as written down; "" in the moment before that is done."""
+    with suppress(OSError):
+        return os.pread(handle, _SIGNATURE_BYTES, 0).decode(errors="replace")
+    return ""
