@@ -21,7 +21,7 @@ from engine.aws.operation_items import EXPIRY
 from engine.aws.session import Cloud
 from engine.aws.tables import table_errors
 from engine.errors import BackendError, PlanApplied, PlanTampered, UnknownPlan
-from engine.model.saved_plan import Approval, Manifest, PlanRecord, hex_of, sha256
+from engine.model.saved_plan import Approval, Manifest, PlanRecord, beginning_of, hex_of, sha256
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb.type_defs import AttributeValueTypeDef
@@ -138,23 +138,43 @@ class PlanStore:
     def require(self, digest: str) -> PlanRecord:
         """What is known of a plan.
 
-        digest   with or without "sha256:"
-        Raises   UnknownPlan
+        digest   with or without "sha256:"; whole, or so much of its beginning as `plans` shows, or more. The
+                 record has it whole: that is what is checked, approved and recorded from here on
+        Raises   UnknownPlan; also where several plans begin like that: none of them is meant then
         """
-        named = hex_of(digest)
-        item: Mapping[str, Any] = {}
-        if named:
-            with table_errors("looking for a saved plan", table=self._table):
-                answer = self._cloud.dynamodb.get_item(
-                    TableName=self._table, Key=_key(named), ConsistentRead=True
-                )
-            item = answer.get("Item", {})
-        if not item:
+        named = beginning_of(digest)
+        found = list(self._beginning_with(named)) if named else []
+        if not found:
             raise UnknownPlan(
                 f"No plan is saved as {digest[:100]}.",
                 hint="`provisioner plans` lists the saved plans; `provisioner plan SPEC --save` makes one.",
             )
-        return _decode(item)
+        if len(found) > 1:
+            digests = sorted(one.digest for one in found)
+            raise UnknownPlan(
+                f"{len(found)} saved plans begin with {digest[:100]}: {', '.join(digests)}.",
+                hint="Give the whole digest of the one that is meant.",
+                details={"digests": digests},
+            )
+        return found[0]
+
+    def _beginning_with(self, digits: str) -> Iterator[PlanRecord]:
+        with table_errors("looking for a saved plan", table=self._table):
+            if hex_of(digits):
+                answer = self._cloud.dynamodb.get_item(
+                    TableName=self._table, Key=_key(digits), ConsistentRead=True
+                )
+                if item := answer.get("Item"):
+                    yield _decode(item)
+                return
+            pages = self._cloud.dynamodb.get_paginator("query").paginate(
+                TableName=self._table,
+                KeyConditionExpression="pk = :pk AND begins_with(sk, :digits)",
+                ExpressionAttributeValues={":pk": {"S": _PARTITION}, ":digits": {"S": digits}},
+                ConsistentRead=True,
+            )
+            for page in pages:
+                yield from map(_decode, page["Items"])
 
     def list(self, project: str | None = None) -> Iterator[PlanRecord]:
         """Every plan, or those of one project, in no order."""

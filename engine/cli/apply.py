@@ -19,7 +19,9 @@ if TYPE_CHECKING:
 
 @click.command(short_help="Make a project what its spec says.")
 @click.argument("spec", metavar="[SPEC]", required=False)
-@click.option("--plan", "digest", metavar="DIGEST", help="Apply exactly this saved plan.")
+@click.option(
+    "--plan", "digest", metavar="DIGEST", help="Apply exactly this saved plan; 12 digits are enough."
+)
 @click.option("--approved-by", metavar="NAME", help="Record that this person approved the saved plan.")
 @yes_option
 @within_option

@@ -8,8 +8,6 @@ from engine.cli.arguments import ids_from, json_option, pass_invocation, yes_opt
 from engine.cli.console import confirm, note, print_json, print_table
 from engine.cli.invocation import Invocation
 
-_SHORT = 19  # "sha256:" and 12 digits, which tell plans apart for people
-
 
 @click.command(short_help="Saved plans.")
 @click.argument("project", metavar="[VLAB/PROJECT]", required=False)
@@ -37,7 +35,7 @@ def plans(invocation: Invocation, project: str | None, as_json: bool) -> None:
         ["plan", "project", "state", "made", "good until", "approved by", "risk"],
         [
             [
-                one.digest[:_SHORT],
+                one.short_digest,
                 one.project,
                 str(one.standing(now)),
                 f"{one.created_at:%Y-%m-%d %H:%M}",
@@ -50,7 +48,7 @@ def plans(invocation: Invocation, project: str | None, as_json: bool) -> None:
         empty=f"No plan of {of} is saved." if of else "No plan is saved.",
     )
     if found:
-        note("--json shows the whole digests. Times are UTC.")
+        note("That much of a digest names its plan; --json shows them whole. Times are UTC.")
 
 
 @click.command(short_help="Approve a saved plan.")
@@ -62,6 +60,7 @@ def plans(invocation: Invocation, project: str | None, as_json: bool) -> None:
 def approve(invocation: Invocation, digest: str, name: str, yes: bool, as_json: bool) -> None:
     """Show the review of the plan that is saved as DIGEST, ask, and record that you agree to exactly that.
 
+    DIGEST is whole, or as much of it as `provisioner plans` shows.
     Recorded are the caller's ARN, the name if one is given, the time and the digest.
 
     \b
@@ -70,10 +69,11 @@ def approve(invocation: Invocation, digest: str, name: str, yes: bool, as_json: 
       provisioner approve sha256:DIGEST --as ada@example.org --yes
     """
     from engine.operations.place import Place, connect
-    from engine.operations.saved_plans import approve_plan, read_review
+    from engine.operations.saved_plans import approve_plan, find_plan, read_review
 
     cloud, settings = connect(invocation.reachable_settings())
     place = Place(settings=settings, cloud=cloud, now=cloud.now)
+    digest = find_plan(place, digest).digest  # whole: what is agreed to is what was shown
     review = read_review(place, digest)
     if not as_json:
         click.echo(review)

@@ -20,7 +20,10 @@ from typing import Any
 
 FORMAT = 1
 PLAN_PART, SPEC_PART, WORKSPACE_PART = "project.tfplan", "spec.json", "workspace.json"
+SHORT_DIGITS = 12
+"""Of a digest: what lists show, and the fewest that name a plan; by chance no two plans share 48 bits."""
 _DIGEST = re.compile(r"(?:sha256:)?([0-9a-f]{64})")
+_BEGINNING = re.compile(rf"(?:sha256:)?([0-9a-f]{{{SHORT_DIGITS},64}})")
 
 
 class Standing(StrEnum):
@@ -161,6 +164,11 @@ class PlanRecord:
     def project(self) -> str:
         return f"{self.vlab_id}/{self.project_id}"
 
+    @property
+    def short_digest(self) -> str:
+        """As much of the digest as names the plan, for lists."""
+        return self.digest[: len("sha256:") + SHORT_DIGITS]
+
     def standing(self, now: datetime) -> Standing:
         if self.applied_at is not None:
             return Standing.APPLIED
@@ -204,4 +212,11 @@ def hash_of_files(files: Mapping[str, str | bytes]) -> str:
 def hex_of(digest: str) -> str | None:
     """The 64 digits of a digest as people give it, with or without "sha256:"; None for anything else."""
     found = _DIGEST.fullmatch(digest.strip().lower())
+    return found.group(1) if found else None
+
+
+def beginning_of(digest: str) -> str | None:
+    """The digits of a digest, or of its beginning, as people give them; None for fewer than SHORT_DIGITS, and
+    for anything else."""
+    found = _BEGINNING.fullmatch(digest.strip().lower())
     return found.group(1) if found else None

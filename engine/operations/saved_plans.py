@@ -144,6 +144,14 @@ def list_plans(place: Place, project: str | None = None) -> list[PlanRecord]:
     return sorted(plan_store(place).list(project), key=lambda one: one.created_at, reverse=True)
 
 
+def find_plan(place: Place, digest: str) -> PlanRecord:
+    """The saved plan that a person names, by its digest or enough of its beginning.
+
+    Raises   UnknownPlan
+    """
+    return plan_store(place).require(digest)
+
+
 def read_review(place: Place, digest: str) -> str:
     """The review of a saved plan as text, as it was saved. It holds no secrets.
 

@@ -109,6 +109,31 @@ def test_what_is_no_plan_is_unknown(store: PlanStore) -> None:
             store.require(digest)
 
 
+def test_a_plan_is_named_by_the_beginning_of_its_digest(aws: Cloud, store: PlanStore) -> None:
+    record, other = saved(store, "short"), saved(store, "short-not")
+    for length in (len("sha256:") + 12, -1):
+        assert store.require(record.digest[:length]) == record
+    assert store.require(record.short_digest.removeprefix("sha256:")) == record
+    for short in (record.digest[: len("sha256:") + 11], record.digest + "0", "sha256:"):
+        with pytest.raises(UnknownPlan, match="No plan"):
+            store.require(short)
+    # GIVEN another one that begins in the same way THEN neither is taken, and each is there by its own digest
+    last = "0" if record.digest[-1] != "0" else "1"
+    item = aws.dynamodb.get_item(
+        TableName="provisioner-registry",
+        Key={"pk": {"S": "PLAN"}, "sk": {"S": other.digest.removeprefix("sha256:")}},
+    )["Item"]
+    twin = record.digest.removeprefix("sha256:")[:-1] + last
+    aws.dynamodb.put_item(TableName="provisioner-registry", Item={**item, "sk": {"S": twin}})
+    with pytest.raises(UnknownPlan, match="2 saved plans begin with") as refused:
+        store.require(record.short_digest)
+    assert refused.value.details["digests"] == sorted([record.digest, f"sha256:{twin}"])
+    assert store.require(record.digest) == record
+    # AND a record that was put there by hand is of no plan
+    with pytest.raises(PlanTampered):
+        store.manifest(store.require(f"sha256:{twin}"))
+
+
 def test_a_project_s_plans_go_with_it(aws: Cloud, store: PlanStore) -> None:
     record, other = saved(store, "gone"), saved(store, "gone-not")
     assert store.remove_of("lab-1/gone") == len(PARTS) + 1

@@ -14,6 +14,7 @@ from engine.model.saved_plan import (
     Manifest,
     PlanRecord,
     Standing,
+    beginning_of,
     hash_of_files,
     hex_of,
 )
@@ -90,6 +91,14 @@ def test_a_digest_is_taken_with_and_without_its_algorithm() -> None:
     assert [hex_of(text) for text in ("", digits[1:], digits + "0", "md5:" + digits, "../" + digits)] == [
         None
     ] * 5
+
+
+def test_a_plan_is_named_by_the_beginning_of_its_digest_that_is_long_enough() -> None:
+    digits = "0123456789abcdef" * 4
+    for text in (digits, digits[:12], f"sha256:{digits[:12]}", f" SHA256:{digits[:13].upper()}\n"):
+        assert digits.startswith(beginning_of(text) or "none")
+    for text in ("", digits[:11], digits + "0", "md5:" + digits, "../" + digits, "sha256:"):
+        assert beginning_of(text) is None
 
 
 def test_what_may_be_done_with_a_plan() -> None:
