@@ -21,9 +21,8 @@ from engine.model.wording import Path, counted, shown
 
 LOCAL_ACCOUNT = "123456789012"
 
-_HINT = (
-    "`provisioner settings` shows each value and where it came from; docs/settings.md says what each means."
-)
+# Not `provisioner settings`: it cannot show settings that are refused. Each problem names its own source.
+_HINT = "docs/settings.md says what each setting means and takes."
 
 
 _PROVIDER_STACK = "parallelcluster-provider-"
