@@ -32,14 +32,19 @@ def operations(invocation: Invocation, project: str, operation_id: str | None, a
       provisioner operations lab-1/proj-1
       provisioner operations lab-1/proj-1 op-01h9x2c4e6g8j0k2m4n6pq --json
     """
+    from engine.operations.records import record_of
+
     vlab_id, project_id = ids_from(project, invocation)
-    store = invocation.engine(Silent()).operations
+    engine = invocation.engine(Silent())
+    store = engine.operations
     name = f"{vlab_id}/{project_id}"
     if operation_id is None:
         page = store.list(name, limit=_SHOWN)
         found = page.operations
         for error in page.unreadable:
             note(f"{error.message} {error.hint}")
+        if not found and not page.unreadable:
+            record_of(engine, vlab_id, project_id)  # one that is destroyed keeps its operations
         if as_json:
             print_json({"operations": [one.to_dict() for one in found]})
         else:
@@ -108,12 +113,15 @@ def unlock(invocation: Invocation, project: str, lock_id: str | None, confirmed:
       provisioner unlock lab-1/proj-1
       provisioner unlock lab-1/proj-1 --id 5c9d2d5f-f0e9-4a02-0c8e-0b0e8f1a2b3c
     """
+    from engine.operations.records import record_of
+
     vlab_id, project_id = ids_from(project, invocation)
     engine = invocation.engine(Silent())
     lock = engine.state_lock(engine.names(vlab_id, project_id))
     held = lock.holder()
     name = f"{vlab_id}/{project_id}"
     if held is None:
+        record_of(engine, vlab_id, project_id)
         click.echo(f"Nobody holds the state lock of {name}.")
         return
     if lock_id is None:

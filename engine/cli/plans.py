@@ -22,12 +22,17 @@ def plans(invocation: Invocation, project: str | None, as_json: bool) -> None:
       provisioner plans lab-1/proj-1 --json | jq -r '.plans[0].digest'
     """
     from engine.operations.place import Place, connect
+    from engine.operations.records import record_of
     from engine.operations.saved_plans import list_plans
 
-    of = "/".join(ids_from(project, invocation)) if project else None
+    ids = ids_from(project, invocation) if project else None
+    of = "/".join(ids) if ids else None
     cloud, settings = connect(invocation.reachable_settings())
-    found = list_plans(Place(settings=settings, cloud=cloud, now=cloud.now), of)
     now = cloud.now()
+    place = Place(settings=settings, cloud=cloud, now=lambda: now)
+    found = list_plans(place, of)
+    if ids and not found:
+        record_of(place, *ids)
     if as_json:
         print_json({"plans": [one.to_dict(now) for one in found]})
         return

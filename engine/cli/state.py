@@ -36,11 +36,14 @@ def list_(invocation: Invocation, project: str, as_json: bool) -> None:
     Example:
       provisioner state list lab-1/proj-1
     """
+    from engine.operations.records import record_of
     from engine.operations.state_versions import list_versions
 
     ids = ids_from(project, invocation)
     engine = invocation.engine(Silent())
     found = list_versions(engine, engine.names(*ids))
+    if not found:
+        record_of(engine, *ids)  # one that the registry has lost keeps its versions
     if as_json:
         print_json({"versions": [{**vars(one), "written_at": one.written_at.isoformat()} for one in found]})
         return

@@ -19,9 +19,11 @@ from engine.aws.session import Cloud
 from engine.aws.steps import Outcome, Step
 from engine.cli.main import cli, run
 from engine.model.names import names_for
+from engine.model.operation import Kind, Wish, requested
 from engine.model.spec import dump_spec, load_spec, spec_digest
 from engine.operations.bootstrap import Bootstrapped
 from engine.review.plan import build_review
+from tests.functional.test_orphans import register
 
 HEAVY = {"boto3", "botocore", "cdktf", "jsii", "moto", "rich", "jinja2"}
 
@@ -252,6 +254,28 @@ def test_local_status_without_a_local_cloud(alone) -> None:
 def test_reading_an_empty_registry(provisioner, backend) -> None:
     assert provisioner("list", "--json").ok().json == {"projects": []}
     assert "No projects yet" in provisioner("list").ok().out
+
+
+@pytest.mark.parametrize("command", [("operations",), ("plans",), ("unlock",), ("state", "list")])
+def test_a_project_that_nobody_knows_is_told(command: tuple[str, ...], provisioner, backend) -> None:
+    """A misspelt one would look healthy."""
+    provisioner(*command, "lab-1/proj-7").refused(3, "UNKNOWN_PROJECT", "lab-1/proj-7")
+    # WHEN the registry has it THEN there is merely nothing to show
+    register(backend, names_for("lab-1", "proj-7", account_id="123456789012"), Phase.PLANNED)
+    provisioner(*command, "lab-1/proj-7").ok()
+
+
+def test_what_a_destroyed_project_leaves_is_still_shown(provisioner, backend, engine) -> None:
+    now = datetime.now(UTC)
+    wish = Wish(Kind.DESTROY)
+    asked = requested(vlab_id="lab-1", project_id="proj-7", wish=wish, requested_by="ada", now=now)
+    engine.operations.submit(asked)
+    assert asked.id in provisioner("operations", "lab-1/proj-7").ok().out
+    key = names_for("lab-1", "proj-7", account_id="123456789012").state_key
+    bucket = "provisioner-state-123456789012-us-east-1"
+    backend.s3.put_object(Bucket=bucket, Key=key, Body=b"{}")
+    backend.s3.delete_object(Bucket=bucket, Key=key)
+    assert "deleted" in provisioner("state", "list", "lab-1/proj-7").ok().out
 
 
 def test_doctor_before_and_after_bootstrap(cloud, provisioner, make_backend) -> None:
