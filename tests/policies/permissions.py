@@ -60,18 +60,35 @@ COMMANDS = {
     "destroy": "apply",
     "doctor": "reader",
     "drift": "plan",
+    "keep": "plan",
     "list": "reader",
+    "operations": "reader",
+    "orphans": "reader",
+    "orphans --adopt": "apply",
+    "orphans --delete": "orphans",
     "outputs": "reader",
     "plan": "plan",
     "plans": "reader",
+    "prices": "reader",
     "redrive": "redrive",
     "refresh-jwks": "apply",
     "release": "apply",
+    "render": "plan",
     "rotate-password": "apply",
     "ssh-key": "ssh",
+    "ssh-key --user": "ssh-user",
+    "state diff": "reader",
+    "state list": "reader",
+    "state restore": "apply",
+    "state show": "reader",
     "status": "reader",
+    "unlock": "reader",
+    "unlock --id": "plan",
 }
-"""Command -> who runs it."""
+"""Command, where its word or option asks for more with that -> who runs it (docs/setup.md)."""
+
+NO_ACCOUNT = ("demo", "gitlab", "local", "package", "serve", "settings", "setup")
+"""Commands that ask no account: they work on this machine, with the local cloud, or ask GitLab."""
 
 PREFIXES = {"efs": "elasticfilesystem", "monitoring": "cloudwatch", "tagging": "tag"}
 """Service as the local cloud calls it -> as IAM does, where they differ."""
@@ -252,7 +269,9 @@ def with_policies(cloud: LocalCloud, provisioner: Callable[..., Any]) -> Callabl
     """The command line, each command with no more permissions than who runs it has (COMMANDS)."""
 
     def call(command: str, *arguments: Any) -> Any:
-        with permitted(cloud, COMMANDS[command]):
+        closer = (f"{command} {argument}" for argument in arguments)
+        role = next((COMMANDS[one] for one in closer if one in COMMANDS), None) or COMMANDS[command]
+        with permitted(cloud, role):
             return provisioner(command, *arguments)
 
     return call

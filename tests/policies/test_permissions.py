@@ -3,13 +3,26 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
+import click
 import pytest
 
+from engine.cli.main import cli
 from engine.local.calls import Request
 from engine.local.server import LocalCloud
-from tests.policies.permissions import ROLES, Need, Policies, needs, permitted, with_policies
+from tests.policies.permissions import (
+    COMMANDS,
+    FOLDER,
+    NO_ACCOUNT,
+    ROLES,
+    Need,
+    Policies,
+    needs,
+    permitted,
+    with_policies,
+)
 
 BUCKET = "arn:aws:s3:::pc-123456789012-lab-1-proj-1-abc"
 NODES = "arn:aws:s3:::provisioner-nodes-123456789012-us-east-1"
@@ -123,6 +136,8 @@ def test_asking_who_one_is_needs_nothing() -> None:
         ("reader", "s3:GetObject", f"{BUCKET}/private/results.dat", False),
         ("reader", "s3:ListBucket", "arn:aws:s3:::somebody-else", False),
         ("reader", "ec2:CreateSubnet", "", False),
+        # `prices` asks the Price List API, which the local cloud has not.
+        ("reader", "pricing:GetProducts", "", True),
         ("plan", "ec2:CreateSubnet", "", False),
         ("apply", "ec2:CreateSubnet", "", True),
         ("apply", "rds:DeleteDBInstance", "", False),
@@ -141,6 +156,25 @@ def test_asking_who_one_is_needs_nothing() -> None:
 )
 def test_a_role_may_what_its_policies_say(role: str, action: str, resource: str, allowed: bool) -> None:
     assert Policies(*ROLES[role]).allow(Need(action, resource, "test:Test")) is allowed
+
+
+def test_every_command_is_somebody_s_who_may_run_it() -> None:
+    words = {command.partition(" ")[0] for command in COMMANDS}
+    assert words | set(NO_ACCOUNT) == set(cli.list_commands(click.Context(cli)))
+    assert not words & set(NO_ACCOUNT)
+
+
+def test_the_page_says_which_policies_each_command_takes() -> None:
+    """docs/setup.md, "Who may do what": | who | does | policies |"""
+    told: dict[str, list[str]] = {}
+    for line in (FOLDER.parent / "setup.md").read_text("utf-8").splitlines():
+        _, *cells, _ = line.split("|") if line.startswith("|") else ("", "")
+        if len(cells) == 3:
+            policies = re.findall(r"`([^`]+)`", cells[2])
+            told |= dict.fromkeys(re.findall(r"`([^`]+)`", cells[1]), policies)
+    assert {command: told.get(command) for command in COMMANDS} == {
+        command: ROLES[role] for command, role in COMMANDS.items()
+    }
 
 
 def test_who_pushes_an_image_may_do_each_step_of_it() -> None:

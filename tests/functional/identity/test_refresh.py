@@ -21,6 +21,7 @@ from engine.operations.engine import open_engine
 from engine.operations.reporting import Silent
 from engine.operations.token_keys import ensure_keys
 from tests.functional.conftest import Ended
+from tests.policies.permissions import COMMANDS, permitted
 from tests.unit.model.test_jwks import key
 
 BUCKET = "provisioner-nodes-123456789012-us-east-1"
@@ -78,7 +79,8 @@ def test_keys_are_handed_on_when_they_change(
 ) -> None:
     aws = Cloud(region=cloud.region, endpoint_url=cloud.endpoint, local=True)
     # WHEN it runs, and runs again
-    assert refresh().ok().json == {"keys": ["key-1"], "changed": True}
+    with permitted(cloud, COMMANDS["refresh-jwks"]):
+        assert refresh().ok().json == {"keys": ["key-1"], "changed": True}
     assert refresh().ok().json == {"keys": ["key-1"], "changed": False}
     # THEN the bucket has the keys, and one version of them
     stored = buckets.find_object(aws, BUCKET, "jwks.json")
