@@ -10,6 +10,7 @@ from typing import Any
 
 import click
 
+from engine.cli.terminal import styled
 from engine.errors import EngineError, NotConfirmed
 
 CHANGES_WAITING_EXIT = 2
@@ -28,7 +29,7 @@ def print_table(columns: Sequence[str], rows: Iterable[Sequence[str]], *, empty:
         return
     widths = [max(len(row[i]) for row in [list(columns), *cells]) for i in range(len(columns))]
     header = "  ".join(name.upper().ljust(width) for name, width in zip(columns, widths, strict=True))
-    click.secho(header.rstrip(), bold=True)
+    click.echo(styled(header.rstrip(), bold=True))
     for row in cells:
         click.echo("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
 
@@ -38,7 +39,7 @@ def print_facts(facts: Iterable[tuple[str, Any]]) -> None:
     shown = [(name, value) for name, value in facts if value not in (None, "")]
     width = max((len(name) for name, _ in shown), default=0)
     for name, value in shown:
-        click.echo(f"{click.style(name.ljust(width), dim=True)}  {value}")
+        click.echo(f"{styled(name.ljust(width), dim=True)}  {value}")
 
 
 def print_error(error: EngineError, *, as_json: bool) -> None:
@@ -46,10 +47,10 @@ def print_error(error: EngineError, *, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps({"error": error.to_dict()}, indent=2, ensure_ascii=False), err=True)
         return
-    click.echo(f"{click.style('Error:', fg='red', bold=True)} {error.message}", err=True)
+    click.echo(f"{styled('Error:', fg='red', bold=True)} {error.message}", err=True)
     if error.hint:
-        click.echo(f"{click.style('Next:', bold=True)}  {error.hint}", err=True)
-    click.secho(f"[{error.code}]", dim=True, err=True)
+        click.echo(f"{styled('Next:', bold=True)}  {error.hint}", err=True)
+    click.echo(styled(f"[{error.code}]", dim=True), err=True)
 
 
 def note(text: str) -> None:

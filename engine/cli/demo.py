@@ -19,6 +19,7 @@ from engine.cli.console import print_facts, print_table
 from engine.cli.invocation import Invocation
 from engine.cli.progress import Lines
 from engine.cli.reviews import show_review
+from engine.cli.terminal import styled
 from engine.errors import EngineError, NotBootstrapped
 
 if TYPE_CHECKING:
@@ -46,10 +47,10 @@ class Story:
         self.chapter += 1
         took = f"{time.monotonic() - self.started:5.0f} s"
         click.echo()
-        click.secho(f"{self.chapter}. {title}", bold=True, nl=False)
-        click.secho(f"  ({took.strip()})", dim=True)
+        click.echo(styled(f"{self.chapter}. {title}", bold=True), nl=False)
+        click.echo(styled(f"  ({took.strip()})", dim=True))
         if command:
-            click.secho(f"   $ {command}", fg="cyan")
+            click.echo(styled(f"   $ {command}", fg="cyan"))
 
 
 @click.command(short_help="Watch the main job run for real on a local cloud.")
@@ -69,7 +70,7 @@ def demo(invocation: Invocation) -> None:
     with _local_cloud(invocation, folder, story) as engine:
         _tell(engine, story)
     click.echo()
-    click.secho("Done.", bold=True, nl=False)
+    click.echo(styled("Done.", bold=True), nl=False)
     click.echo(f" {time.monotonic() - story.started:.0f} s. Everything is stopped; nothing is left running.")
     workspaces = sorted((folder / "workspaces").iterdir())
     print_facts(
@@ -96,7 +97,7 @@ def _tell(engine: Engine, story: Story) -> None:
     story.tell("The backend: state bucket, tables, key, image repository", "provisioner bootstrap")
     with _bootstrap_beside(engine) as backend:
         story.tell("Two specs become plans that a person reviews", "provisioner plan cortex.yaml")
-        click.secho("".join(f"   {line}\n" for line in _LUSTRE.splitlines()), dim=True)
+        click.echo(styled("".join(f"   {line}\n" for line in _LUSTRE.splitlines()), dim=True))
         plans = _side_by_side(engine, lambda: plan(engines[0], lustre), lambda: plan(engines[1], efs))
         show_review(plans[0].review)
         click.echo(f"   {efs.project}, without Lustre, is planned too: {plans[1].folder / 'plan.txt'}")

@@ -12,6 +12,7 @@ import click
 from engine.cli.arguments import json_option, pass_invocation
 from engine.cli.console import note, print_json
 from engine.cli.invocation import Invocation
+from engine.cli.terminal import styled
 from engine.errors import BackendError
 from engine.operations.reporting import Silent
 
@@ -60,12 +61,12 @@ def _print(checks: Iterable[Check], *, show_all: bool) -> None:
     """A line for each subject, and below it what deserves a look."""
     for subject, group in groupby(checks, key=lambda check: check.subject):
         of_subject = list(group)
-        click.echo(f"{click.style(subject.ljust(15), bold=True)} {_tally(of_subject)}")
+        click.echo(f"{styled(subject.ljust(15), bold=True)} {_tally(of_subject)}")
         shown = [check for check in of_subject if show_all or check.level != "ok"]
         # What is mended in one go is told in one go.
         for hint, alike in groupby(shown, key=lambda check: check.hint):
             for check in alike:
-                mark = click.style(check.level.ljust(_MARK_WIDTH), fg=_COLOURS[check.level])
+                mark = styled(check.level.ljust(_MARK_WIDTH), fg=_COLOURS[check.level])
                 click.echo(f"  {mark}  {check.name}: {check.found}")
             if hint:
                 click.echo(f"  {' ' * _MARK_WIDTH}  {hint}")

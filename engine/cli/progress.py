@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -13,6 +12,7 @@ from typing import TYPE_CHECKING, Self
 
 import click
 
+from engine.cli.terminal import has_live_view, styled
 from engine.terraform import events
 
 if TYPE_CHECKING:
@@ -53,19 +53,19 @@ class _Work:
             ):
                 if self.at.pop(address, None) is None:
                     return None  # a data source
-                return f"{click.style('✓', fg='green')} {_verb(action, 1)} {address} {_seconds(elapsed)}"
+                return f"{styled('✓', fg='green')} {_verb(action, 1)} {address} {_seconds(elapsed)}"
             case events.ResourceFailed(address=address, action=action, elapsed_s=elapsed):
                 self.at.pop(address, None)
                 if self.interrupted:
-                    mark, ended = click.style("◌", fg="yellow"), "interrupted"
+                    mark, ended = styled("◌", fg="yellow"), "interrupted"
                 else:
-                    mark, ended = click.style("✗", fg="red"), "failed"
+                    mark, ended = styled("✗", fg="red"), "failed"
                 return f"{mark} {_verb(action, 0)} {address} {ended} {_seconds(elapsed)}"
             case events.CommandStarted():
                 self.interrupted = False
             case events.Interrupting():
                 self.interrupted = True
-                return click.style(event.text, fg="yellow")
+                return styled(event.text, fg="yellow")
         return None
 
 
@@ -74,7 +74,7 @@ def _verb(action: str, tense: int) -> str:
 
 
 def _seconds(elapsed_s: float) -> str:
-    return click.style(f"({elapsed_s:.0f}s)", dim=True) if elapsed_s >= 1 else ""
+    return styled(f"({elapsed_s:.0f}s)", dim=True) if elapsed_s >= 1 else ""
 
 
 class Lines:
@@ -87,7 +87,7 @@ class Lines:
         self.said_at = time.monotonic()
 
     def step(self, text: str, phase: str = "") -> None:  # noqa: ARG002 (the reporter's signature)
-        self._print(click.style(text, bold=True))
+        self._print(styled(text, bold=True))
 
     def note(self, text: str) -> None:
         self._print(text)
@@ -100,7 +100,7 @@ class Lines:
     def _print(self, text: str) -> None:
         self.said_at = time.monotonic()
         with self._lock:
-            click.echo(f"   {click.style(self._label, fg='cyan')}  {text}", err=True)
+            click.echo(f"   {styled(self._label, fg='cyan')}  {text}", err=True)
 
 
 class Progress:
@@ -116,7 +116,7 @@ class Progress:
         self._over = threading.Event()
 
     def __enter__(self) -> Self:
-        if sys.stderr.isatty():
+        if has_live_view():
             self._start()
         else:
             threading.Thread(target=self._break_silence, name="progress", daemon=True).start()

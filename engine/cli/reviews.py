@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,6 +10,7 @@ import click
 
 from engine.cli.console import confirm, write_text
 from engine.cli.progress import Progress
+from engine.cli.terminal import in_colour
 
 if TYPE_CHECKING:
     from engine.model.saved_plan import PlanRecord
@@ -24,8 +24,7 @@ def show_review(review: Review, *, err: bool = False) -> None:
     from engine.review.text import render_text
 
     width = min(max(shutil.get_terminal_size((100, 24)).columns, 80), 120)
-    stream = sys.stderr if err else sys.stdout
-    click.echo(render_text(review, width=width, colour=stream.isatty()), err=err)
+    click.echo(render_text(review, width=width, colour=in_colour()), err=err)
 
 
 def write_reports(folder: Path, planned: Planned, saved: PlanRecord | None = None) -> None:
