@@ -133,6 +133,30 @@ class StateStore:
         right = digest_of(content)
         return kept != right and self._mend_digest(key, wrong=kept, right=right)
 
+    def drop_lost_digest(self, key: str) -> bool:
+        """Take away the digest of a state that is not there any more; True when there was one.
+
+        Only for who makes a new state of what exists: Terraform compares the digest with nothing, too, and
+        refuses to begin.
+        Source   Terraform 1.11, S3 backend, `RemoteClient.Get`
+        """
+        kept = self.digest(key)
+        if kept is None or self.read(key) is not None:
+            return False
+        with table_errors(f"deleting the digest of the state {key}", table=self._table):
+            try:
+                self._cloud.dynamodb.delete_item(
+                    TableName=self._table,
+                    Key={"LockID": {"S": self._digest_id(key)}},
+                    ConditionExpression="Digest = :kept",
+                    ExpressionAttributeValues={":kept": {"S": kept}},
+                )
+            except ClientError as error:
+                if error_code(error) != "ConditionalCheckFailedException":
+                    raise
+                return False
+        return True
+
     def _mend_digest(self, key: str, *, wrong: str, right: str) -> bool:
         """Replace a digest; False when somebody else wrote it meanwhile."""
         with table_errors(f"mending the digest of the state {key}", table=self._table):
@@ -178,7 +202,7 @@ def parse_state(content: bytes, *, project: str) -> dict[str, Any]:
             f"The state of {project} cannot be read: what is stored in its place is no Terraform state. "
             "Nothing was changed.",
             hint=f"`provisioner state list {project}` shows its versions, and `state restore` puts an "
-            "earlier one back.",
+            "earlier one back. Where none is sound, docs/recovery.md says how to make one of what exists.",
             details={"project": project, "size_bytes": len(content)},
         )
     return dict(state)

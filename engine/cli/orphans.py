@@ -14,6 +14,7 @@ from engine.cli.progress import Progress
 from engine.errors import RequestError
 
 if TYPE_CHECKING:
+    from engine.aws.state_store import StateCorrupt
     from engine.operations.orphans import Orphan
 
 
@@ -36,7 +37,8 @@ def orphans(
 ) -> int:
     """Compare the tags in the account with the registry and the states of the projects.
 
-    Without an option nothing is changed. Exits with 2 when something is left that belongs to nobody.
+    Without an option nothing is changed. Exits with 2 when something is left that belongs to nobody, with 7
+    when a project's state cannot be read: that project is passed over.
 
     \b
     Examples:
@@ -51,10 +53,11 @@ def orphans(
         raise RequestError("--adopt and --delete exclude each other.", hint="Adopt first, delete the rest.")
     if purge_data and not deleting:
         raise RequestError("--purge-data says what --delete may delete.", hint="Add --delete.")
+    unread: list[StateCorrupt] = []
     with Progress("orphans") as progress:
         engine = invocation.engine(progress)
         progress.step("Looking at everything that carries a project's tags")
-        found = operations.find_orphans(engine)
+        found = operations.find_orphans(engine, unread=unread)
         if not (as_json and (adopting or deleting)):  # one document on stdout: what is left in the end
             with progress.paused():
                 _show(found, as_json=as_json)
@@ -81,6 +84,8 @@ def orphans(
         left = operations.find_orphans(engine) if found and (adopting or deleting) else found
     if as_json and (adopting or deleting):
         _show(left, as_json=True)
+    if unread:
+        raise unread[0]  # told at the end, so that it hides nobody's orphans
     return CHANGES_WAITING_EXIT if left else 0
 
 
@@ -102,7 +107,7 @@ def _show(found: list[Orphan], *, as_json: bool) -> None:
             ]
             for orphan in found
         ],
-        empty="Nothing: all that carries a project's tags is in the state of a registered project.",
+        empty="Nothing that carries a project's tags belongs to nobody.",
     )
 
 

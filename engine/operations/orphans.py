@@ -11,6 +11,7 @@ from typing import Any
 from engine.aws import belongings
 from engine.aws.belongings import CLUSTER, KEY_PAIR, Belonging
 from engine.aws.registry import Phase, ProjectRecord
+from engine.aws.state_store import StateCorrupt
 from engine.errors import EngineError, OperationInProgress
 from engine.model.names import Names
 from engine.model.operation import Kind, Wish
@@ -88,20 +89,26 @@ class Deleted:
     kept: tuple[tuple[Orphan, str], ...]
 
 
-def find_orphans(engine: Engine) -> list[Orphan]:
+def find_orphans(engine: Engine, *, unread: list[StateCorrupt] | None = None) -> list[Orphan]:
     """Compare what is tagged in the account with the registry and the states; changes nothing.
 
+    A project whose state cannot be read is told and passed over: what of it belongs to nobody is not known.
+    unread   gets the error of each such project
     Raises   NotBootstrapped, AccessDenied, Unreachable, BackendError
     """
     by_project: dict[tuple[str, str], list[Belonging]] = {}
     for one in belongings.list_belongings(engine.cloud, account_id=engine.settings.require_account()):
         by_project.setdefault((one.vlab_id, one.project_id), []).append(one)
     registered = {(record.vlab_id, record.project_id): record for record in engine.registry.list()}
-    return [
-        orphan
-        for ids, things in sorted(by_project.items())
-        for orphan in _of_project(engine, engine.names(*ids), things, registered.get(ids))
-    ]
+    found: list[Orphan] = []
+    for ids, things in sorted(by_project.items()):
+        try:
+            found += _of_project(engine, engine.names(*ids), things, registered.get(ids))
+        except StateCorrupt as error:
+            engine.reporter.note(f"{'/'.join(ids)} is passed over: its state cannot be read")
+            if unread is not None:
+                unread.append(error)
+    return found
 
 
 def _of_project(
@@ -163,8 +170,9 @@ def adopt_project(engine: Engine, vlab_id: str, project_id: str) -> tuple[str, .
     """
     record = records.record_of(engine, vlab_id, project_id)
     spec = records.spec_of(record)
+    names = engine.names(vlab_id, project_id)
     with (
-        holding_workspace(engine, engine.names(vlab_id, project_id)),
+        holding_workspace(engine, names),
         carrying_out(engine, vlab_id, project_id, Wish(Kind.ADOPT), supersede=False) as engine,
     ):
         before = Phase(engine.noted(_PHASE_NOTE) or record.phase)
@@ -172,6 +180,7 @@ def adopt_project(engine: Engine, vlab_id: str, project_id: str) -> tuple[str, .
         # Some work was given up half-way: what it wished is not reached by this either.
         done = Phase.FAILED if before in _AT_WORK else before
         with records.working(engine, spec, Phase.APPLYING, done=done):
+            engine.state_store.drop_lost_digest(names.state_key)
             return recovery.take_in(engine, spec, always=True)
 
 

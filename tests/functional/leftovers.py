@@ -23,7 +23,7 @@ def pairs(found: dict[str, str]) -> list[Any]:
     return [{"Key": key, "Value": value} for key, value in found.items()]
 
 
-def make_things(aws: Cloud, names: Names) -> dict[str, str]:
+def make_things(aws: Cloud, names: Names, block: str = "10.42.200.0/24") -> dict[str, str]:
     """One of most kinds, as an apply that died leaves them; kind -> id."""
     ec2: Any = aws.ec2
     vpc = ec2.describe_vpcs(Filters=[{"Name": f"tag:{tags.SHARED}", "Values": ["vpc"]}])["Vpcs"][0]["VpcId"]
@@ -33,7 +33,7 @@ def make_things(aws: Cloud, names: Names) -> dict[str, str]:
 
     subnet = ec2.create_subnet(
         VpcId=vpc,
-        CidrBlock="10.42.200.0/24",
+        CidrBlock=block,
         TagSpecifications=tagged("subnet", "module.subnet.0.aws_subnet.this"),
     )["Subnet"]["SubnetId"]
     group = ec2.create_security_group(

@@ -148,6 +148,27 @@ def test_deleting_needs_the_account_typed_and_keeps_data(
     assert [line for line in cloud.left_over() if names.cluster in line or names.bucket in line] == []
 
 
+def test_a_state_that_cannot_be_read_hides_nobody_else_s(
+    backend: Cloud, provisioner: Provisioner, names: Names, cloud: LocalCloud
+) -> None:
+    # GIVEN something else in one project's state's place, and what another project has left
+    register(backend, names, Phase.READY)
+    make_things(backend, names)
+    backend.s3.put_object(Bucket=STATES, Key=names.state_key, Body=b"spoilt")
+    other = names_for("lab-1", "proj-2", account_id=ACCOUNT)
+    make_things(backend, other, "10.42.201.0/24")
+    # THEN the others are shown, and that one is told; of it nothing is taken for an orphan
+    for options in ([], ["--json"]):
+        shown = provisioner("orphans", *options).refused(7, "STATE_CORRUPT", "lab-1/proj-1 is passed over")
+        assert "lab-1/proj-2" in shown.out and "lab-1/proj-1" not in shown.out
+    # AND the others' are deleted
+    before = cloud.left_over()
+    ended = provisioner("orphans", "--delete", "--purge-data", "--confirm", ACCOUNT).refused(7)
+    assert "Deleted: aws_s3_bucket" in ended.err
+    assert {line for line in before if names.cluster in line} <= set(cloud.left_over())
+    assert not any(other.cluster in line for line in cloud.left_over())
+
+
 def test_what_stands_in_another_region_is_not_seen_and_stays(
     backend: Cloud, provisioner: Provisioner, names: Names
 ) -> None:

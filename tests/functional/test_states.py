@@ -304,6 +304,18 @@ def test_a_digest_that_terraform_could_not_write_is_written(
     assert len(refused) == 2
 
 
+def test_the_digest_of_a_lost_state_goes_for_a_new_one(engine: Engine) -> None:
+    store = engine.state_store
+    content = state(1, "a")
+    put(engine, content)
+    assert not store.drop_lost_digest(NAMES.state_key)
+    assert store.digest(NAMES.state_key) == digest_of(content)
+    engine.cloud.s3.delete_object(Bucket=BUCKET, Key=NAMES.state_key)
+    assert store.drop_lost_digest(NAMES.state_key)
+    assert store.digest(NAMES.state_key) is None
+    assert not store.drop_lost_digest(NAMES.state_key)
+
+
 class _Runner:
     def __init__(self, workdir: Path) -> None:
         self.workdir = workdir
