@@ -47,12 +47,17 @@ def orphans(
       provisioner orphans --adopt
       provisioner orphans --delete --confirm 123456789012
     """
-    from engine.operations import orphans as operations
-
     if adopting and deleting:
         raise RequestError("--adopt and --delete exclude each other.", hint="Adopt first, delete the rest.")
     if purge_data and not deleting:
         raise RequestError("--purge-data says what --delete may delete.", hint="Add --delete.")
+    if yes and not adopting:
+        raise click.UsageError("--yes goes with --adopt; --delete takes --confirm ACCOUNT.")
+    if confirmed is not None and not deleting:
+        raise click.UsageError("--confirm goes with --delete; --adopt takes --yes.")
+
+    from engine.operations import orphans as operations
+
     unread: list[StateCorrupt] = []
     with Progress("orphans") as progress:
         engine = invocation.engine(progress)

@@ -48,8 +48,9 @@ def release(
 ) -> None:
     """Remove all of VLAB/PROJECT that costs by the hour; its bucket and EFS home stay.
 
-    The cluster goes first, then /project/private on Lustre is exported to the bucket and the export
-    is checked, then the file system goes. Files in /scratch are not kept. `apply` brings it back.
+    The cluster goes first, then what is in /data/project/private on Lustre is exported to the bucket and
+    the export is checked, then the file system goes, and with it the files in /data/scratch. With storage efs
+    these are in the home, and stay. `apply` brings the project back.
     With --if-there what was never made is no error, and what was only planned is forgotten.
 
     \b
@@ -58,6 +59,11 @@ def release(
       provisioner release lab-1/proj-1 --yes
       provisioner release lab-1/proj-1 --dry-run
     """
+    if dry_run and (skip_export is not None or within_s is not None):
+        raise click.UsageError("--dry-run changes nothing: --skip-export and --within go with a release.")
+    if folder is not None and not dry_run:
+        raise click.UsageError("--reports goes with --dry-run.")
+
     from engine.operations.release import NothingToRelease, plan_release
     from engine.operations.release import release as operation
 

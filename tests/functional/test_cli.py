@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -69,6 +70,13 @@ def test_every_command_has_help_with_an_example(alone, words: tuple[str, ...]) -
     assert f"provisioner {' '.join(words)}" in examples, "the example shows another command"
 
 
+def test_help_names_folders_as_nodes_have_them(alone) -> None:
+    """docs/nodes.md, "Where data lies"."""
+    _, out, _ = alone("release", "--help")
+    assert set(re.findall(r"/[a-z/]+", out)) >= {"/data/project/private", "/data/scratch"}
+    assert not re.findall(r"(?<!/data)/(?:project|scratch)\b", out)
+
+
 def test_the_first_help_names_every_command_and_the_first_steps(alone) -> None:
     code, out, _ = alone("--help")
 
@@ -98,6 +106,12 @@ def test_the_first_help_names_every_command_and_the_first_steps(alone) -> None:
         (["status", "lab-1"], "lab-1"),
         (["status", "lab-1/proj_1"], "proj_1"),
         (["plan", "absent.yaml"], "absent.yaml"),
+        (["release", "lab-1/proj-1", "--reports", "reports"], "--reports goes with --dry-run"),
+        (["release", "lab-1/proj-1", "--dry-run", "--skip-export", "it is empty"], "--skip-export"),
+        (["release", "lab-1/proj-1", "--dry-run", "--within", "60"], "--within"),
+        (["orphans", "--delete", "--yes"], "--delete takes --confirm ACCOUNT"),
+        (["orphans", "--yes"], "--yes goes with --adopt"),
+        (["orphans", "--adopt", "--confirm", "123456789012"], "--adopt takes --yes"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )
