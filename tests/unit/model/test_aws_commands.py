@@ -40,7 +40,11 @@ def test_a_hint_s_command_names_its_region(path: Path) -> None:
         assert [one for text in texts(path) for one in without_region(text)] == []
 
 
-@pytest.mark.parametrize("page", sorted((ROOT / "docs").glob("*.md")), ids=lambda page: page.name)
+@pytest.mark.parametrize(
+    "page",
+    sorted([*(ROOT / "docs").glob("*.md"), *(ROOT / "workspaces").glob("*/README.md")]),
+    ids=lambda page: str(page.relative_to(ROOT)),
+)
 def test_a_page_s_command_names_its_region(page: Path) -> None:
     spans = re.findall(r"`([^`\n]+)`", page.read_text("utf-8"))
     assert [one for span in spans for one in without_region(span)] == []
