@@ -19,6 +19,7 @@ from engine.operations import records, recovery
 from engine.operations.carry import carrying_out
 from engine.operations.engine import Engine
 from engine.operations.holding import WorkspaceBusy, holding_workspace
+from engine.operations.planning import on_its_release
 from engine.operations.states import read_state
 from engine.terraform.state import instances
 
@@ -171,6 +172,7 @@ def adopt_project(engine: Engine, vlab_id: str, project_id: str) -> tuple[str, .
     record = records.record_of(engine, vlab_id, project_id)
     spec = records.spec_of(record)
     names = engine.names(vlab_id, project_id)
+    engine = on_its_release(engine, names)
     with (
         holding_workspace(engine, names),
         carrying_out(engine, vlab_id, project_id, Wish(Kind.ADOPT), supersede=False) as engine,

@@ -27,6 +27,7 @@ from engine.workspace.stack import Presence
 _STACK_TYPE = "aws_cloudformation_stack"
 _POLL_S = 5.0
 _PATIENCE_S = 4500.0
+# Of the cluster no update is: it was not reviewed, and CloudFormation may refuse it or stop nodes for it.
 _HARMLESS = (Action.IMPORT, Action.NO_CHANGE, Action.READ, Action.UPDATE, Action.CREATE)
 
 
@@ -35,7 +36,8 @@ def take_in(engine: Engine, spec: ProjectSpec, *, always: bool = False) -> tuple
 
     always   look even though the last run came to its end
     A cluster's stack that failed is deleted: it is of no use, and importing it would not pass.
-    Raises   OrphanConflict when taking something in would delete or replace anything; what planning raises
+    Raises   OrphanConflict when taking something in would delete or replace anything, or change the cluster;
+             what planning raises
     """
     names = engine.names_of(spec)
     if not always and not is_due(engine, names):
@@ -80,7 +82,11 @@ def _import(engine: Engine, names: Names, runner: Runner, imports: dict[str, str
     plan_file = runner.workdir / PLAN_FILE
     runner.plan(plan_file, targets=sorted(imports))
     review = build_review(runner.show_plan(plan_file), project=names.project)
-    harmful = [change for change in review.changes if change.action not in _HARMLESS]
+    harmful = [
+        change
+        for change in review.changes
+        if change.action not in _HARMLESS or (change.type == _STACK_TYPE and change.action is Action.UPDATE)
+    ]
     if harmful:
         raise OrphanConflict(
             f"What an earlier run made of {names.project} does not fit its spec any more; taking it in would "

@@ -15,7 +15,7 @@ from engine.errors import RequestError
 from engine.model.names import Names
 from engine.operations import records
 from engine.operations.engine import Engine
-from engine.operations.planning import PLAN_FILE, write_project
+from engine.operations.planning import PLAN_FILE, on_its_release, write_project
 from engine.operations.states import summary, with_serial
 from engine.review.model import Review
 from engine.review.plan import build_review
@@ -92,6 +92,7 @@ def restore(engine: Engine, vlab_id: str, project_id: str, version_id: str, *, f
     """
     record = records.record_of(engine, vlab_id, project_id)
     names = engine.names(vlab_id, project_id)
+    engine = on_its_release(engine, names)
     wanted = _read(engine, names, version_id)
     latest = _latest(engine, names)
     if latest and latest["lineage"] != wanted["lineage"] and not force:
