@@ -136,14 +136,19 @@ def test_a_saved_plan_is_applied_exactly_or_refused(
     provisioner("apply", wanted, "--yes").refused(3, "PLAN_NOT_APPROVED")
     assert backend.s3.list_objects_v2(Bucket=BUCKET, Prefix="projects/").get("KeyCount") == 0
 
-    # WHEN somebody approves it, and it is applied from another machine, whose folder holds something else
+    # WHEN somebody approves it, by as much of the digest as is shown, and it is applied from another machine,
+    # whose folder holds something else
     (folder / "main.tf.json").write_text("{}")
     (folder / "modules" / "efs" / "main.tf").write_text("")
-    approved = provisioner("approve", digest, "--as", "ada@example.org", "--yes", "--json").ok().json
+    short = provisioner("plans", "lab-1/proj-1").ok().out.splitlines()[1].split()[0]
+    assert digest.startswith(short) and short != digest
+    with permitted(cloud, "apply"):
+        approved = provisioner("approve", short, "--as", "ada@example.org", "--yes", "--json").ok().json
+    assert approved["digest"] == digest
     assert approved["approvals"][0]["name"] == "ada@example.org"
     assert approved["approvals"][0]["by"].startswith("arn:aws:")
     with permitted(cloud, "apply"):
-        done = provisioner("apply", "--plan", digest).ok()
+        done = provisioner("apply", "--plan", short).ok()
 
     # THEN the project is made of what was saved, nothing of the plan stays here, and the operation tells
     assert "is ready" in done.out
