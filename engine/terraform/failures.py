@@ -317,7 +317,8 @@ RULES: tuple[Rule, ...] = (
         "FSx refuses this change of the Lustre file system of {project}, which stays as it was.",
         "Read the reason above. FSx takes another change of size or throughput six hours after the last one "
         "was asked for, and not before it has optimized what that one changed (`aws fsx "
-        "describe-file-systems`, AdministrativeActions): apply again then, or take the change back.",
+        "describe-file-systems --region REGION`, AdministrativeActions): apply again then, or take the "
+        "change back.",
     ),
     _rule(
         "cluster failed",
