@@ -49,7 +49,8 @@ def destroy(
       provisioner destroy lab-1/proj-1 --purge-data --now --confirm lab-1/proj-1
     """
     from engine.operations.destroy import destroy as operation
-    from engine.operations.destroy import known_record
+    from engine.operations.destroy import known_record, may_go
+    from engine.operations.records import require_data
 
     if purge_now and not purge_data:
         raise RequestError("--now goes with --purge-data.", hint="Add --purge-data.")
@@ -58,8 +59,10 @@ def destroy(
     with Progress(name) as progress:
         engine = invocation.engine(progress)
         record = known_record(engine, vlab_id, project_id)
-        due = record is not None and record.purge_at is not None and record.purge_at <= engine.now()
-        if purge_now or (purge_data and due):
+        if record is not None and not purge_data:
+            require_data(record)
+        at_once = purge_now or (record is not None and may_go(engine, record, purge_now=purge_now))
+        if purge_data and at_once:
             consequence = f"Destroying {name} for good, with every file in its bucket and its home,"
         elif purge_data:
             days = engine.settings.purge_grace_days

@@ -44,7 +44,7 @@ def status(invocation: Invocation, project: str, as_json: bool) -> None:
             ("Project", record.project),
             ("Phase", str(record.phase)),
             ("Message", record.message),
-            ("Data goes", f"{_day(record)} or later; `provisioner keep` keeps it" if record.purge_at else ""),
+            ("Data goes", _data_goes(record)),
             ("Tier", found.spec.tier),
             ("Cluster", f"{record.cluster}: {cluster.status or 'none'}"),
             ("ParallelCluster", _release(found)),
@@ -58,6 +58,14 @@ def status(invocation: Invocation, project: str, as_json: bool) -> None:
             ("Updated", record.updated_at.strftime("%Y-%m-%d %H:%M:%S UTC")),
         ]
     )
+
+
+def _data_goes(record: ProjectRecord) -> str:
+    from engine.aws.registry import Phase
+
+    if record.phase is Phase.DESTROYING:
+        return f"now; `provisioner destroy {record.project} --purge-data` brings that to its end"
+    return f"{_day(record)} or later; `provisioner keep` keeps it" if record.purge_at else ""
 
 
 def _day(record: ProjectRecord) -> str:

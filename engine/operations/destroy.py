@@ -13,9 +13,8 @@ from datetime import datetime, timedelta
 
 from engine.aws import buckets, logs
 from engine.aws.registry import Phase, ProjectRecord
-from engine.errors import DataAtRisk, RequestError
+from engine.errors import RequestError
 from engine.model.operation import Kind, Wish
-from engine.model.spec import ProjectSpec
 from engine.operations import records, recovery
 from engine.operations.carry import carrying_out
 from engine.operations.engine import Engine
@@ -105,8 +104,8 @@ def _destroy(engine: Engine, record: ProjectRecord, wish: Wish, approve: Approve
     if record.phase is Phase.PLANNED and made_nothing(engine, names):
         _forget(engine, record)
         return Destroyed(kept=())
-    if wish.purge_data and _may_go(engine, record, wish):
-        return _purge(engine, records.spec_of(record), approve, wish)
+    if wish.purge_data and may_go(engine, record, purge_now=wish.purge_now):
+        return _purge(engine, record, approve, wish)
     # What may be wanted after all is exported, as in any other release.
     release(engine, vlab_id, project_id, approve=approve, skip_export=skip_export)
     purge_at = _mark(engine, vlab_id, project_id) if wish.purge_data else None
@@ -121,10 +120,10 @@ def _destroy(engine: Engine, record: ProjectRecord, wish: Wish, approve: Approve
     )
 
 
-def _may_go(engine: Engine, record: ProjectRecord, wish: Wish) -> bool:
-    """Whether the data may be deleted at this moment; a deletion that has begun is brought to its end."""
-    is_due = record.purge_at is not None and record.purge_at <= engine.now()
-    return wish.purge_now or is_due or record.phase is Phase.DESTROYING
+def may_go(place: Place, record: ProjectRecord, *, purge_now: bool) -> bool:
+    """Whether a purge deletes the data at this moment; one that has begun is brought to its end."""
+    is_due = record.purge_at is not None and record.purge_at <= place.now()
+    return purge_now or is_due or record.phase is Phase.DESTROYING
 
 
 def _mark(engine: Engine, vlab_id: str, project_id: str) -> datetime:
@@ -145,24 +144,22 @@ def keep(place: Place, vlab_id: str, project_id: str) -> bool:
              the record at that moment (ask again)
     """
     record = records.record_of(place, vlab_id, project_id)
-    if record.phase is Phase.DESTROYING:
-        raise DataAtRisk(
-            f"The data of {record.project} is being deleted already; there is nothing left to keep.",
-            hint=f"`provisioner destroy {record.project} --purge-data` brings that to its end.",
-        )
+    records.require_data(record)
     if record.purge_at is None:
         return False
     place.registry.replace(record, now=place.now(), purge_at=None)
     return True
 
 
-def _purge(engine: Engine, spec: ProjectSpec, approve: Approve, wish: Wish) -> Destroyed:
+def _purge(engine: Engine, record: ProjectRecord, approve: Approve, wish: Wish) -> Destroyed:
+    spec = records.spec_of(record)
     skip_export = wish.skip_export or "the data is purged"
     names = engine.names_of(spec)
     require_sound(engine, names)  # taking something in would write a state over a lost one
     recovery.take_in(engine, spec)
     planned = make_plan(engine, spec, Presence.REMOVED)
-    if not all(one.address.startswith(_PARKED) for one in instances(read_state(engine, names))):
+    parked = all(one.address.startswith(_PARKED) for one in instances(read_state(engine, names)))
+    if not parked and record.phase is not Phase.DESTROYING:
         release(engine, spec.vlab_id, spec.project_id, approve=approve, skip_export=skip_export)
         planned = make_plan(engine, spec, Presence.REMOVED)
     refuse_data_loss(planned.review, allowed=_DATA)
@@ -170,7 +167,7 @@ def _purge(engine: Engine, spec: ProjectSpec, approve: Approve, wish: Wish) -> D
         approve(planned.review)
     # Looked at as late as can be: from the next write on the data can no longer be kept.
     record = records.record_of(engine, spec.vlab_id, spec.project_id)
-    if not _may_go(engine, record, wish):
+    if not may_go(engine, record, purge_now=wish.purge_now):
         raise PurgeCancelled(
             f"The data of {record.project} is kept after all: its deletion was called off.",
             hint=f"`provisioner destroy {record.project} --purge-data` marks it anew.",

@@ -181,7 +181,10 @@ def adopt_project(engine: Engine, vlab_id: str, project_id: str) -> tuple[str, .
         engine.note(_PHASE_NOTE, before)
         # Some work was given up half-way: what it wished is not reached by this either.
         done = Phase.FAILED if before in _AT_WORK else before
-        with records.working(engine, spec, Phase.APPLYING, done=done):
+        phase = Phase.APPLYING
+        if before is Phase.DESTROYING:
+            done = phase = before  # what is taken in goes with the rest
+        with records.working(engine, spec, phase, done=done):
             engine.state_store.drop_lost_digest(names.state_key)
             return recovery.take_in(engine, spec, always=True)
 

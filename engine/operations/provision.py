@@ -54,6 +54,7 @@ def plan(engine: Engine, spec: ProjectSpec) -> Planned:
     with holding_workspace(engine, names):
         engine = check_ground(engine, names)
         record = records.note_planned(engine, spec)
+        records.require_data(record)
         return make_plan(engine, spec, Presence.RUNNING, record=record)
 
 

@@ -7,7 +7,7 @@ from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 from engine.aws.registry import Phase, ProjectRecord
-from engine.errors import BackendError, EngineError, InvalidSpec, LeaseLost, UnknownProject
+from engine.errors import BackendError, DataAtRisk, EngineError, InvalidSpec, LeaseLost, UnknownProject
 from engine.model.spec import ProjectSpec, dump_spec, load_spec, spec_digest
 from engine.operations.place import Place
 
@@ -75,6 +75,19 @@ def first_record(place: Place, spec: ProjectSpec) -> ProjectRecord:
     )
 
 
+def require_data(record: ProjectRecord) -> None:
+    """Refuse to do anything but delete where the data's deletion has begun.
+
+    Raises   DataAtRisk
+    """
+    if record.phase is Phase.DESTROYING:
+        raise DataAtRisk(
+            f"The data of {record.project} is being deleted already, and some of it is gone.",
+            hint=f"`provisioner destroy {record.project} --purge-data` brings that to its end; after that a "
+            "new project of that name can be made.",
+        )
+
+
 @contextmanager
 def working(
     engine: Engine, spec: ProjectSpec, phase: Phase, *, done: Phase, record: ProjectRecord | None = None
@@ -82,14 +95,18 @@ def working(
     """Record that work is under way; afterwards how it ended.
 
     An interruption or an error leaves phase FAILED with its message, which the next run overwrites; when
-    the time of the run is up, the phase stays. A run that lost its lease writes nothing more. A project that
-    is brought up keeps its data, whatever was to become of it.
+    the time of the run is up, the phase stays. So does DESTROYING in any case: that data is gone is not
+    forgotten. A run that lost its lease writes nothing more. A project that is brought up keeps its data,
+    whatever was to become of it.
     record   as it was read, where nothing may have changed since
-    Raises   OperationInProgress when the record moved under us
+    Raises   OperationInProgress when the record moved under us; DataAtRisk where its data is being deleted
     """
     engine.check()
+    record = record or note_planned(engine, spec)
+    if phase is not Phase.DESTROYING:
+        require_data(record)
     record = engine.registry.replace(
-        record or note_planned(engine, spec),
+        record,
         now=engine.now(),
         phase=phase,
         message="",
@@ -122,7 +139,6 @@ def _continues(engine: Engine, record: ProjectRecord) -> None:
 
 def _failed(engine: Engine, record: ProjectRecord, message: str) -> None:
     # The error that brought us here is the one to tell, not that its record could not be written.
+    phase = record.phase if record.phase is Phase.DESTROYING else Phase.FAILED
     with suppress(EngineError):
-        engine.registry.replace(
-            record, now=engine.now(), phase=Phase.FAILED, message=message[:_MESSAGE_CHARS]
-        )
+        engine.registry.replace(record, now=engine.now(), phase=phase, message=message[:_MESSAGE_CHARS])

@@ -115,6 +115,7 @@ def _plan(
     names = engine.names(vlab_id, project_id)
     engine = check_ground(engine, names)
     record = records.record_of(engine, vlab_id, project_id)
+    records.require_data(record)
     if record.phase is Phase.PLANNED and made_nothing(engine, names):
         raise NothingToRelease(
             f"{record.project} was only planned; there is nothing to release.",

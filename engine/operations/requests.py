@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from engine.aws.operation_items import Standing
 from engine.aws.operation_store import Idempotency, OperationStore, Submitted
 from engine.aws.queue import Queue
-from engine.aws.registry import Phase
+from engine.aws.registry import Phase, ProjectRecord
 from engine.errors import OperationInProgress
 from engine.model.node_checks import check_nodes
 from engine.model.operation import Kind, Operation, State, Wish, requested
@@ -47,11 +47,14 @@ def ask_for_project(
 ) -> Submitted:
     """Have the project made what its spec says. The same wish, while it is under way, is joined.
 
-    Raises   InvalidSpec (nothing was recorded); OperationInProgress when another wish is under way;
-             IdempotencyConflict
+    Raises   InvalidSpec; OperationInProgress when another wish is under way; IdempotencyConflict; DataAtRisk
+             when the project's data is being deleted; nothing was recorded then
     """
     place = desk.place
     check_nodes(spec, place.settings, chosen_tier(place.catalogue, spec))
+    record = place.registry.get(spec.vlab_id, spec.project_id)
+    if record is not None:
+        _require_data(desk, record)
     wish = Wish(Kind.PROVISION, dump_spec(spec))
     submitted = _submit(desk, spec.vlab_id, spec.project_id, wish, requested_by, idempotency)
     # A key may stand for an operation that has ended, and whose project is gone.
@@ -78,7 +81,7 @@ def ask_for_removal(
     its grace period is over, or with purge_now at once.
 
     A project that was only planned is forgotten.
-    Raises   UnknownProject, OperationInProgress, IdempotencyConflict; nothing was recorded then
+    Raises   UnknownProject, OperationInProgress, IdempotencyConflict, DataAtRisk; nothing was recorded then
     """
     if idempotency is not None:
         wish = Wish(Kind.DESTROY, purge_data=purge_data, skip_export=skip_export, purge_now=purge_now)
@@ -86,6 +89,8 @@ def ask_for_removal(
         if done is not None:
             return done
     record = records.record_of(desk.place, vlab_id, project_id)
+    if not purge_data:
+        _require_data(desk, record)
     destroyed = purge_data or record.phase is Phase.PLANNED
     wish = Wish(
         Kind.DESTROY if destroyed else Kind.RELEASE,
@@ -96,6 +101,16 @@ def ask_for_removal(
     submitted = _submit(desk, vlab_id, project_id, wish, requested_by, idempotency)
     hand_to_worker(desk, submitted.operation)
     return submitted
+
+
+def _require_data(desk: Desk, record: ProjectRecord) -> None:
+    """Refuse what a deletion that has begun leaves nothing for. While that deletion is under way, it is what
+    the caller is told of.
+
+    Raises   DataAtRisk
+    """
+    if desk.store.active(record.project) is None or _given_up(desk, record.project):
+        records.require_data(record)
 
 
 def _removed_before(desk: Desk, project: str, wish: Wish) -> Submitted | None:

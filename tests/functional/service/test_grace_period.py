@@ -8,22 +8,28 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from engine.aws.queue import read_task
 from engine.aws.registry import Phase, ProjectRecord
-from engine.errors import DataAtRisk, OutOfTime
+from engine.errors import BackendError, DataAtRisk, OutOfTime
 from engine.model.operation import Kind, State
 from engine.model.spec import load_spec
 from engine.operations import destroy as destroying
+from engine.operations import provision as provisioning
 from engine.operations import records
+from engine.operations import release as releasing
 from engine.operations.destroy import Destroyed, PurgeCancelled, destroy, keep
 from engine.operations.engine import Engine, open_engine
+from engine.operations.provision import plan
+from engine.operations.release import release
 from engine.operations.reporting import Silent
 from engine.operations.requests import Desk
 from engine.service.worker import Worker
+from tests.functional.conftest import Provisioner
 from tests.functional.service.gateway import Gateway
 from tests.functional.service.test_worker import Lambda
 
@@ -37,7 +43,8 @@ def engine(desk: Desk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Engin
     engine = open_engine(desk.place.settings, base=tmp_path, environ=os.environ, reporter=Silent())
     spec = load_spec('{"vlab_id": "lab", "project_id": "proj", "storage": {"kind": "efs"}}', source="test")
     engine.registry.replace(records.note_planned(engine, spec), now=engine.now(), phase=Phase.PARKED)
-    monkeypatch.setattr(destroying, "check_ground", lambda engine, _: engine)
+    for module in (destroying, provisioning, releasing):
+        monkeypatch.setattr(module, "check_ground", lambda engine, _: engine)
     monkeypatch.setattr(destroying, "release", lambda *_, **__: None)
     return engine
 
@@ -113,15 +120,81 @@ def test_keeping_wins_over_a_deletion_that_has_not_begun(
         keep(engine, "lab", "proj")
         return _Planned()
 
-    monkeypatch.setattr(destroying, "require_sound", lambda *_: None)
-    monkeypatch.setattr(destroying.recovery, "take_in", lambda *_, **__: ())
-    monkeypatch.setattr(destroying, "read_state", lambda *_: None)
-    monkeypatch.setattr(destroying, "instances", lambda _: [])
-    monkeypatch.setattr(destroying, "refuse_data_loss", lambda *_, **__: None)
-    monkeypatch.setattr(destroying, "make_plan", plan)
+    plan_nothing(monkeypatch, plan)
     with pytest.raises(PurgeCancelled, match="kept after all"):
         purge(engine)
     assert record(engine).phase is Phase.PARKED
+
+
+@pytest.fixture
+def half_deleted(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> Engine:
+    """A project whose bucket was emptied, and whose home AWS did not let go."""
+    purge(engine)
+    make_due(engine)
+    plan_nothing(monkeypatch)
+    emptied = SimpleNamespace(versions=3)
+    monkeypatch.setattr(destroying.buckets, "empty_bucket", lambda *_, **__: emptied)
+    monkeypatch.setattr(destroying.logs, "delete_cluster_log_groups", _mount_target_stands)
+    with pytest.raises(BackendError, match="mount target stands"):
+        purge(engine)
+    return engine
+
+
+def _mount_target_stands(*_: Any, **__: Any) -> None:
+    raise BackendError("The home was not deleted: a mount target stands.")
+
+
+def test_a_deletion_that_failed_half_way_is_not_forgotten(
+    half_deleted: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engine = half_deleted
+    left = record(engine)
+    assert left.phase is Phase.DESTROYING and "mount target stands" in left.message
+    # THEN nobody is told that the data is kept, and nothing is made or parked in its place
+    spec = records.spec_of(left)
+    for other in (
+        lambda: keep(engine, "lab", "proj"),
+        lambda: plan(engine, spec),
+        lambda: release(engine, "lab", "proj", approve=lambda _: None),
+    ):
+        with pytest.raises(DataAtRisk, match="being deleted already"):
+            other()
+    with (
+        pytest.raises(DataAtRisk),
+        records.working(engine, spec, Phase.APPLYING, done=Phase.READY),
+    ):
+        pass
+    # AND whatever has become of the mark, the same command goes on with the deletion
+    engine.registry.replace(record(engine), now=engine.now(), purge_at=None)
+    monkeypatch.setattr(destroying.logs, "delete_cluster_log_groups", lambda *_, **__: None)
+    monkeypatch.setattr(destroying, "_forget", lambda engine, record: engine.registry.remove(record))
+    assert purge(engine).objects_deleted == 3
+    assert engine.registry.get("lab", "proj") is None
+
+
+def test_a_person_is_told_that_a_deletion_failed_half_way(
+    half_deleted: Engine, provisioner: Provisioner
+) -> None:
+    shown = provisioner("status", "lab/proj").ok().out
+    assert "mount target stands" in shown and "destroy lab/proj --purge-data` brings" in shown
+    provisioner("destroy", "lab/proj", "--confirm", "lab/proj").refused(3, "being deleted already")
+    provisioner("keep", "lab/proj").refused(3, "being deleted already")
+    half = record(half_deleted)
+    half_deleted.registry.replace(half, now=half_deleted.now(), purge_at=None)
+    # What is to be typed is for what happens: now, not in seven days
+    provisioner("destroy", "lab/proj", "--purge-data").refused(3, "for good, with every file")
+
+
+def test_over_the_api_a_deletion_that_failed_half_way_leaves_only_the_deletion(
+    half_deleted: Engine, gateway: Gateway
+) -> None:
+    for asked in (gateway("PUT", PROJECT, body=EFS), gateway("DELETE", PROJECT)):
+        assert (asked.status, asked.code) == (409, "DATA_AT_RISK")
+    confirmed = "purge_data=true&confirm=lab%2Fproj"
+    assert gateway("DELETE", PROJECT, query=confirmed).status == 202
+    # While that is under way it is what a caller is told of, as any other wish
+    told = gateway("PUT", PROJECT, body=EFS)
+    assert (told.status, told.code) == (409, "OPERATION_IN_PROGRESS")
 
 
 def test_emptying_a_large_bucket_is_put_down_in_time(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -134,12 +207,7 @@ def test_emptying_a_large_bucket_is_put_down_in_time(engine: Engine, monkeypatch
             time.sleep(0.2)
             on_progress(number)
 
-    monkeypatch.setattr(destroying, "require_sound", lambda *_: None)
-    monkeypatch.setattr(destroying.recovery, "take_in", lambda *_, **__: ())
-    monkeypatch.setattr(destroying, "read_state", lambda *_: None)
-    monkeypatch.setattr(destroying, "instances", lambda _: [])
-    monkeypatch.setattr(destroying, "refuse_data_loss", lambda *_, **__: None)
-    monkeypatch.setattr(destroying, "make_plan", lambda *_, **__: _Planned())
+    plan_nothing(monkeypatch)
     monkeypatch.setattr(destroying.buckets, "empty_bucket", empty)
     with pytest.raises(OutOfTime):
         destroy(engine, "lab", "proj", purge_data=True, purge_now=True, approve=lambda _: None, within_s=1.0)
@@ -151,6 +219,16 @@ def test_emptying_a_large_bucket_is_put_down_in_time(engine: Engine, monkeypatch
 class _Planned:
     has_changes = False
     review = None
+
+
+def plan_nothing(monkeypatch: pytest.MonkeyPatch, plan: Callable[..., Any] | None = None) -> None:
+    """A purge without Terraform."""
+    monkeypatch.setattr(destroying, "require_sound", lambda *_: None)
+    monkeypatch.setattr(destroying.recovery, "take_in", lambda *_, **__: ())
+    monkeypatch.setattr(destroying, "read_state", lambda *_: None)
+    monkeypatch.setattr(destroying, "instances", lambda _: [])
+    monkeypatch.setattr(destroying, "refuse_data_loss", lambda *_, **__: None)
+    monkeypatch.setattr(destroying, "make_plan", plan or (lambda *_, **__: _Planned()))
 
 
 def test_the_clock_asks_for_what_is_due_once(engine: Engine, desk: Desk) -> None:
