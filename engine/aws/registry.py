@@ -50,6 +50,7 @@ class ProjectRecord:
     cluster       name of the cluster
     message       one line for people: what is going on, or what went wrong
     purge_at      UTC, aware: from then on the project's data may be deleted; None: it is kept
+    called_off    the operation that was to purge it when somebody kept the data; "" for none
     """
 
     vlab_id: str
@@ -63,6 +64,7 @@ class ProjectRecord:
     cluster: str
     message: str = ""
     purge_at: datetime | None = None
+    called_off: str = ""
 
     def __post_init__(self) -> None:
         if self.version < 1:
@@ -170,6 +172,7 @@ class Registry:
         spec_json: str | None = None,
         spec_digest: str | None = None,
         purge_at: datetime | EllipsisType | None = ...,
+        called_off: str | None = None,
     ) -> ProjectRecord:
         """Write a record again, provided that nobody has written it since `record` was read.
 
@@ -184,6 +187,7 @@ class Registry:
             spec_json=record.spec_json if spec_json is None else spec_json,
             spec_digest=record.spec_digest if spec_digest is None else spec_digest,
             purge_at=record.purge_at if isinstance(purge_at, EllipsisType) else purge_at,
+            called_off=record.called_off if called_off is None else called_off,
             version=record.version + 1,
             updated_at=now,
         )
@@ -260,6 +264,7 @@ def _encode(record: ProjectRecord) -> dict[str, AttributeValueTypeDef]:
         "cluster": {"S": record.cluster},
         "message": {"S": record.message},
         **({"purge_at": {"S": _to_text(record.purge_at)}} if record.purge_at else {}),
+        **({"called_off": {"S": record.called_off}} if record.called_off else {}),
     }
 
 
@@ -289,6 +294,7 @@ def _decode(item: Mapping[str, AttributeValueTypeDef]) -> ProjectRecord:
             cluster=item["cluster"]["S"],
             message=item["message"]["S"],
             purge_at=datetime.fromisoformat(item["purge_at"]["S"]) if "purge_at" in item else None,
+            called_off=item["called_off"]["S"] if "called_off" in item else "",
         )
     except (KeyError, ValueError) as error:
         project = item.get("sk", {}).get("S", "an unnamed project")

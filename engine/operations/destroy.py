@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 
 from engine.aws import buckets, logs
 from engine.aws.registry import Phase, ProjectRecord
-from engine.errors import RequestError
+from engine.errors import OperationInProgress, RequestError
 from engine.model.operation import Kind, Wish
 from engine.operations import records, recovery
 from engine.operations.carry import carrying_out
@@ -24,6 +24,7 @@ from engine.operations.place import Place
 from engine.operations.planning import check_ground, make_plan
 from engine.operations.provision import Approve
 from engine.operations.release import await_subnet_gone, give_back, release
+from engine.operations.requests import SCHEDULE
 from engine.operations.saved_plans import plan_store
 from engine.operations.states import claim_workspace, made_nothing, read_state, require_sound
 from engine.review.findings import refuse_data_loss
@@ -106,6 +107,8 @@ def _destroy(engine: Engine, record: ProjectRecord, wish: Wish, approve: Approve
         return Destroyed(kept=())
     if wish.purge_data and may_go(engine, record, purge_now=wish.purge_now):
         return _purge(engine, record, approve, wish)
+    if wish.purge_data:
+        _refuse_called_off(engine, record)
     # What may be wanted after all is exported, as in any other release.
     release(engine, vlab_id, project_id, approve=approve, skip_export=skip_export)
     purge_at = _mark(engine, vlab_id, project_id) if wish.purge_data else None
@@ -130,6 +133,7 @@ def _mark(engine: Engine, vlab_id: str, project_id: str) -> datetime:
     """Say when the data may go; a mark that is there already stays."""
     engine.check_owned()
     record = records.record_of(engine, vlab_id, project_id)
+    _refuse_called_off(engine, record)
     if record.purge_at is not None:
         return record.purge_at
     purge_at = engine.now() + timedelta(days=engine.settings.purge_grace_days)
@@ -137,17 +141,49 @@ def _mark(engine: Engine, vlab_id: str, project_id: str) -> datetime:
     return purge_at
 
 
-def keep(place: Place, vlab_id: str, project_id: str) -> bool:
-    """Keep the data that was to go; False when it was not to go anyway.
+def _refuse_called_off(engine: Engine, record: ProjectRecord) -> None:
+    """Refuse to mark data anew for a purge that was asked for before somebody kept the data. The schedule
+    asks for what is marked only.
 
-    Raises   UnknownProject; DataAtRisk when its deletion has begun; OperationInProgress when somebody wrote
-             the record at that moment (ask again)
+    Raises   PurgeCancelled
     """
-    record = records.record_of(place, vlab_id, project_id)
+    operation = engine.duty.operation if engine.duty else None
+    if operation is None or record.purge_at is not None:
+        return
+    if operation.id == record.called_off or operation.requested_by == SCHEDULE:
+        raise _cancelled(record)
+
+
+def _cancelled(record: ProjectRecord) -> PurgeCancelled:
+    return PurgeCancelled(
+        f"The data of {record.project} is kept after all: its deletion was called off.",
+        hint=f"`provisioner destroy {record.project} --purge-data` marks it anew.",
+    )
+
+
+def keep(engine: Engine, vlab_id: str, project_id: str) -> bool:
+    """Keep the data that was to go; False when it was not to go anyway. A purge that waits for a worker is
+    called off.
+
+    Raises   UnknownProject; DataAtRisk when its deletion has begun; OperationInProgress when a purge is
+             under way that has not marked the data yet, or when somebody wrote the record at that moment
+             (ask again)
+    """
+    record = records.record_of(engine, vlab_id, project_id)
     records.require_data(record)
+    active = engine.operations.active(record.project)
+    purge = active if active is not None and active.wish.purge_data else None
+    # What is being parked must be able to write down that it is: its purge marks the data after that.
+    if purge is not None and (record.purge_at is None or record.phase is Phase.PARKING):
+        raise OperationInProgress(
+            f"{purge.id} of {record.project} is to delete its data, and has not marked it yet.",
+            hint=f"Once it has ended (`provisioner operations {record.project}`), keep the data.",
+            details={"operation": purge.to_dict()},
+        )
     if record.purge_at is None:
         return False
-    place.registry.replace(record, now=place.now(), purge_at=None)
+    called_off = purge.id if purge is not None else None
+    engine.registry.replace(record, now=engine.now(), purge_at=None, called_off=called_off)
     return True
 
 
@@ -168,10 +204,7 @@ def _purge(engine: Engine, record: ProjectRecord, approve: Approve, wish: Wish) 
     # Looked at as late as can be: from the next write on the data can no longer be kept.
     record = records.record_of(engine, spec.vlab_id, spec.project_id)
     if not may_go(engine, record, purge_now=wish.purge_now):
-        raise PurgeCancelled(
-            f"The data of {record.project} is kept after all: its deletion was called off.",
-            hint=f"`provisioner destroy {record.project} --purge-data` marks it anew.",
-        )
+        raise _cancelled(record)
     with records.working(engine, spec, Phase.DESTROYING, done=Phase.DESTROYING, record=record):
         engine.check()
         engine.reporter.step("Emptying the bucket", "DELETING")

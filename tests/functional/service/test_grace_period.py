@@ -15,7 +15,7 @@ import pytest
 
 from engine.aws.queue import read_task
 from engine.aws.registry import Phase, ProjectRecord
-from engine.errors import BackendError, DataAtRisk, OutOfTime
+from engine.errors import BackendError, DataAtRisk, OperationInProgress, OutOfTime
 from engine.model.operation import Kind, State
 from engine.model.spec import load_spec
 from engine.operations import destroy as destroying
@@ -28,6 +28,7 @@ from engine.operations.provision import plan
 from engine.operations.release import release
 from engine.operations.reporting import Silent
 from engine.operations.requests import Desk
+from engine.operations.work import work
 from engine.service.worker import Worker
 from tests.functional.conftest import Provisioner
 from tests.functional.service.gateway import Gateway
@@ -124,6 +125,44 @@ def test_keeping_wins_over_a_deletion_that_has_not_begun(
     with pytest.raises(PurgeCancelled, match="kept after all"):
         purge(engine)
     assert record(engine).phase is Phase.PARKED
+
+
+@pytest.mark.parametrize("asked", ["by the schedule", "over the API"])
+def test_keeping_calls_off_a_purge_that_waits_for_a_worker(
+    engine: Engine, desk: Desk, gateway: Gateway, asked: str
+) -> None:
+    purge(engine)
+    make_due(engine)
+    if asked == "by the schedule":
+        (waiting,) = Worker(engine).by_the_clock("sweep", Lambda())["sent"]
+    else:
+        confirmed = "purge_data=true&confirm=lab%2Fproj"
+        waiting = gateway("DELETE", PROJECT, query=confirmed).body["operation"]["id"]
+    assert keep(engine, "lab", "proj") is True
+
+    ended = work(engine, "lab/proj", waiting, owner=engine.owner)
+
+    assert ended.failure is not None and ended.failure.code == "PURGE_CANCELLED"
+    assert record(engine).purge_at is None
+    # Asked for anew, it is marked anew
+    assert purge(engine).purge_at is not None
+
+
+def test_what_a_purge_has_not_marked_yet_cannot_be_kept_yet(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    refused: list[str] = []
+
+    def release(at_work: Engine, *_: Any, **__: Any) -> None:
+        assert at_work.duty is not None
+        with pytest.raises(OperationInProgress, match=at_work.duty.operation.id) as told:
+            keep(engine, "lab", "proj")
+        refused.append(told.value.hint)
+
+    monkeypatch.setattr(destroying, "release", release)
+    assert purge(engine).purge_at is not None
+    assert len(refused) == 1
+    assert keep(engine, "lab", "proj") is True
 
 
 @pytest.fixture
