@@ -6,6 +6,7 @@ from engine.aws.queue import Queue
 from engine.aws.registry import PassedOver
 from engine.errors import ItemUnreadable, OperationInProgress
 from engine.model.operation import Kind, Operation, State, Wish, requested
+from engine.operations.destroy import may_go
 from engine.operations.engine import Engine
 from engine.operations.requests import SCHEDULE, is_left, is_lost
 
@@ -35,7 +36,7 @@ def send_lost(engine: Engine, queue: Queue, *, passed_over: PassedOver) -> list[
 
 
 def ask_for_due_purges(engine: Engine, queue: Queue, *, passed_over: PassedOver) -> list[Operation]:
-    """Have the data deleted whose grace period is over; gives the operations that were sent.
+    """Have the data deleted whose grace period is over, or whose deletion has begun; gives what was sent.
 
     passed_over   told of each project of which this version can't read the record, or what is under way
     A project on which another operation is under way is left for the next time. One whose message was lost
@@ -45,7 +46,7 @@ def ask_for_due_purges(engine: Engine, queue: Queue, *, passed_over: PassedOver)
     now = engine.now()
     sent = []
     for record in engine.registry.list(passed_over=passed_over):
-        if record.purge_at is None or record.purge_at > now:
+        if not may_go(engine, record, purge_now=False):
             continue
         wished = requested(
             vlab_id=record.vlab_id,

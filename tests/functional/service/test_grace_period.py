@@ -211,6 +211,12 @@ def test_a_deletion_that_failed_half_way_is_not_forgotten(
     assert engine.registry.get("lab", "proj") is None
 
 
+def test_the_clock_asks_for_a_deletion_that_failed_half_way_without_a_mark_too(half_deleted: Engine) -> None:
+    half_deleted.registry.replace(record(half_deleted), now=half_deleted.now(), purge_at=None)
+    (sent,) = Worker(half_deleted).by_the_clock("sweep", Lambda())["sent"]
+    assert half_deleted.operations.require("lab/proj", sent).wish.purge_data
+
+
 def test_a_person_is_told_that_a_deletion_failed_half_way(
     half_deleted: Engine, provisioner: Provisioner
 ) -> None:
