@@ -109,7 +109,8 @@ def _require_data(desk: Desk, record: ProjectRecord) -> None:
 
     Raises   DataAtRisk
     """
-    if desk.store.active(record.project) is None or _given_up(desk, record.project):
+    barred = desk.store.active(record.project) is not None
+    if not barred or given_up(desk.store, record.project, desk.place.now()):
         records.require_data(record)
 
 
@@ -176,15 +177,15 @@ def _submit(
     try:
         return desk.store.submit(operation, idempotency=idempotency)
     except OperationInProgress:
-        if not _given_up(desk, operation.project):
+        if given_up(desk.store, operation.project, operation.created_at) is None:
             raise
         return desk.store.submit(operation, idempotency=idempotency, supersede=lambda _owner: False)
 
 
-def _given_up(desk: Desk, project: str) -> bool:
-    """Whether the project's unfinished operation was left a day ago: it must not bar the way for ever."""
-    standing, now = desk.store.standing(project), desk.place.now()
+def given_up(store: OperationStore, project: str, now: datetime) -> Operation | None:
+    """The project's unfinished operation, if it was left a day ago: it must not bar the way for ever."""
+    standing = store.standing(project)
     if standing.operation_id is None or standing.held(now):
-        return False
-    left = desk.store.get(project, standing.operation_id)
-    return left is not None and now - left.updated_at > _GIVEN_UP_AFTER
+        return None
+    left = store.get(project, standing.operation_id)
+    return left if left is not None and now - left.updated_at > _GIVEN_UP_AFTER else None

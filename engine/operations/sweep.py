@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
+from engine.aws.operation_store import Submitted
 from engine.aws.queue import Queue
-from engine.aws.registry import PassedOver
+from engine.aws.registry import PassedOver, ProjectRecord
 from engine.errors import ItemUnreadable, OperationInProgress
 from engine.model.operation import Kind, Operation, State, Wish, requested
 from engine.operations.destroy import may_go
 from engine.operations.engine import Engine
-from engine.operations.requests import SCHEDULE, is_left, is_lost
+from engine.operations.requests import SCHEDULE, given_up, is_left, is_lost
 
 
 def send_lost(engine: Engine, queue: Queue, *, passed_over: PassedOver) -> list[Operation]:
@@ -35,12 +38,20 @@ def send_lost(engine: Engine, queue: Queue, *, passed_over: PassedOver) -> list[
     return sent
 
 
-def ask_for_due_purges(engine: Engine, queue: Queue, *, passed_over: PassedOver) -> list[Operation]:
+def ask_for_due_purges(
+    engine: Engine,
+    queue: Queue,
+    *,
+    passed_over: PassedOver,
+    skipped: Callable[[ProjectRecord, str], None] = lambda *_: None,
+) -> list[Operation]:
     """Have the data deleted whose grace period is over, or whose deletion has begun; gives what was sent.
 
     passed_over   told of each project of which this version can't read the record, or what is under way
-    A project on which another operation is under way is left for the next time. One whose message was lost
-    is sent again, and so is a purge that failed.
+    skipped       told of each project on which another operation is under way, and why: it is left for the
+                  next time
+    An operation that was left a day ago gives way, but for one that brings the project up: its data is
+    wanted. A purge whose message was lost is sent again, and so is one that failed.
     Raises   NotBootstrapped without a queue; AccessDenied, Unreachable, BackendError
     """
     now = engine.now()
@@ -56,8 +67,9 @@ def ask_for_due_purges(engine: Engine, queue: Queue, *, passed_over: PassedOver)
             now=now,
         )
         try:
-            operation = engine.operations.submit(wished).operation
-        except OperationInProgress:
+            operation = _submit(engine, wished).operation
+        except OperationInProgress as error:
+            skipped(record, error.message)
             continue
         except ItemUnreadable as error:
             passed_over(error)
@@ -69,3 +81,13 @@ def ask_for_due_purges(engine: Engine, queue: Queue, *, passed_over: PassedOver)
             queue.send(operation)
             sent.append(operation)
     return sent
+
+
+def _submit(engine: Engine, wished: Operation) -> Submitted:
+    try:
+        return engine.operations.submit(wished)
+    except OperationInProgress:
+        left = given_up(engine.operations, wished.project, wished.created_at)
+        if left is None or left.wish.kind is Kind.PROVISION:
+            raise
+        return engine.operations.submit(wished, supersede=lambda _owner: False)

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from engine import settle
 from engine.aws.events import publish
 from engine.aws.queue import Queue, Received, Task, read_task
+from engine.aws.registry import ProjectRecord
 from engine.errors import BusyError, EngineError, LeaseLost, RequestError
 from engine.model.operation import Event, Operation, Owner, State
 from engine.operations.drift import drift
@@ -137,7 +138,11 @@ class Worker:
         sent = send_lost(self.engine, self.queue, passed_over=left_out)
         for operation in sent:
             logger.warning("was lost", project=operation.project, operation_id=operation.id)
-        due = ask_for_due_purges(self.engine, self.queue, passed_over=left_out)
+
+        def skipped(record: ProjectRecord, because: str) -> None:
+            logger.warning("its data is due, and stays for now", project=record.project, because=because)
+
+        due = ask_for_due_purges(self.engine, self.queue, passed_over=left_out, skipped=skipped)
         for operation in due:
             logger.info("its data is due", project=operation.project, operation_id=operation.id)
         logger.info("swept", sent=len(sent), due=len(due))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import time
 from collections.abc import Callable
@@ -16,7 +17,7 @@ import pytest
 from engine.aws.queue import read_task
 from engine.aws.registry import Phase, ProjectRecord
 from engine.errors import BackendError, DataAtRisk, OperationInProgress, OutOfTime
-from engine.model.operation import Kind, State
+from engine.model.operation import Kind, State, Wish, requested
 from engine.model.spec import load_spec
 from engine.operations import destroy as destroying
 from engine.operations import provision as provisioning
@@ -301,6 +302,33 @@ def test_the_clock_asks_for_what_is_due_once(engine: Engine, desk: Desk) -> None
     lease, running = desk.store.claim("lab/proj", sent, engine.owner, now=then, ttl=timedelta(minutes=1))
     desk.store.write(lease, replace(running, created_at=then, updated_at=then))
     assert worker.by_the_clock("sweep", Lambda()) == {"sent": [sent]}
+
+
+@pytest.mark.parametrize(
+    ("left", "days", "gives_way"),
+    [(Kind.RELEASE, 2, True), (Kind.RELEASE, 0, False), (Kind.PROVISION, 2, False)],
+)
+def test_what_was_left_bars_no_purge_for_ever(
+    engine: Engine, desk: Desk, log: io.StringIO, left: Kind, days: int, gives_way: bool
+) -> None:
+    purge(engine)
+    make_due(engine)
+    spec_json = record(engine).spec_json if left is Kind.PROVISION else ""
+    begun = requested(
+        vlab_id="lab",
+        project_id="proj",
+        wish=Wish(left, spec_json),
+        requested_by="ada@host",
+        now=engine.now() - timedelta(days=days),
+    )
+    desk.store.submit(begun)
+
+    sent = Worker(engine).by_the_clock("sweep", Lambda())["sent"]
+
+    assert (desk.store.require("lab/proj", begun.id).state is State.FAILED) is gives_way
+    assert bool(sent) is gives_way
+    # Who looks into the log learns why the data stays
+    assert ("stays for now" in log.getvalue() and begun.id in log.getvalue()) is not gives_way
 
 
 def test_over_the_api(engine: Engine, gateway: Gateway) -> None:
