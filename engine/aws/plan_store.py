@@ -10,7 +10,7 @@ them away; the record stays longer, so that a plan that was applied or has expir
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -204,7 +204,9 @@ class PlanStore:
         return self._update(
             record,
             "SET approvals = list_append(if_not_exists(approvals, :none), :one)",
-            {":none": {"L": []}, ":one": {"L": [one]}},
+            {":none": {"L": []}, ":one": {"L": [one]}, ":itself": one},
+            unless=" AND NOT contains(approvals, :itself)",
+            ours=lambda found: approval in found.approvals,
         )
 
     def mark_applied(self, record: PlanRecord, *, by: str, operation_id: str, now: datetime) -> PlanRecord:
@@ -216,23 +218,41 @@ class PlanStore:
             record,
             "SET applied_at = :at, applied_by = :by, operation_id = :operation",
             {":at": {"S": now.isoformat()}, ":by": {"S": by}, ":operation": {"S": operation_id}},
+            ours=lambda found: (
+                (found.applied_at, found.applied_by, found.operation_id) == (now, by, operation_id)
+            ),
         )
 
-    def _update(self, record: PlanRecord, expression: str, values: dict[str, Any]) -> PlanRecord:
+    def _update(
+        self,
+        record: PlanRecord,
+        expression: str,
+        values: dict[str, Any],
+        *,
+        unless: str = "",
+        ours: Callable[[PlanRecord], bool],
+    ) -> PlanRecord:
+        """unless   more of the condition
+        ours     whether a record holds what this writes: boto3 repeats a write whose answer got lost, and the
+                 second try meets the first one's
+        """
         with table_errors(f"recording what becomes of a plan of {record.project}", table=self._table):
             try:
                 answer = self._cloud.dynamodb.update_item(
                     TableName=self._table,
                     Key=_key(record.digest),
                     UpdateExpression=expression,
-                    ConditionExpression="attribute_exists(pk) AND attribute_not_exists(applied_at)",
+                    ConditionExpression=f"attribute_exists(pk) AND attribute_not_exists(applied_at){unless}",
                     ExpressionAttributeValues=values,
                     ReturnValues="ALL_NEW",
                 )
             except ClientError as error:
                 if error_code(error) != "ConditionalCheckFailedException":
                     raise
-                raise already_applied(self.require(record.digest)) from error
+                found = self.require(record.digest)
+                if ours(found):
+                    return found
+                raise already_applied(found) from error
         return _decode(answer["Attributes"])
 
 

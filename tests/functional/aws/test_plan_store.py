@@ -103,6 +103,27 @@ def test_a_plan_is_approved_and_applied_once(store: PlanStore) -> None:
     assert [one.digest for one in store.list("lab-1/once")] == [record.digest]
 
 
+def test_a_write_whose_answer_was_lost_counts_once(
+    aws: Cloud, store: PlanStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """boto3 sends it again, and meets what it has written itself."""
+    record = saved(store, "lost")
+    once = aws.dynamodb.update_item
+
+    def twice(**call: Any) -> Any:
+        once(**call)
+        return once(**call)
+
+    monkeypatch.setattr(aws.dynamodb, "update_item", twice)
+    store.approve(record, Approval("arn:1", "ada", NOON))
+    approved = store.approve(record, Approval("arn:2", "", NOON))
+    assert [one.who for one in approved.approvals] == ["ada", "arn:2"]
+    applied = store.mark_applied(record, by="arn:1", operation_id="op-1", now=NOON)
+    assert applied.operation_id == "op-1"
+    with pytest.raises(PlanApplied, match="by arn:1"):
+        store.mark_applied(record, by="arn:1", operation_id="op-2", now=NOON)
+
+
 def test_what_is_no_plan_is_unknown(store: PlanStore) -> None:
     for digest in ("", "latest", "sha256:" + "0" * 64, "../../" + "0" * 64):
         with pytest.raises(UnknownPlan):
