@@ -59,6 +59,7 @@ _REPEATABLE = ("plan", "show", "validate")
 _WITHOUT_REUSE = ("init",)
 _PROVIDER_TROUBLE = re.compile(r"(?i)plugin|schema|rpc error|reattach")
 _STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+_NOT_TAINTED = "is not currently tainted"
 # The commands that write the state, and those that lock it.
 _WRITING = ("apply", "untaint", "state push", "state rm")
 _LOCKING = ("plan", *_WRITING)
@@ -249,8 +250,12 @@ class Runner:
         self._run("state rm", self._commands.cmd("state rm", address), document=True)
 
     def untaint(self, address: str) -> None:
-        """Keep a resource that an interruption tainted. Ask AWS first whether it is complete."""
-        self._run("untaint", self._commands.cmd("untaint -no-color", address))
+        """Keep a resource that an interruption tainted. Ask AWS first whether it is complete. Whoever plans
+        the project at the same moment may have kept it already."""
+        ended = self._run("untaint", self._commands.cmd("untaint -no-color", address), check=False)
+        kept = any(_NOT_TAINTED in diagnostic.text for diagnostic in ended.diagnostics)
+        if ended.exit_code != 0 and not kept:
+            raise self._error("untaint", ended.exit_code, ended.diagnostics)
 
     def interrupt(self) -> None:
         """Ask Terraform to stop: one SIGINT to its own process, however often this is called.

@@ -237,6 +237,10 @@ def test_a_failing_resource_is_named(workplace: Workplace) -> None:
     # AND what was tainted by it can be kept
     runner.untaint("terraform_data.second")
     assert runner.plan(workplace.plan).has_changes is False
+    # AND somebody else's plan may have kept it a moment before
+    runner.untaint("terraform_data.second")
+    with pytest.raises(TerraformError, match="no_such"):
+        runner.untaint("terraform_data.no_such")
 
 
 CANARY = "canary-4b1d5f0e-secret"
