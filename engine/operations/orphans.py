@@ -12,7 +12,7 @@ from engine.aws import belongings
 from engine.aws.belongings import CLUSTER, KEY_PAIR, Belonging
 from engine.aws.registry import Phase, ProjectRecord
 from engine.aws.state_store import StateCorrupt
-from engine.errors import EngineError, OperationInProgress
+from engine.errors import EngineError, OperationInProgress, UnknownProject
 from engine.model.names import Names
 from engine.model.operation import Kind, Wish
 from engine.operations import records, recovery
@@ -155,7 +155,7 @@ def adopt(engine: Engine, orphans: Iterable[Orphan]) -> tuple[str, ...]:
     for ids in projects:
         try:
             found = adopt_project(engine, *ids)
-        except (OperationInProgress, WorkspaceBusy) as error:
+        except (OperationInProgress, UnknownProject, WorkspaceBusy) as error:
             engine.reporter.note(f"{'/'.join(ids)} is passed over: {error.message}")
             continue
         taken += [f"{'/'.join(ids)}: {address}" for address in found]
@@ -163,20 +163,23 @@ def adopt(engine: Engine, orphans: Iterable[Orphan]) -> tuple[str, ...]:
 
 
 def adopt_project(engine: Engine, vlab_id: str, project_id: str) -> tuple[str, ...]:
-    """Import into the project's state what stands at AWS and in no state; gives the addresses.
+    """Import into the project's state what stands at AWS and in no state; gives the addresses. Data that is
+    to go stays marked.
 
     Should this die, the record says that work was under way, and the next run looks for the rest.
-    Raises   OperationInProgress while another operation is unfinished; WorkspaceBusy; OrphanConflict; what
-             planning raises
+    Raises   UnknownProject; OperationInProgress while another operation is unfinished; WorkspaceBusy;
+             OrphanConflict; what planning raises
     """
-    record = records.record_of(engine, vlab_id, project_id)
-    spec = records.spec_of(record)
+    records.record_of(engine, vlab_id, project_id)  # of what nobody knows there is no operation
     names = engine.names(vlab_id, project_id)
     engine = on_its_release(engine, names)
     with (
         holding_workspace(engine, names),
         carrying_out(engine, vlab_id, project_id, Wish(Kind.ADOPT), supersede=False) as engine,
     ):
+        # What was at work until now has changed it.
+        record = records.record_of(engine, vlab_id, project_id)
+        spec = records.spec_of(record)
         before = Phase(engine.noted(_PHASE_NOTE) or record.phase)
         engine.note(_PHASE_NOTE, before)
         # Some work was given up half-way: what it wished is not reached by this either.

@@ -112,7 +112,7 @@ def working(
         message="",
         spec_json=dump_spec(spec),
         spec_digest=spec_digest(spec),
-        purge_at=None if phase is Phase.APPLYING else ...,
+        purge_at=None if done is Phase.READY else ...,
     )
     try:
         yield

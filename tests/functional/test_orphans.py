@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -19,7 +21,7 @@ from engine.model.names import Names, names_for
 from engine.model.operation import Kind, State, Wish, requested, succeeded
 from engine.model.settings import load_settings
 from engine.model.spec import dump_spec, load_spec, spec_digest
-from engine.operations import orphans
+from engine.operations import orphans, records
 from engine.operations.engine import Engine, open_engine
 from engine.operations.reporting import Silent
 from engine.operations.work import work
@@ -214,6 +216,29 @@ def test_adopting_is_an_operation_with_a_lease(
     assert engine.operations.active(names.project) is None
     latest = engine.operations.latest(names.project)
     assert latest is not None and latest.state is State.SUCCEEDED
+
+
+@pytest.mark.parametrize("before", [Phase.PARKED, Phase.FAILED, Phase.DESTROYING])
+def test_adopting_leaves_a_project_as_others_left_it(
+    before: Phase, engine: Engine, backend: Cloud, names: Names, mocker: MockerFixture
+) -> None:
+    # GIVEN a project that is parked, and its data marked, while this waits for its workspace
+    register(backend, names, Phase.PARKING)
+    purge_at = datetime(2026, 12, 24, tzinfo=UTC)
+
+    @contextmanager
+    def waited_for(*_: Any) -> Iterator[None]:
+        record = records.record_of(engine, "lab-1", "proj-1")
+        engine.registry.replace(record, now=engine.now(), phase=before, purge_at=purge_at)
+        yield
+
+    mocker.patch.object(orphans, "holding_workspace", waited_for)
+    mocker.patch("engine.operations.recovery.take_in", return_value=())
+    # WHEN something of it is taken in
+    orphans.adopt_project(engine, "lab-1", "proj-1")
+    # THEN
+    found = records.record_of(engine, "lab-1", "proj-1")
+    assert (found.phase, found.purge_at) == (before, purge_at)
 
 
 def test_what_another_operation_is_under_way_for_is_passed_over(
