@@ -330,8 +330,9 @@ class OperationStore:
         Raises   OperationInProgress while another holds the lease; LeaseLost when the operation is finished
                  or is not the project's unfinished one; UnknownOperation
         """
-        operation = self.require(project, operation_id)
+        # The lease first: who hands over after this look has moved it, and the claim's condition fails.
         standing = self.standing(project)
+        operation = self.require(project, operation_id)
         if operation.state.finished or standing.operation_id != operation_id:
             raise LeaseLost(
                 f"{operation_id} of {project} is {operation.state}: there is nothing left to do in it.",

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 
@@ -213,6 +214,34 @@ def test_what_is_handed_over_is_taken_up_at_once(store: OperationStore) -> None:
     assert store.unfinished() == ()
     with pytest.raises(LeaseLost, match="SUCCEEDED"):
         store.claim(PROJECT, operation.id, ANNA, now=NOON, ttl=TTL)
+
+
+def test_what_is_handed_over_during_a_claim_is_not_written_over(
+    store: OperationStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # GIVEN an owner whose lease has run out, and who hands over between the two looks of a claim
+    lease, running = claimed(store)
+    noted = replace(running, state=State.CONTINUES, notes={"export": "task-1"})
+    looks: list[str] = []
+
+    def looked(name: str) -> Callable[..., Any]:
+        look = getattr(store, name)
+
+        def once(*args: Any) -> Any:
+            found = look(*args)
+            looks.append(name)
+            if len(looks) == 1:
+                store.hand_over(lease, noted)
+            return found
+
+        return once
+
+    for name in ("require", "standing"):
+        monkeypatch.setattr(store, name, looked(name))
+    # THEN the claim is refused
+    with pytest.raises(OperationInProgress):
+        store.claim(PROJECT, running.id, BERT, now=NOON + 2 * TTL, ttl=TTL)
+    assert store.active(PROJECT) == noted
 
 
 def test_a_forsaken_operation_may_be_superseded_and_a_living_one_not(store: OperationStore) -> None:
