@@ -10,6 +10,7 @@ from dataclasses import replace
 from engine.aws.operation_store import Lease
 from engine.errors import DiskFull, EngineError, LeaseLost, OutOfTime, TerraformInterrupted
 from engine.model.operation import Event, Failure, Operation, Owner, State, Wish, failed, requested, succeeded
+from engine.operations import records
 from engine.operations.duty import MARGIN_S, Duty, Telling
 from engine.operations.engine import Engine
 from engine.terraform.processes import proof_of_death
@@ -143,6 +144,9 @@ def _again(engine: Engine, duty: Duty, error: EngineError) -> None:
 
 
 def _fail(engine: Engine, duty: Duty, failure: Failure) -> None:
+    # While the lease is held: after that the record may be the next operation's.
+    if not duty.lost:
+        records.give_up(engine, duty.operation, failure)
     ended = failed(duty.operation, failure, engine.now())
     duty.end(ended, finished=True, kind="failed", text=f"{failure.code}: {failure.message}")
 

@@ -33,7 +33,6 @@ _FREE = (
 )
 # Kept with the operation: the project's phase when it began.
 _PHASE_NOTE = "phase"
-_AT_WORK = (Phase.APPLYING, Phase.PARKING, Phase.DESTROYING)
 
 
 class Why(StrEnum):
@@ -130,7 +129,7 @@ def _of_project(
         if record is not None and (in_state or of_engine):
             continue
         why = Why.UNREGISTERED if in_state else Why.NO_PROJECT if record is None else Why.NO_STATE
-        under_way = record is not None and record.phase in _AT_WORK
+        under_way = record is not None and record.phase in records.AT_WORK
         yield Orphan(one, why, under_way, _usd_per_hour(engine, one))
 
 
@@ -183,7 +182,7 @@ def adopt_project(engine: Engine, vlab_id: str, project_id: str) -> tuple[str, .
         before = Phase(engine.noted(_PHASE_NOTE) or record.phase)
         engine.note(_PHASE_NOTE, before)
         # Some work was given up half-way: what it wished is not reached by this either.
-        done = Phase.FAILED if before in _AT_WORK else before
+        done = Phase.FAILED if before in records.AT_WORK else before
         phase = Phase.APPLYING
         if before is Phase.DESTROYING:
             done = phase = before  # what is taken in goes with the rest

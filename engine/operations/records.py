@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from engine.aws.registry import Phase, ProjectRecord
 from engine.errors import BackendError, DataAtRisk, EngineError, InvalidSpec, LeaseLost, UnknownProject
+from engine.model.operation import Failure, Operation
 from engine.model.spec import ProjectSpec, dump_spec, load_spec, spec_digest
 from engine.operations.place import Place
 
@@ -21,6 +22,8 @@ class SpecUnreadable(BackendError):
     code = "SPEC_UNREADABLE"
 
 
+AT_WORK = (Phase.APPLYING, Phase.PARKING, Phase.DESTROYING)
+"""A run is at work on the project, or was put down or died at it."""
 # What failed is told in full by the command; the record keeps what fits into a table.
 _MESSAGE_CHARS = 1000
 
@@ -129,6 +132,16 @@ def working(
         _failed(engine, record, f"interrupted by {type(error).__name__}; run it again")
         raise
     engine.registry.replace(record, now=engine.now(), phase=done, message="")
+
+
+def give_up(engine: Engine, operation: Operation, failure: Failure) -> None:
+    """Say in the record why no run goes on with what an earlier one of the operation began; never raises.
+    Work that failed under `working` has said so itself."""
+    message = f"{failure.code}: {failure.message}"[:_MESSAGE_CHARS]
+    with suppress(EngineError):
+        record = engine.registry.get(operation.vlab_id, operation.project_id)
+        if record is not None and record.phase in AT_WORK and record.message != message:
+            _failed(engine, record, message)
 
 
 def _continues(engine: Engine, record: ProjectRecord) -> None:

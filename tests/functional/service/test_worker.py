@@ -15,6 +15,7 @@ import pytest
 
 from engine.aws.operation_store import OperationStore
 from engine.aws.queue import read_task
+from engine.aws.registry import Phase
 from engine.errors import LeaseLost, OperationInProgress, RequestError, UnknownOperation, Unreachable
 from engine.model.operation import (
     Event,
@@ -223,6 +224,39 @@ def test_what_is_given_back_is_handed_out_again_before_the_queue_would(
     again = desk.queue.receive()
     assert again and again.id == received.id
     desk.queue.finish(again)
+
+
+@pytest.mark.parametrize(
+    ("phase", "then"),
+    [
+        (Phase.APPLYING, Phase.FAILED),
+        (Phase.PARKING, Phase.FAILED),
+        (Phase.DESTROYING, Phase.DESTROYING),
+        (Phase.READY, Phase.READY),
+    ],
+)
+def test_a_run_that_fails_before_it_goes_on_says_so_in_the_record(
+    working: Callable[..., Worker], desk: Desk, monkeypatch: pytest.MonkeyPatch, phase: Phase, then: Phase
+) -> None:
+    # GIVEN an operation that an earlier run has put down
+    operation = desk.store.submit(wished()).operation
+    worker = working(work)
+    spec = ProjectSpec(vlab_id="lab", project_id="proj")
+    record = records.note_planned(worker.engine, spec)
+    desk.place.registry.replace(record, now=NOW, phase=phase, message="the next run goes on with it")
+
+    # WHEN the next one cannot even plan
+    def release(*_: Any, **__: Any) -> None:
+        raise RequestError("no such tier any more")
+
+    monkeypatch.setattr("engine.operations.work.release", release)
+    worker.answer(batch(message(1, operation)), Lambda())
+
+    # THEN
+    assert desk.store.require("lab/proj", operation.id).state is State.FAILED
+    found = records.record_of(worker.engine, "lab", "proj")
+    assert found.phase is then
+    assert ("no such tier any more" in found.message) is (phase is not Phase.READY)
 
 
 def test_the_clock_sends_what_was_lost_and_nothing_else(working: Callable[..., Worker], desk: Desk) -> None:
