@@ -35,12 +35,16 @@ _KEYS_KEPT = timedelta(days=1)
 
 @dataclass(frozen=True)
 class Standing:
-    """What the lease item of a project says: its unfinished operation and who works on it, if anybody."""
+    """What the lease item of a project says: its unfinished operation and who works on it, if anybody.
+
+    wanted_at   when the service was asked last for what somebody else had begun; UTC, aware
+    """
 
     token: int
     operation_id: str | None
     owner: Owner | None
     expires_at: datetime | None
+    wanted_at: datetime | None = None
 
     def held(self, now: datetime) -> bool:
         return self.owner is not None and self.expires_at is not None and self.expires_at > now
@@ -158,11 +162,13 @@ def decode_event(item: Item) -> Event:
 
 def decode_standing(item: Item) -> Standing:
     expires_at = item.get("expires_at", {}).get("S")
+    wanted_at = item.get("wanted_at", {}).get("S")
     return Standing(
         token=int(item.get("token", {}).get("N", "0")),
         operation_id=item.get("operation_id", {}).get("S"),
         owner=Owner.from_json(item["owner"]["S"]) if "owner" in item else None,
         expires_at=datetime.fromisoformat(expires_at) if expires_at else None,
+        wanted_at=datetime.fromisoformat(wanted_at) if wanted_at else None,
     )
 
 

@@ -225,6 +225,23 @@ class OperationStore:
             return False
         return True
 
+    def want(self, operation: Operation, *, now: datetime) -> None:
+        """Say beside the lease that the service wants what somebody else has begun; it is forgotten when the
+        operation ends. Not in the operation itself, which only its owner writes."""
+        with table_errors(f"joining {operation.id} of {operation.project}", table=self._table):
+            try:
+                self._cloud.dynamodb.update_item(
+                    TableName=self._table,
+                    Key=lease_key(operation.project),
+                    UpdateExpression="SET wanted_at = :now",
+                    ConditionExpression="operation_id = :id",
+                    ExpressionAttributeValues={":now": {"S": text_of(now)}, ":id": {"S": operation.id}},
+                )
+            except ClientError as error:
+                if error_code(error) != "ConditionalCheckFailedException":
+                    raise
+                # It has ended since.
+
     # -- looking ---------------------------------------------------------------------------------------
 
     def get(self, project: str, operation_id: str) -> Operation | None:
@@ -433,7 +450,7 @@ class OperationStore:
         token: int | None = None,
     ) -> None:
         """token   what the lease and the operation carry from now on; None: the lease's own"""
-        gone = "#owner, expires_at" + (", operation_id" if finished else "")
+        gone = "#owner, expires_at" + (", operation_id, wanted_at" if finished else "")
         token = lease.token if token is None else token
         items = [
             {

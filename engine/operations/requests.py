@@ -126,28 +126,36 @@ def _removed_before(desk: Desk, project: str, wish: Wish) -> Submitted | None:
 
 def hand_to_worker(desk: Desk, operation: Operation) -> None:
     """Send an operation to the workers that waits for one, or has been left. Whoever joins it sends it as
-    well: should the first caller have died, or its message be lost, it does not wait for ever."""
-    if _needs_worker(desk, operation):
+    well: should the first caller have died, or its message be lost, it does not wait for ever.
+
+    A person's operation has no message, and is wanted by the service from now on. While the person works on
+    it, none is sent: workers could only give it back, until it were a dead letter."""
+    if operation.state.finished:
+        return
+    now = desk.place.now()
+    if not _of_service(operation):
+        desk.store.want(operation, now=now)
+        waits = not desk.store.standing(operation.project).held(now)
+    else:
+        waits = operation.state is State.QUEUED
+        waits = waits or is_left(operation, desk.store.standing(operation.project), now)
+    if waits:
         desk.queue.send(operation)
 
 
 def remind_worker(desk: Desk, operation: Operation) -> None:
     """As `hand_to_worker`, for somebody who only looks: what nobody wants any more is left alone."""
-    if _is_wanted(operation, desk.place.now()) and _needs_worker(desk, operation):
+    if operation.state.finished:
+        return
+    standing, now = desk.store.standing(operation.project), desk.place.now()
+    waits = operation.state is State.QUEUED or is_left(operation, standing, now)
+    if waits and _is_wanted(operation, standing, now):
         desk.queue.send(operation)
 
 
 def is_lost(operation: Operation, standing: Standing, now: datetime) -> bool:
     """Whether an unfinished operation is to be sent again although nobody asks for it."""
-    return _is_wanted(operation, now) and is_left(operation, standing, now)
-
-
-def _needs_worker(desk: Desk, operation: Operation) -> bool:
-    if operation.state.finished:
-        return False
-    return operation.state is State.QUEUED or is_left(
-        operation, desk.store.standing(operation.project), desk.place.now()
-    )
+    return _is_wanted(operation, standing, now) and is_left(operation, standing, now)
 
 
 def is_left(operation: Operation, standing: Standing, now: datetime) -> bool:
@@ -155,12 +163,16 @@ def is_left(operation: Operation, standing: Standing, now: datetime) -> bool:
     return not standing.held(now) and now - operation.updated_at >= _LOST_AFTER
 
 
-def _is_wanted(operation: Operation, now: datetime) -> bool:
-    """Whether the service took it in, and not long ago. A person's own operations are left alone: nobody but
-    that person agreed to their plan."""
+def _is_wanted(operation: Operation, standing: Standing, now: datetime) -> bool:
+    """Whether the service was asked for it, and not long ago. A person's own operations are left alone,
+    unless the service was asked for the same: nobody but that person agreed to their plan."""
+    since = operation.created_at if _of_service(operation) else standing.wanted_at
+    return since is not None and now - since <= _GIVEN_UP_AFTER
+
+
+def _of_service(operation: Operation) -> bool:
     # Callers of the service are ARNs, people at a command line user@host.
-    of_service = operation.requested_by.startswith("arn:") or operation.requested_by == SCHEDULE
-    return of_service and now - operation.created_at <= _GIVEN_UP_AFTER
+    return operation.requested_by.startswith("arn:") or operation.requested_by == SCHEDULE
 
 
 def _submit(

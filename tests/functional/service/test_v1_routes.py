@@ -13,8 +13,10 @@ import pytest
 from engine.aws.queue import read_task
 from engine.aws.registry import Phase
 from engine.errors import Unreachable
-from engine.model.operation import Event, Owner, State
-from engine.operations.requests import Desk
+from engine.model.operation import Event, Kind, Owner, State, Wish, requested, succeeded
+from engine.model.spec import dump_spec, load_spec
+from engine.operations import records
+from engine.operations.requests import Desk, is_lost
 from engine.service import v1_routes
 from engine.service.api import Service
 from tests.functional.service.gateway import Gateway
@@ -79,6 +81,49 @@ def test_a_wish_that_is_asked_for_again_is_sent_again(gateway: Gateway, desk: De
     assert joined.body["operation"]["id"] == begun["id"]
     again = desk.queue.receive()
     assert again and read_task(again.body).operation_id == begun["id"]
+
+
+def test_what_a_person_began_and_a_client_joins_does_not_wait_for_ever(desk: Desk) -> None:
+    # GIVEN a person at work on the very wish
+    now = datetime.now(UTC)
+    spec = load_spec('{"vlab_id": "lab", "project_id": "proj", "storage": {"kind": "efs"}}', source="test")
+    wish = Wish(Kind.PROVISION, dump_spec(spec))
+    begun = desk.store.submit(
+        requested(vlab_id="lab", project_id="proj", wish=wish, requested_by="ada@host", now=now)
+    ).operation
+    lease, running = desk.store.claim("lab/proj", begun.id, Owner("process", "ada", {}), now=now, ttl=TTL)
+    records.first_record(desk.place, spec)
+    meanwhile = Gateway(Service(at(desk, now + TTL / 2)))
+    after_an_hour = Gateway(Service(at(desk, now + timedelta(hours=1))))
+    path = f"{PROJECT}/operations/{begun.id}"
+
+    def sent() -> bool:
+        if message := desk.queue.receive():
+            desk.queue.finish(message)
+        return message is not None and read_task(message.body).operation_id == begun.id
+
+    # WHEN somebody only looks THEN it is the person's
+    after_an_hour("GET", path)
+    assert not sent()
+    # WHEN a client wishes the same THEN the person goes on, and workers need not hear of it
+    assert meanwhile("PUT", PROJECT, body=EFS).body["operation"]["id"] == begun.id
+    meanwhile("GET", path)
+    assert not sent()
+    # BUT should the person die, whoever looks has a worker go on with it, and so has the clock
+    after_an_hour("GET", path)
+    assert sent()
+    standing = desk.store.standing("lab/proj")
+    assert is_lost(running, standing, now + timedelta(hours=1))
+    # AND not for weeks
+    assert not is_lost(running, standing, now + timedelta(days=21))
+    # WHEN the person has put it down THEN whoever joins it need not wait
+    desk.store.hand_over(lease, replace(running, state=State.CONTINUES, slices=2))
+    meanwhile("PUT", PROJECT, body=EFS)
+    assert sent()
+    # AND what has ended is wanted no more
+    lease, running = desk.store.claim("lab/proj", begun.id, Owner("process", "ada", {}), now=now, ttl=TTL)
+    desk.store.finish(lease, succeeded(running, now))
+    assert desk.store.standing("lab/proj").wanted_at is None
 
 
 def test_a_repeated_request_does_not_bring_back_a_project_that_is_gone(gateway: Gateway, desk: Desk) -> None:
