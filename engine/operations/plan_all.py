@@ -124,6 +124,7 @@ def _planned(engine: Engine, spec: ProjectSpec, presence: Presence, ground: Grou
     with holding_workspace(engine, names):
         engine = check_ground(engine, names, ground)
         record = records.note_planned(engine, spec)
+        records.require_data(record)
         return make_plan(engine, spec, presence, record=record)
 
 

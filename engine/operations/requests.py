@@ -45,7 +45,8 @@ def open_desk(place: Place) -> Desk:
 def ask_for_project(
     desk: Desk, spec: ProjectSpec, *, requested_by: str, idempotency: Idempotency | None = None
 ) -> Submitted:
-    """Have the project made what its spec says. The same wish, while it is under way, is joined.
+    """Have the project made what its spec says. The same wish, while it is under way, is joined. From now on
+    the project's data is kept, whatever becomes of the operation.
 
     Raises   InvalidSpec; OperationInProgress when another wish is under way; IdempotencyConflict; DataAtRisk
              when the project's data is being deleted; nothing was recorded then
@@ -59,9 +60,12 @@ def ask_for_project(
     submitted = _submit(desk, spec.vlab_id, spec.project_id, wish, requested_by, idempotency)
     # A key may stand for an operation that has ended, and whose project is gone.
     if not submitted.operation.state.finished:
-        # A record that is there already, since long or from a request of this very moment, is left alone.
+        # Who writes the record at this very moment makes it for the same wish, or keeps the data as well.
         with suppress(OperationInProgress):
-            records.first_record(place, spec)
+            if record is None:
+                records.first_record(place, spec)
+            elif record.purge_at is not None:
+                place.registry.replace(record, now=place.now(), purge_at=None)
     hand_to_worker(desk, submitted.operation)
     return submitted
 
@@ -109,6 +113,8 @@ def _require_data(desk: Desk, record: ProjectRecord) -> None:
 
     Raises   DataAtRisk
     """
+    if record.phase is not Phase.DESTROYING:
+        return
     barred = desk.store.active(record.project) is not None
     if not barred or given_up(desk.store, record.project, desk.place.now()):
         records.require_data(record)

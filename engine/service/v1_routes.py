@@ -59,7 +59,7 @@ _ACCEPTED = Answer(
     answers.OperationAnswer,
     {"Location": "Address of the operation."},
 )
-_BUSY = {HTTPStatus.CONFLICT: "Another wish is under way; `operation` says which."}
+_BUSY = {HTTPStatus.CONFLICT: "Another wish is under way (`operation`), or the data is being deleted."}
 _REUSED = {HTTPStatus.UNPROCESSABLE_ENTITY: "The key was used for another request."}
 _ABSENT = {HTTPStatus.NOT_FOUND: "There is no such project."}
 _NO_OPERATION = {HTTPStatus.NOT_FOUND: "There is no such operation."}

@@ -28,13 +28,14 @@ SELDOM = {"cloudformation:DescribeStackEvents", "cloudformation:ListStacks", "se
 
 # A request that many make at once: each call more is waited for by all of them.
 CALLS_OF_A_PUT = {
-    "new": ["dynamodb:TransactWriteItems", "dynamodb:PutItem", "sqs:SendMessage"],
+    # First the record: whether the project's data is to be kept, or being deleted.
+    "new": ["dynamodb:GetItem", "dynamodb:TransactWriteItems", "dynamodb:PutItem", "sqs:SendMessage"],
     # What is under way already is looked at: its lease, then the operation.
     "joined": [
+        "dynamodb:GetItem",
         "dynamodb:TransactWriteItems",
         "dynamodb:GetItem",
         "dynamodb:GetItem",
-        "dynamodb:PutItem",
         "sqs:SendMessage",
     ],
 }

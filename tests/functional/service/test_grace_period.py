@@ -16,7 +16,7 @@ import pytest
 
 from engine.aws.queue import read_task
 from engine.aws.registry import Phase, ProjectRecord
-from engine.errors import BackendError, DataAtRisk, OperationInProgress, OutOfTime
+from engine.errors import BackendError, DataAtRisk, OperationInProgress, OutOfTime, RequestError
 from engine.model.operation import Kind, State, Wish, requested
 from engine.model.spec import load_spec
 from engine.operations import destroy as destroying
@@ -329,6 +329,28 @@ def test_what_was_left_bars_no_purge_for_ever(
     assert bool(sent) is gives_way
     # Who looks into the log learns why the data stays
     assert ("stays for now" in log.getvalue() and begun.id in log.getvalue()) is not gives_way
+
+
+@pytest.mark.parametrize("interface", ["clean", "old"])
+def test_a_project_that_is_wanted_again_keeps_its_data_though_its_plan_fails(
+    engine: Engine, gateway: Gateway, interface: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    purge(engine)
+
+    def refused(*_: Any, **__: Any) -> None:
+        raise RequestError("no such plan")
+
+    monkeypatch.setattr("engine.operations.work.provision", refused)
+    if interface == "clean":
+        assert gateway("PUT", PROJECT, body=EFS).status == 202
+    else:
+        query = "vlab_id=lab&project_id=proj&include_lustre=false"
+        assert gateway("POST", "/hpc-provisioner/pcluster", query=query).status == 200
+    asked = engine.operations.active("lab/proj")
+    assert asked is not None
+    assert work(engine, "lab/proj", asked.id, owner=engine.owner).state is State.FAILED
+
+    assert record(engine).purge_at is None
 
 
 def test_over_the_api(engine: Engine, gateway: Gateway) -> None:
