@@ -7,12 +7,20 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 
-from engine.aws.operation_store import Lease
-from engine.errors import DiskFull, EngineError, LeaseLost, OutOfTime, TerraformInterrupted
+from engine.aws.operation_store import Lease, Submitted
+from engine.errors import (
+    DiskFull,
+    EngineError,
+    LeaseLost,
+    OperationInProgress,
+    OutOfTime,
+    TerraformInterrupted,
+)
 from engine.model.operation import Event, Failure, Operation, Owner, State, Wish, failed, requested, succeeded
 from engine.operations import records
 from engine.operations.duty import MARGIN_S, Duty, Telling
 from engine.operations.engine import Engine
+from engine.operations.requests import awaits_worker
 from engine.terraform.processes import proof_of_death
 
 _RETRY_S, _RETRY_MAX_S = 5.0, 60.0
@@ -34,7 +42,7 @@ def carrying_out(
 
     Within an operation that is being carried out, nothing more is done.
     within_s    after so many seconds the work is put down; the same wish goes on with it later
-    supersede   give up another wish that nobody works on
+    supersede   give up another wish that nobody works on, nor is to go on with at any moment
     Raises      OperationInProgress while another works on the project; OutOfTime; and what the block raises
     """
     if engine.duty is not None:
@@ -44,9 +52,7 @@ def carrying_out(
         vlab_id=vlab_id, project_id=project_id, wish=wish, requested_by=engine.owner.name, now=engine.now()
     )
     # A person may have thought about the plan while this machine slept: the time is asked for anew each time.
-    operation = engine.operations.submit(
-        wished, supersede=is_dead if supersede else None, now=engine.now
-    ).operation
+    operation = _submit(engine, wished, supersede=supersede).operation
     lease, operation = engine.operations.claim(
         operation.project, operation.id, engine.owner, now=engine.now(), ttl=engine.lease_ttl, dead=is_dead
     )
@@ -56,6 +62,27 @@ def carrying_out(
     duty = take_up(engine, lease, operation, deadline=deadline, margin_s=0)
     with on_duty(engine, duty) as at_work:
         yield at_work
+
+
+def _submit(engine: Engine, wished: Operation, *, supersede: bool) -> Submitted:
+    store = engine.operations
+    try:
+        return store.submit(wished, now=engine.now)
+    except OperationInProgress as error:
+        if not supersede:
+            raise
+        standing = store.standing(wished.project)
+        left = store.get(wished.project, standing.operation_id) if standing.operation_id else None
+        if left is not None and awaits_worker(left, standing, engine.now()):
+            error.hint = (
+                f"{left.requested_by} asked for it, and the service is to go on with it. Wait until it is "
+                f"done (`provisioner operations {wished.project}`); once nobody has worked on it for half an "
+                "hour, it gives way to another command."
+            )
+            if left.wish.purge_data:
+                error.hint += f" `provisioner keep {wished.project}` calls it off."
+            raise
+        return store.submit(wished, supersede=is_dead, now=engine.now)
 
 
 @contextmanager

@@ -159,6 +159,13 @@ def remind_worker(desk: Desk, operation: Operation) -> None:
         desk.queue.send(operation)
 
 
+def awaits_worker(operation: Operation, standing: Standing, now: datetime) -> bool:
+    """Whether a client asked the service for it, and a worker is to go on with it any moment. Behind the
+    schedule stands nobody: it asks again."""
+    asked = _of_service(operation) and operation.requested_by != SCHEDULE
+    return (asked or standing.wanted_at is not None) and not is_left(operation, standing, now)
+
+
 def is_lost(operation: Operation, standing: Standing, now: datetime) -> bool:
     """Whether an unfinished operation is to be sent again although nobody asks for it."""
     return _is_wanted(operation, standing, now) and is_left(operation, standing, now)

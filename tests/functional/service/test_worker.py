@@ -29,8 +29,9 @@ from engine.model.operation import (
     requested,
     succeeded,
 )
-from engine.model.spec import ProjectSpec
+from engine.model.spec import ProjectSpec, dump_spec
 from engine.operations import records
+from engine.operations.carry import carrying_out
 from engine.operations.engine import Engine, open_engine
 from engine.operations.reporting import Silent
 from engine.operations.requests import Desk
@@ -224,6 +225,44 @@ def test_what_is_given_back_is_handed_out_again_before_the_queue_would(
     again = desk.queue.receive()
     assert again and again.id == received.id
     desk.queue.finish(again)
+
+
+@pytest.mark.parametrize(
+    ("asked_by", "minutes", "gives_way"),
+    [
+        ("arn:aws:sts::123456789012:assumed-role/workflow-service/session", 0, False),
+        ("arn:aws:sts::123456789012:assumed-role/workflow-service/session", 31, True),
+        ("ada@host", 0, True),
+        ("the schedule", 0, True),
+    ],
+)
+def test_a_command_gives_up_what_a_person_left_and_not_what_a_worker_is_to_take_up(
+    working: Callable[..., Worker], desk: Desk, asked_by: str, minutes: int, gives_way: bool
+) -> None:
+    # GIVEN what waits for its next run
+    engine = working(work).engine
+    then = engine.now() - timedelta(minutes=minutes)
+    spec = dump_spec(ProjectSpec(vlab_id="lab", project_id="proj"))
+    waits = requested(
+        vlab_id="lab",
+        project_id="proj",
+        wish=Wish(Kind.PROVISION, spec),
+        requested_by=asked_by,
+        now=then,
+    )
+    desk.store.submit(waits)
+    # WHEN a person wishes something else
+    refused: OperationInProgress | None = None
+    try:
+        with carrying_out(engine, "lab", "proj", Wish(Kind.RELEASE)):
+            pass
+    except OperationInProgress as error:
+        refused = error
+    # THEN
+    assert (refused is None) is gives_way
+    assert (desk.store.require("lab/proj", waits.id).state is State.FAILED) is gives_way
+    if refused is not None:
+        assert waits.id in refused.message and asked_by in refused.hint
 
 
 @pytest.mark.parametrize(
