@@ -14,7 +14,7 @@ from datetime import datetime, timedelta
 from engine.aws import buckets, logs
 from engine.aws.registry import Phase, ProjectRecord
 from engine.errors import OperationInProgress, RequestError
-from engine.model.operation import Kind, Wish
+from engine.model.operation import Kind, Operation, Wish
 from engine.operations import records, recovery
 from engine.operations.carry import carrying_out
 from engine.operations.engine import Engine
@@ -142,16 +142,17 @@ def _mark(engine: Engine, vlab_id: str, project_id: str) -> datetime:
 
 
 def _refuse_called_off(engine: Engine, record: ProjectRecord) -> None:
-    """Refuse to mark data anew for a purge that was asked for before somebody kept the data. The schedule
+    """Refuse to mark or delete the data for a purge that was asked for before somebody kept it. The schedule
     asks for what is marked only.
 
     Raises   PurgeCancelled
     """
-    operation = engine.duty.operation if engine.duty else None
-    if operation is None or record.purge_at is not None:
-        return
-    if operation.id == record.called_off or operation.requested_by == SCHEDULE:
+    if engine.duty is not None and _is_called_off(record, engine.duty.operation):
         raise _cancelled(record)
+
+
+def _is_called_off(record: ProjectRecord, purge: Operation) -> bool:
+    return record.purge_at is None and (purge.id == record.called_off or purge.requested_by == SCHEDULE)
 
 
 def _cancelled(record: ProjectRecord) -> PurgeCancelled:
@@ -162,26 +163,29 @@ def _cancelled(record: ProjectRecord) -> PurgeCancelled:
 
 
 def keep(engine: Engine, vlab_id: str, project_id: str) -> bool:
-    """Keep the data that was to go; False when it was not to go anyway. A purge that waits for a worker is
-    called off.
+    """Keep the data that was to go; False when it was not to go anyway. A purge that is under way is called
+    off: it goes no further than to park the project.
 
-    Raises   UnknownProject; DataAtRisk when its deletion has begun; OperationInProgress when a purge is
-             under way that has not marked the data yet, or when somebody wrote the record at that moment
-             (ask again)
+    Raises   UnknownProject; DataAtRisk when its deletion has begun; OperationInProgress while an operation
+             parks the project, or when somebody wrote the record at that moment (ask again)
     """
     record = records.record_of(engine, vlab_id, project_id)
     records.require_data(record)
-    active = engine.operations.active(record.project)
+    standing = engine.operations.standing(record.project)
+    active = engine.operations.get(record.project, standing.operation_id) if standing.operation_id else None
     purge = active if active is not None and active.wish.purge_data else None
-    # What is being parked must be able to write down that it is: its purge marks the data after that.
-    if purge is not None and (record.purge_at is None or record.phase is Phase.PARKING):
-        raise OperationInProgress(
-            f"{purge.id} of {record.project} is to delete its data, and has not marked it yet.",
-            hint=f"Once it has ended (`provisioner operations {record.project}`), keep the data.",
-            details={"operation": purge.to_dict()},
-        )
-    if record.purge_at is None:
+    if purge is not None and _is_called_off(record, purge):
+        purge = None
+    if purge is None and record.purge_at is None:
         return False
+    # Who works under a record must be able to write down how that ended.
+    if active is not None and record.phase in records.AT_WORK and standing.held(engine.now()):
+        raise OperationInProgress(
+            f"{active.id} ({active.wish.kind}) of {record.project} is at work at this moment; nothing was "
+            "called off yet.",
+            hint=f"Ask again once the project is parked (`provisioner status {record.project}`).",
+            details={"operation": active.to_dict()},
+        )
     called_off = purge.id if purge is not None else None
     engine.registry.replace(record, now=engine.now(), purge_at=None, called_off=called_off)
     return True
@@ -203,6 +207,7 @@ def _purge(engine: Engine, record: ProjectRecord, approve: Approve, wish: Wish) 
         approve(planned.review)
     # Looked at as late as can be: from the next write on the data can no longer be kept.
     record = records.record_of(engine, spec.vlab_id, spec.project_id)
+    _refuse_called_off(engine, record)
     if not may_go(engine, record, purge_now=wish.purge_now):
         raise _cancelled(record)
     with records.working(engine, spec, Phase.DESTROYING, done=Phase.DESTROYING, record=record):

@@ -149,20 +149,40 @@ def test_keeping_calls_off_a_purge_that_waits_for_a_worker(
     assert purge(engine).purge_at is not None
 
 
-def test_what_a_purge_has_not_marked_yet_cannot_be_kept_yet(
+@pytest.mark.parametrize("now", [False, True])
+def test_keeping_calls_off_a_purge_that_has_not_marked_the_data_yet(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch, now: bool
+) -> None:
+    """ "kept" is never said of what then goes all the same."""
+
+    def meanwhile(at_work: Engine, *_: Any, **__: Any) -> Any:
+        assert keep(engine, "lab", "proj") is True
+        assert keep(engine, "lab", "proj") is False
+        return _Planned()
+
+    plan_nothing(monkeypatch, meanwhile)
+    monkeypatch.setattr(destroying, "release", meanwhile)
+    with pytest.raises(PurgeCancelled, match="called off"):
+        purge(engine, now=now)
+    assert (record(engine).phase, record(engine).purge_at) == (Phase.PARKED, None)
+
+
+def test_while_a_project_is_being_parked_keep_says_by_what(
     engine: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    refused: list[str] = []
+    """Else the operation could not write down that it has parked the project."""
 
     def release(at_work: Engine, *_: Any, **__: Any) -> None:
         assert at_work.duty is not None
-        with pytest.raises(OperationInProgress, match=at_work.duty.operation.id) as told:
+        spec = records.spec_of(record(engine))
+        with (
+            records.working(at_work, spec, Phase.PARKING, done=Phase.PARKED),
+            pytest.raises(OperationInProgress, match=at_work.duty.operation.id),
+        ):
             keep(engine, "lab", "proj")
-        refused.append(told.value.hint)
 
     monkeypatch.setattr(destroying, "release", release)
     assert purge(engine).purge_at is not None
-    assert len(refused) == 1
     assert keep(engine, "lab", "proj") is True
 
 
