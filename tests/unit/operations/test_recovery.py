@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from engine.aws.existing.search import OrphanConflict
+from engine.model.settings import Settings
 from engine.operations import recovery
 from engine.operations.reporting import Silent
 from tests.golden.project_specs import spec_of
@@ -16,6 +17,7 @@ from tests.unit.operations.stacks import NAMES
 from tests.unit.review.plans import entry, plan_of
 
 BUCKET, SUBNET = "module.bucket.aws_s3_bucket.this", "module.subnet[0].aws_subnet.this"
+STACK = "module.parallelcluster[0].aws_cloudformation_stack.this"
 
 
 @pytest.fixture
@@ -32,19 +34,25 @@ def take_in(tmp_path: Path, mocker: Any) -> Any:
         apply=applied.append,
     )
     engine: Any = SimpleNamespace(
-        names_of=lambda _: NAMES, runner=lambda _: runner, reporter=Silent(), check=lambda: None
+        names_of=lambda _: NAMES,
+        runner=lambda _: runner,
+        reporter=Silent(),
+        check=lambda: None,
+        settings=Settings(),
     )
     sweep = SimpleNamespace(imports={BUCKET: NAMES.bucket}, replace=[], finds=lambda _: True)
     mocker.patch.object(recovery, "write_project", return_value=tmp_path)
     mocker.patch.object(recovery.states, "push_errored")
+    mocker.patch.object(recovery, "read_state", return_value={})
+    mocker.patch.object(recovery.lustre, "await_update")
     mocker.patch.object(recovery.repair, "untaint_healthy")
     mocker.patch.object(recovery.adopt, "Sweep", return_value=sweep)
 
-    def call(*actions: str) -> tuple[str, ...]:
+    def call(*actions: str, address: str = SUBNET) -> tuple[str, ...]:
         plan.update(
             plan_of(
                 entry(BUCKET, "no-op", before={}, after={}, importing={"id": NAMES.bucket}),
-                entry(SUBNET, *actions, before={}, after={}),
+                entry(address, *actions, before={}, after={}),
             )
         )
         return recovery.take_in(engine, spec_of(), always=True)
@@ -64,4 +72,11 @@ def test_nothing_is_deleted_to_take_something_in(take_in: Any, actions: tuple[st
     with pytest.raises(OrphanConflict, match="taking it in would") as refused:
         take_in(*actions)
     assert refused.value.details["addresses"] == [SUBNET]
+    assert take_in.applied == []
+
+
+def test_a_cluster_is_not_changed_to_take_something_in(take_in: Any) -> None:
+    """Nobody has reviewed that, and another release of ParallelCluster would be another provider."""
+    with pytest.raises(OrphanConflict, match=r"would update module\.parallelcluster"):
+        take_in("update", address=STACK)
     assert take_in.applied == []
