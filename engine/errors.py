@@ -127,6 +127,12 @@ class DataAtRisk(RequestError):
     code = "DATA_AT_RISK"
 
 
+class PurgeCancelled(RequestError):
+    """The data is kept after all: somebody said so before its deletion began."""
+
+    code = "PURGE_CANCELLED"
+
+
 class RuleBroken(RequestError):
     """The plan breaks a rule of the installation, and no waiver covers it."""
 

@@ -13,9 +13,9 @@ from datetime import datetime, timedelta
 
 from engine.aws import buckets, logs
 from engine.aws.registry import Phase, ProjectRecord
-from engine.errors import OperationInProgress, RequestError
+from engine.errors import OperationInProgress, PurgeCancelled
 from engine.model.operation import Kind, Operation, Wish
-from engine.operations import records, recovery
+from engine.operations import lustre, records, recovery
 from engine.operations.carry import carrying_out
 from engine.operations.engine import Engine
 from engine.operations.folders import remove_workspace
@@ -48,12 +48,6 @@ class Destroyed:
     purge_at: datetime | None = None
 
 
-class PurgeCancelled(RequestError):
-    """The data is kept after all: somebody said so while its deletion began."""
-
-    code = "PURGE_CANCELLED"
-
-
 def destroy(
     engine: Engine,
     vlab_id: str,
@@ -75,12 +69,14 @@ def destroy(
     """
     names = engine.names(vlab_id, project_id)
     engine = check_ground(engine.within(within_s), names)
-    record = known_record(engine, vlab_id, project_id)
+    known_record(engine, vlab_id, project_id)  # of what nobody knows there is no operation
     wish = Wish(Kind.DESTROY, purge_data=purge_data, skip_export=skip_export, purge_now=purge_now)
     with (
         holding_workspace(engine, names),
         carrying_out(engine, vlab_id, project_id, wish, within_s=within_s) as engine,
     ):
+        # Read once nobody else is at work: what was waited for may have changed it.
+        record = known_record(engine, vlab_id, project_id)
         return _destroy(engine, record, wish, approve) if record else Destroyed(kept=())
 
 
@@ -105,10 +101,11 @@ def _destroy(engine: Engine, record: ProjectRecord, wish: Wish, approve: Approve
     if record.phase is Phase.PLANNED and made_nothing(engine, names):
         _forget(engine, record)
         return Destroyed(kept=())
+    # What has begun to park is parked first.
+    if wish.purge_data and record.phase is not Phase.PARKING:
+        _refuse_called_off(engine, record)
     if wish.purge_data and may_go(engine, record, purge_now=wish.purge_now):
         return _purge(engine, record, approve, wish)
-    if wish.purge_data:
-        _refuse_called_off(engine, record)
     # What may be wanted after all is exported, as in any other release.
     release(engine, vlab_id, project_id, approve=approve, skip_export=skip_export)
     purge_at = _mark(engine, vlab_id, project_id) if wish.purge_data else None
@@ -152,7 +149,10 @@ def _refuse_called_off(engine: Engine, record: ProjectRecord) -> None:
 
 
 def _is_called_off(record: ProjectRecord, purge: Operation) -> bool:
-    return record.purge_at is None and (purge.id == record.called_off or purge.requested_by == SCHEDULE)
+    """Whether somebody has kept the data since this purge was asked for; not where its deletion has begun."""
+    if record.purge_at is not None or record.phase is Phase.DESTROYING:
+        return False
+    return purge.id == record.called_off or purge.requested_by == SCHEDULE
 
 
 def _cancelled(record: ProjectRecord) -> PurgeCancelled:
@@ -193,16 +193,27 @@ def keep(engine: Engine, vlab_id: str, project_id: str) -> bool:
 
 def _purge(engine: Engine, record: ProjectRecord, approve: Approve, wish: Wish) -> Destroyed:
     spec = records.spec_of(record)
-    skip_export = wish.skip_export or "the data is purged"
     names = engine.names_of(spec)
+
+    def unless_kept() -> str | None:
+        """Asked while the project is being parked, when its data can't be kept by anybody any more."""
+        now = records.record_of(engine, spec.vlab_id, spec.project_id)
+        return None if engine.duty and _is_called_off(now, engine.duty.operation) else "the data is purged"
+
     require_sound(engine, names)  # taking something in would write a state over a lost one
     recovery.take_in(engine, spec)
     planned = make_plan(engine, spec, Presence.REMOVED)
     parked = all(one.address.startswith(_PARKED) for one in instances(read_state(engine, names)))
     if not parked and record.phase is not Phase.DESTROYING:
+        record = records.record_of(engine, spec.vlab_id, spec.project_id)
+        if record.phase is not Phase.PARKING:
+            _refuse_called_off(engine, record)
+        skip_export = wish.skip_export or unless_kept
         release(engine, spec.vlab_id, spec.project_id, approve=approve, skip_export=skip_export)
         planned = make_plan(engine, spec, Presence.REMOVED)
-    refuse_data_loss(planned.review, allowed=_DATA)
+    # Where the deletion has begun, what is left of the data goes with it, whatever it lies in.
+    allowed = (*_DATA, lustre.ADDRESS) if record.phase is Phase.DESTROYING else _DATA
+    refuse_data_loss(planned.review, allowed=allowed)
     if planned.has_changes:
         approve(planned.review)
     # Looked at as late as can be: from the next write on the data can no longer be kept.

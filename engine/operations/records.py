@@ -136,11 +136,14 @@ def working(
 
 def give_up(engine: Engine, operation: Operation, failure: Failure) -> None:
     """Say in the record why no run goes on with what an earlier one of the operation began; never raises.
-    Work that failed under `working` has said so itself."""
+    Work that failed under `working` has said so itself, and what is refused because the data is being deleted
+    does not hide why that failed."""
     message = f"{failure.code}: {failure.message}"[:_MESSAGE_CHARS]
     with suppress(EngineError):
         record = engine.registry.get(operation.vlab_id, operation.project_id)
-        if record is not None and record.phase in AT_WORK and record.message != message:
+        if record is None or (record.phase is Phase.DESTROYING and not operation.wish.purge_data):
+            return
+        if record.phase in AT_WORK and record.message != message:
             _failed(engine, record, message)
 
 

@@ -7,6 +7,7 @@ the export that follows is complete; only a checked export lets the file system 
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from engine.aws import addresses, clusters
@@ -30,9 +31,10 @@ from engine.workspace.stack import Presence
 
 _STACK = "module.parallelcluster[0].aws_cloudformation_stack.this"
 
-
 # EC2's answers are consistent eventually (EC2 API reference, "Eventual consistency").
 _SUBNET_PATIENCE_S, _SUBNET_POLL_S = 60.0, 3.0
+
+SkipExport = str | Callable[[], str | None] | None
 
 
 class NothingToRelease(RequestError):
@@ -61,12 +63,12 @@ def release(
     project_id: str,
     *,
     approve: Approve,
-    skip_export: str | None = None,
+    skip_export: SkipExport = None,
     within_s: float | None = None,
 ) -> Released:
     """Park the project: bucket and EFS home stay, all that costs by the hour goes.
 
-    skip_export   a reason; Lustre then goes without an export
+    skip_export   a reason; Lustre then goes without an export. A function is asked for it just before that
     within_s      the work is put down after so many seconds; the same call goes on with it
     Raises   OutOfTime, UnknownProject, NothingToRelease, NotConfirmed (nothing changed); DataAtRisk when the
              export failed for some file, ClusterError when the cluster is not gone (the file system stays)
@@ -89,13 +91,13 @@ def _release(
     vlab_id: str,
     project_id: str,
     approve: Approve,
-    skip_export: str | None,
+    skip_export: SkipExport,
     within_s: float | None,
 ) -> Released:
     engine, planned, record = _plan(engine.within(within_s), vlab_id, project_id)
     if planned.has_changes:
         approve(planned.review)
-    wish = Wish(Kind.RELEASE, skip_export=skip_export)
+    wish = Wish(Kind.RELEASE, skip_export=None if callable(skip_export) else skip_export)
     with (
         carrying_out(engine, vlab_id, project_id, wish, within_s=within_s) as engine,
         records.working(engine, planned.spec, Phase.PARKING, done=Phase.PARKED),
@@ -167,12 +169,13 @@ def await_subnet_gone(engine: Engine, project: str) -> None:
         engine.pause(_SUBNET_POLL_S if engine.settings.cloud == "aws" else 0.2)
 
 
-def _park(engine: Engine, planned: Planned, skip_export: str | None) -> lustre.Export:
+def _park(engine: Engine, planned: Planned, skip_export: SkipExport) -> lustre.Export:
     there = {instance.address: instance.id for instance in instances(read_state(engine, planned.names))}
     _remove_cluster(engine, planned, in_state=_STACK in there)
     export = lustre.Export()
     if lustre.ADDRESS in there:
-        export = lustre.give_up(engine, planned.names, there[lustre.ADDRESS], skip_export=skip_export)
+        reason = skip_export() if callable(skip_export) else skip_export
+        export = lustre.give_up(engine, planned.names, there[lustre.ADDRESS], skip_export=reason)
     engine.check()
     engine.reporter.step("Planning what is left", "PARKING")
     rest = plan_again(planned.spec, planned.names, planned.folder, planned.runner)

@@ -43,7 +43,7 @@ from engine.model.saved_plan import (
 )
 from engine.model.spec import ProjectSpec, dump_spec, load_spec, spec_digest
 from engine.model.tiers import last_tier
-from engine.operations import states
+from engine.operations import records, states
 from engine.operations.engine import Engine
 from engine.operations.files import write_private
 from engine.operations.folders import read_workspace, restore_workspace
@@ -239,6 +239,9 @@ def _apply(
     def begin(at_work: Engine) -> None:
         # Once more under the lease: what was looked at before may have moved while somebody read.
         _require_state(at_work, names, loaded.manifest)
+        project = at_work.registry.get(names.vlab_id, names.project_id)
+        if project is not None:
+            records.require_data(project)
         operation_id = at_work.duty.operation.id if at_work.duty else ""
         store.mark_applied(record, by=caller, operation_id=operation_id, now=at_work.now())
         if at_work.duty is not None:

@@ -13,7 +13,7 @@ import engine
 from engine.aws import clusters
 from engine.aws.clusters import ClusterStatus, ClusterSummary
 from engine.aws.registry import Phase, ProjectRecord
-from engine.errors import FieldProblem, InvalidRequest, OperationInProgress, UnknownProject
+from engine.errors import FieldProblem, InvalidRequest, OperationInProgress, PurgeCancelled, UnknownProject
 from engine.model.names import names_for
 from engine.model.operation import Kind, Operation, State
 from engine.model.spec import EfsStorage, LustreStorage, ProjectSpec
@@ -137,7 +137,9 @@ def old_status(
         return _under_way(latest, cluster, made_at)
     if latest is not None and latest.state is State.FAILED:
         if latest.wish.kind in _REMOVALS:
-            return DELETE_FAILED
+            # A deletion that somebody called off has left nothing to repair where the cluster is gone.
+            kept = latest.failure is not None and latest.failure.code == PurgeCancelled.code
+            return None if kept and record.phase is Phase.PARKED else DELETE_FAILED
         return CREATED if cluster in _STANDING else CREATE_FAILED
     if cluster is None:
         return CREATE_FAILED if record.phase in (Phase.FAILED, Phase.READY) else None

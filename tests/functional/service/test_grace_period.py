@@ -16,14 +16,21 @@ import pytest
 
 from engine.aws.queue import read_task
 from engine.aws.registry import Phase, ProjectRecord
-from engine.errors import BackendError, DataAtRisk, OperationInProgress, OutOfTime, RequestError
+from engine.errors import (
+    BackendError,
+    DataAtRisk,
+    OperationInProgress,
+    OutOfTime,
+    PurgeCancelled,
+    RequestError,
+)
 from engine.model.operation import Kind, State, Wish, requested
 from engine.model.spec import load_spec
 from engine.operations import destroy as destroying
 from engine.operations import provision as provisioning
 from engine.operations import records
 from engine.operations import release as releasing
-from engine.operations.destroy import Destroyed, PurgeCancelled, destroy, keep
+from engine.operations.destroy import Destroyed, destroy, keep
 from engine.operations.engine import Engine, open_engine
 from engine.operations.provision import plan
 from engine.operations.release import release
@@ -187,6 +194,87 @@ def test_while_a_project_is_being_parked_keep_says_by_what(
 
 
 @pytest.fixture
+def running(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> list[str | None]:
+    """A project with a cluster and Lustre, without Terraform; gives why each release that parked it left the
+    export out (None: it exported)."""
+    released: list[str | None] = []
+    engine.registry.replace(record(engine), now=engine.now(), phase=Phase.READY)
+
+    def release(at_work: Engine, *_: Any, skip_export: Any, **__: Any) -> None:
+        with records.working(at_work, records.spec_of(record(engine)), Phase.PARKING, done=Phase.PARKED):
+            released.append(skip_export() if callable(skip_export) else skip_export)
+
+    plan_nothing(monkeypatch)
+    monkeypatch.setattr(destroying, "instances", lambda _: [SimpleNamespace(address="module.fsx[0].x.this")])
+    monkeypatch.setattr(destroying, "release", release)
+    return released
+
+
+def test_a_purge_at_once_that_was_called_off_leaves_a_running_project_as_it_is(
+    engine: Engine, gateway: Gateway, running: list[str | None]
+) -> None:
+    confirmed = "purge_data=true&purge_now=true&confirm=lab%2Fproj"
+    waiting = gateway("DELETE", PROJECT, query=confirmed).body["operation"]["id"]
+    assert keep(engine, "lab", "proj") is True
+
+    ended = work(engine, "lab/proj", waiting, owner=engine.owner)
+
+    assert ended.failure is not None and ended.failure.code == "PURGE_CANCELLED"
+    assert (running, record(engine).phase) == ([], Phase.READY)
+
+
+def test_data_that_is_kept_while_a_purge_plans_to_park_is_exported(
+    engine: Engine, running: list[str | None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As late as that nobody works under the record yet, and keep says "kept"."""
+    park = destroying.release
+
+    def release(*args: Any, **more: Any) -> Any:
+        assert keep(engine, "lab", "proj") is True
+        return park(*args, **more)
+
+    monkeypatch.setattr(destroying, "release", release)
+    with pytest.raises(PurgeCancelled):
+        purge(engine, now=True)
+    assert (running, record(engine).phase) == ([None], Phase.PARKED)
+
+
+def test_a_purge_at_once_exports_nothing(
+    engine: Engine, running: list[str | None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(destroying.buckets, "empty_bucket", lambda *_, **__: SimpleNamespace(versions=3))
+    monkeypatch.setattr(destroying.logs, "delete_cluster_log_groups", lambda *_, **__: None)
+    monkeypatch.setattr(destroying, "_forget", lambda engine, record: engine.registry.remove(record))
+    assert purge(engine, now=True).objects_deleted == 3
+    assert running == ["the data is purged"]
+
+
+@pytest.mark.parametrize("now", [False, True])
+def test_a_purge_that_was_called_off_between_two_runs_is_parked_to_the_end(
+    engine: Engine, running: list[str | None], monkeypatch: pytest.MonkeyPatch, now: bool
+) -> None:
+    park = destroying.release
+
+    def put_down(at_work: Engine, *_: Any, **__: Any) -> None:
+        with records.working(at_work, records.spec_of(record(engine)), Phase.PARKING, done=Phase.PARKED):
+            assert at_work.duty is not None
+            at_work.duty.stop()
+            at_work.check()
+
+    # GIVEN a purge whose first run was put down while it parked the project
+    monkeypatch.setattr(destroying, "release", put_down)
+    with pytest.raises(OutOfTime):
+        purge(engine, now=now)
+    assert record(engine).phase is Phase.PARKING
+    assert keep(engine, "lab", "proj") is True
+    # WHEN the next one goes on THEN nothing is left half parked, and what Lustre holds is exported
+    monkeypatch.setattr(destroying, "release", park)
+    with pytest.raises(PurgeCancelled):
+        purge(engine, now=now)
+    assert (running, record(engine).phase, record(engine).purge_at) == ([None], Phase.PARKED, None)
+
+
+@pytest.fixture
 def half_deleted(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> Engine:
     """A project whose bucket was emptied, and whose home AWS did not let go."""
     purge(engine)
@@ -232,10 +320,16 @@ def test_a_deletion_that_failed_half_way_is_not_forgotten(
     assert engine.registry.get("lab", "proj") is None
 
 
-def test_the_clock_asks_for_a_deletion_that_failed_half_way_without_a_mark_too(half_deleted: Engine) -> None:
+def test_the_clock_asks_for_a_deletion_that_failed_half_way_without_a_mark_too(
+    half_deleted: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
     half_deleted.registry.replace(record(half_deleted), now=half_deleted.now(), purge_at=None)
     (sent,) = Worker(half_deleted).by_the_clock("sweep", Lambda())["sent"]
-    assert half_deleted.operations.require("lab/proj", sent).wish.purge_data
+    # AND it is carried out, once AWS lets go
+    monkeypatch.setattr(destroying.logs, "delete_cluster_log_groups", lambda *_, **__: None)
+    monkeypatch.setattr(destroying, "_forget", lambda engine, record: engine.registry.remove(record))
+    assert work(half_deleted, "lab/proj", sent, owner=half_deleted.owner).state is State.SUCCEEDED
+    assert half_deleted.registry.get("lab", "proj") is None
 
 
 def test_a_person_is_told_that_a_deletion_failed_half_way(
