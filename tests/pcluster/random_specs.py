@@ -120,7 +120,7 @@ def _document(draw: Random, nodes: int, *, arm: bool) -> Document:
         document["owner"] = draw.choice(("ada@example.org", "Ada Lovelace", "équipe 7", "o" * 128))
     if _coin(draw):
         keys = ("cost-center", "Grant", "a/b:c", "k" * 128, "größe")
-        document["tags"] = {key: draw.choice(("", "4711", "v" * 256)) for key in draw.sample(keys, 3)}
+        document["tags"] = {key: draw.choice(("0", "4711", "v" * 256)) for key in draw.sample(keys, 3)}
     if draw.random() < 0.2:
         home = {"home": draw.choice(("fs-01234567", "fs-0123456789abcdef0"))}
         document["existing"] = draw.choice(({"bucket": "old-data"}, home, {"bucket": "a" * 63, **home}))
@@ -370,8 +370,8 @@ BREAKS: dict[str, Break] = {
     "a home that cannot be": _field("existing.home", ["", "fs-1", "fs-0123456Z", "vol-01234567", 7]),
     "a waiver of no resource": _waiver("resource", ["", "r" * 1001, 7]),
     "owner": _field("owner", ["", " ada", "a;b", "o" * 129, 7]),
-    "tags": _field("tags", [[], "cost-center", {f"key{number}": "" for number in range(31)}]),
-    "a tag's value": _field("tags", [{"a": value} for value in ("a;b", " a", "v" * 257, 7)], "tags.a"),
+    "tags": _field("tags", [[], "cost-center", {f"key{number}": "x" for number in range(31)}]),
+    "a tag's value": _field("tags", [{"a": value} for value in ("", "a;b", " a", "v" * 257, 7)], "tags.a"),
     "a reserved tag": _reserved_tag,
     "head node's type": _field("head_node.instance_type", BAD_TYPES),
     "head node's volume of tape": _field(

@@ -29,6 +29,7 @@ ENGINE_FILES = {
     "engine/accounting/request.py",
     "engine/aws/__init__.py",
     "engine/aws/accounting_secrets.py",
+    "engine/aws/clock.py",
     "engine/aws/failures.py",
     "engine/aws/retrying.py",
     "engine/aws/session.py",
@@ -36,6 +37,7 @@ ENGINE_FILES = {
     "engine/model/__init__.py",
     "engine/model/passing.py",
     "engine/model/secret.py",
+    "engine/model/session_tokens.py",
 }
 # What the runtime brings: boto3 and what that needs, nothing else of our environment.
 RUNTIME = ("boto3", "botocore", "s3transfer", "jmespath", "dateutil", "six.py", "urllib3")

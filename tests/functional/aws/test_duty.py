@@ -190,7 +190,11 @@ def test_what_happens_can_be_read_all_the_time(store: OperationStore, duty_of: A
 def run(store: OperationStore, duty_of: Any) -> Callable[..., Operation]:
     """`run(error, retries=…)` takes the operation up and ends with the error; gives what is recorded then."""
     engine: Any = SimpleNamespace(
-        on_duty=lambda *_: None, reporter=Silent(), now=now, settings=SimpleNamespace(cloud="local")
+        on_duty=lambda *_: None,
+        reporter=Silent(),
+        now=now,
+        settings=SimpleNamespace(cloud="local"),
+        registry=SimpleNamespace(get=lambda *_: None),
     )
 
     def end_with(error: BaseException, *, retries: int = 0) -> Operation:
