@@ -45,6 +45,7 @@ class Sweep:
     runner    in the project's workspace, initialised
     imports   address -> import id, of what was found so far
     replace   addresses of what was found and is of no use: AWS says that it failed, or it is half made
+    young     addresses of what was found and is younger than anything in it is to be kept
     always    look even though the last run came to its end
     stored    what is stored of the project, where it was looked up just now; None: it is when it is needed
     """
@@ -54,6 +55,7 @@ class Sweep:
     runner: Runner
     imports: dict[str, str] = field(default_factory=dict)
     replace: list[str] = field(default_factory=list)
+    young: set[str] = field(default_factory=set)
     always: bool = False
     stored: Stored | None = None
 
@@ -114,6 +116,8 @@ class Sweep:
             self.imports[one.address] = thing.import_id
             if thing.life is Life.FAILED:
                 self.replace.append(one.address)
+            if thing.young:
+                self.young.add(one.address)
             said = f" ({thing.says}: made anew)" if thing.life is Life.FAILED else ""
             self.engine.reporter.note(f"{one.address} exists already: {thing.import_id} is taken over{said}")
         self._forget_predecessors(found, state)

@@ -347,6 +347,8 @@ def plan_again(
         shown = runner.show_plan(plan_file)
     if context is not None and policies is not None:
         context = replace(context, policy_results=policies(shown))
+    if context is not None and sweep is not None:
+        context = replace(context, young=frozenset(sweep.young))
     own_queues = spec.queues is not None
     review = build_review(shown, project=names.project, own_queues=own_queues, context=context)
     for name, text in reports(review).items():

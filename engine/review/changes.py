@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from engine.errors import TerraformError
@@ -33,10 +33,13 @@ _FOR_EVER = math.inf
 _STEP = re.compile(r"([^.\[\]]+)|\[(\d+)\]")
 
 
-def read_change(entry: Mapping[str, Any], knowledge: Knowledge) -> Change:
+def read_change(
+    entry: Mapping[str, Any], knowledge: Knowledge, young: Collection[str] = frozenset()
+) -> Change:
     """What happens to one resource.
 
     entry    one member of resource_changes or resource_drift
+    young    addresses of what holds nothing yet that is old enough to go when it is kept for fewer days
     Raises   TerraformError for an action that is not known here
     """
     raw = entry.get("change", {})
@@ -49,7 +52,9 @@ def read_change(entry: Mapping[str, Any], knowledge: Knowledge) -> Change:
     row = knowledge.row(kind)
     attributes = _attributes(action, raw, before, after)
     holds_data = row.holds_data and entry.get("mode") != "data"
-    shorter = kept_shorter(row.keeps_days, before, after) if action is Action.UPDATE else None
+    shorter = None
+    if action is Action.UPDATE and address not in young:
+        shorter = kept_shorter(row.keeps_days, before, after)
     return Change(
         address=address,
         module=module,

@@ -52,7 +52,7 @@ def build_review(
     entries = plan.get("resource_changes") or []
     changes = tuple(
         sorted(
-            (redaction.change(read_change(entry, known)) for entry in entries),
+            (redaction.change(read_change(entry, known, context.young)) for entry in entries),
             key=lambda change: (change.address, change.deposed),
         )
     )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
+
 from botocore.exceptions import ClientError
 
 from engine.aws.bucket_settings import is_set
@@ -69,16 +71,19 @@ def find_secret(search: Search, wanted: Wanted) -> Found | None:
 
 
 def find_log_group(search: Search, wanted: Wanted) -> Found | None:
+    """Making one takes two calls, and what was cut short between them keeps everything for ever."""
     name = wanted.values["name"]
     logs = search.cloud.logs
     with aws_errors(f"looking for the log group {name}"):
         pages = logs.get_paginator("describe_log_groups").paginate(logGroupNamePrefix=name)
-        arns = [one["arn"] for page in pages for one in page["logGroups"] if one["logGroupName"] == name]
-        if not arns:
+        groups = [one for page in pages for one in page["logGroups"] if one["logGroupName"] == name]
+        if not groups:
             return None
-        found = logs.list_tags_for_resource(resourceArn=arns[0].removesuffix(":*")).get("tags", {})
+        group = groups[0]
+        found = logs.list_tags_for_resource(resourceArn=group["arn"].removesuffix(":*")).get("tags", {})
     search.require_ours(wanted, f"The log group {name}", found)
-    return Found(name, name)
+    age = search.cloud.now() - datetime.fromtimestamp(group["creationTime"] / 1000, UTC)
+    return Found(name, name, young=age < timedelta(days=wanted.values.get("retention_in_days", 0)))
 
 
 def find_cluster_stack(search: Search, wanted: Wanted) -> Found | None:

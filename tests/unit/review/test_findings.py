@@ -125,6 +125,12 @@ def test_keeping_records_for_fewer_days_loses_the_older_ones(was: int | None, wi
     assert "set retention_in_days back" in other.findings[0].hint
 
 
+def test_what_a_killed_run_made_without_its_days_is_kept_for_fewer_and_loses_nothing() -> None:
+    review = records_kept(0, 365, young=frozenset({RECORDS}))
+    assert rules(review) == {}
+    refuse_data_loss(review)
+
+
 @pytest.mark.parametrize(("was", "will"), [(30, 365), (30, 0), (30, 30), (0, 0), (30, None)])
 def test_keeping_records_as_long_or_longer_loses_nothing(was: int | None, will: int | None) -> None:
     review = records_kept(was, will)
