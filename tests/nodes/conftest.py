@@ -152,6 +152,8 @@ def made_in(root: Path) -> Node:
     made = Node(root, software="")
     for folder in ("etc", "var/log", "s3", "bin"):
         (made.root / folder).mkdir(parents=True)
+    (made.root / "proc").mkdir()
+    (made.root / "proc/mounts").touch()
     made.command("aws", FAKE_AWS)
     # Python itself: one that a version manager stands before would change PATH for its children.
     made.command("python3", f'#!/bin/bash\nexec {sys.executable} "$@"\n')

@@ -17,7 +17,7 @@ SIM = {"uid": 2000, "gid": 2000}
 # Slurm's, as ParallelCluster makes it.
 SLURM = {"uid": 401, "gid": 401}
 REFUSED = "Connection refused"
-STEPS = ("head-start", "head-configured", "compute-start")
+STEPS = ("head-start", "head-configured", "compute-start", "compute-configured")
 METADATA = ["169.254.169.254:80", "fd00:ec2::254:80"]
 
 # Instance metadata, as far as a connection to it goes.
@@ -125,8 +125,9 @@ def test_a_head_nodes_metadata_is_left_to_parallelcluster(
 def test_nobody_becomes_root_by_saying_so_to_nfs(
     firewalled: Node, listen: Callable[..., None], step: str
 ) -> None:
-    nfs = ["127.0.0.1:2049", "127.0.0.1:20049", "127.0.0.1:20449", "fd00:ec2::254:2049", "::1:20200"]
-    others = ["127.0.0.1:2048", "127.0.0.1:20048", "127.0.0.1:20450"]
+    tunnels = [f"127.0.0.1:{port}" for port in (20049, 20449, 20450, 21048)]
+    nfs = ["127.0.0.1:2049", "fd00:ec2::254:2049", *tunnels, "::1:20200"]
+    others = ["127.0.0.1:2048", "127.0.0.1:20048", "127.0.0.1:21050"]
     listen(*nfs, *others)
     assert reach(firewalled, nfs, **SIM) == {""}
     # WHEN the node has started THEN no program of a user reaches EFS, its tunnel or the head node's exports
@@ -135,6 +136,69 @@ def test_nobody_becomes_root_by_saying_so_to_nfs(
     # AND root, whose helper mounts, and Slurm do, and users reach the ports beside
     assert reach(firewalled, nfs) == reach(firewalled, nfs, **SLURM) == {""}
     assert reach(firewalled, others, **SIM) == {""}
+
+
+def efs_utils(node: Node, configuration: str) -> None:
+    node.told("mkdir -p etc/amazon/efs")
+    (node.root / "etc/amazon/efs/efs-utils.conf").write_text(configuration)
+
+
+def test_tunnels_are_where_the_image_says_too(firewalled: Node, listen: Callable[..., None]) -> None:
+    tunnels = [f"127.0.0.1:{port}" for port in (20049, 21048, 30000, 30100)]
+    others = [f"127.0.0.1:{port}" for port in (29999, 30101, 40000)]
+    listen(*tunnels, *others)
+    efs_utils(
+        firewalled,
+        "[DEFAULT]\nlogging_level = INFO\n\n[mount]\n# port_range_lower_bound = 1\n"
+        "port_range_lower_bound = 30000\nport_range_upper_bound=30100\n\n"
+        "[mount-watchdog]\nport_range_upper_bound = 65535\n",
+    )
+    start(firewalled, "compute-start")
+    assert reach(firewalled, tunnels, **SIM) == {REFUSED}
+    assert reach(firewalled, others, **SIM) == {""}
+
+
+@pytest.mark.parametrize(
+    "bounds",
+    [
+        ("", ""),
+        ("20049", "21049"),
+        ("30000", ""),
+        ("30100", "30000"),
+        ("0", "65536"),
+        ("1; reboot", "$(reboot)"),
+        ("99999999999999999999", "2e5"),
+    ],
+)
+def test_an_odd_configuration_of_tunnels_changes_nothing(firewalled: Node, bounds: tuple[str, str]) -> None:
+    start(firewalled, "compute-start")
+    before = rules(firewalled)
+    low, high = bounds
+    efs_utils(firewalled, f"[mount]\nport_range_lower_bound = {low}\nport_range_upper_bound = {high}\n")
+    start(firewalled, "compute-start")
+    assert rules(firewalled) == before
+
+
+MOUNTED = """proc /proc proc rw,nosuid 0 0
+10.0.0.9:/opt/slurm /opt/slurm nfs4 rw,vers=4.2,port=30000,clientaddr=10.0.0.8,addr=10.0.0.9 0 0
+127.0.0.1:/ /home nfs4 rw,vers=4.1,noresvport,proto=tcp,port={port},clientaddr=127.0.0.1,addr=127.0.0.1 0 0
+"""
+
+
+@pytest.mark.parametrize("step", ["head-configured", "compute-configured"])
+def test_a_tunnel_that_users_could_reach_ends_the_step(firewalled: Node, step: str) -> None:
+    mounts = firewalled.root / "proc/mounts"
+    for port in (0, 20049, 20584, 21048):
+        mounts.write_text(MOUNTED.format(port=port))
+        start(firewalled, step)
+    # WHEN the file system is reached by another port THEN no job starts on the node
+    mounts.write_text(MOUNTED.format(port=30000))
+    done = firewalled.run(step, firewalled.configure(CONFIG))
+    assert done.returncode == 1
+    assert f"{step}/05-firewall failed: /home is mounted through port 30000 of this node" in done.stderr
+    # AND it does where the image names that port
+    efs_utils(firewalled, "[mount]\nport_range_lower_bound = 30000\nport_range_upper_bound = 30001\n")
+    start(firewalled, step)
 
 
 @pytest.mark.parametrize("step", STEPS)
