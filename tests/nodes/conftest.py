@@ -223,6 +223,14 @@ def machine(our_scripts: str) -> Iterator[Node]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
+def required_by_slurmd(node: Node, unit: str) -> str:
+    """The text of a unit without which, once it is enabled, slurmd does not start; it comes first."""
+    text = (node.root / "etc/systemd/system" / unit).read_text("utf-8")
+    assert {"Before=slurmd.service", "RequiredBy=slurmd.service"} <= set(text.splitlines())
+    assert f"enable {unit}\n" in (node.root / "systemctl").read_text("utf-8")
+    return text
+
+
 ETC = {
     "passwd": "root:x:0:0:root:/root:/bin/bash\nec2-user:x:1000:1000::/home/ec2-user:/bin/bash\n",
     "group": "root:x:0:\nwheel:x:10:ec2-user\nec2-user:x:1000:\n",

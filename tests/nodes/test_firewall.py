@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from tests.nodes.conftest import CONFIG, Node
+from tests.nodes.conftest import CONFIG, Node, required_by_slurmd
 
 SIM = {"uid": 2000, "gid": 2000}
 # Slurm's, as ParallelCluster makes it.
@@ -234,6 +234,11 @@ def test_rules_of_others_stay(firewalled: Node) -> None:
     theirs = [line for line in rules(firewalled).splitlines() if "PARALLELCLUSTER_IMDS" in line]
     start(firewalled, "compute-start")
     assert [line for line in rules(firewalled).splitlines() if "PARALLELCLUSTER_IMDS" in line] == theirs
+
+
+def test_no_job_starts_where_it_failed_after_a_reboot(firewalled: Node) -> None:
+    start(firewalled, "compute-start")
+    required_by_slurmd(firewalled, "provisioner-firewall.service")
 
 
 def test_systemd_takes_the_unit(firewalled: Node) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tests.nodes.conftest import CONFIG, Node
+from tests.nodes.conftest import CONFIG, Node, required_by_slurmd
 
 SIM = {"uid": 2000, "gid": 2000}
 COLLEAGUE = {"uid": 3000, "gid": 2000}
@@ -179,7 +179,7 @@ class TestEfs:
         # AND they come back after a reboot
         asked = (efs.root / "systemctl").read_text().splitlines()
         assert asked == [
-            *("daemon-reload", "enable provisioner-no-privileges.service"),
+            *("daemon-reload", "enable provisioner-no-privileges-home.service"),
             *("daemon-reload", "enable --now provisioner-public.service"),
             *("daemon-reload", "enable --now provisioner-private.service"),
         ]
@@ -190,7 +190,7 @@ class TestEfs:
 
     def test_systemd_takes_the_units(self, efs: Node) -> None:
         assert prepare(efs, "efs").returncode == 0
-        for name in ("public", "private", "no-privileges"):
+        for name in ("public", "private", "no-privileges-home"):
             unit = efs.root / f"etc/systemd/system/provisioner-{name}.service"
             checked = efs.sh(f"systemd-analyze verify --man=no {unit}")
             assert str(unit.name) not in checked.stderr, checked.stderr
@@ -281,8 +281,9 @@ def test_no_file_of_shared_storage_makes_anybody_root(
     # AND what else the mount was made with stays, as it does when the node does it again after a reboot
     assert flags(node, "home") == before | {"nosuid", "nodev"}
     node.told("mount -o remount,bind,suid,dev home home")
-    unit = node.root / "etc/systemd/system/provisioner-no-privileges.service"
-    node.told("\n".join(re.findall(r"^ExecStart=(.*)$", unit.read_text(), re.MULTILINE)))
+    unit = node.root / "etc/systemd/system/provisioner-no-privileges-home.service"
+    (command,) = re.findall(r"^ExecStart=(.*)$", unit.read_text(), re.MULTILINE)
+    node.told(command)
     assert flags(node, "home") == before | {"nosuid", "nodev"}
 
 
@@ -293,6 +294,36 @@ def test_flags_of_a_mount_are_no_matter_of_its_helper(lustre: Node) -> None:
     lustre.told("mount --bind fstab /etc/fstab")
     assert prepare(lustre, "lustre", "compute-configured").returncode == 0
     assert flags(lustre, "home") >= {"nosuid", "nodev", "noatime"}
+
+
+@pytest.mark.parametrize("step", ["head-configured", "compute-configured"])
+def test_a_file_system_that_comes_late_after_a_reboot_makes_nobody_root_either(
+    lustre: Node, step: str
+) -> None:
+    # GIVEN an fstab as ParallelCluster writes it
+    home, data = lustre.root / "home", lustre.root / "data"
+    fstab = lustre.root / "etc/fstab"
+    text = f"""# fs-0:/ {home} efs tls 0 0
+UUID=1 / xfs defaults 0 0
+10.0.0.9:{home} /opt/shared nfs hard 0 0
+fs-1:/ {home} efs _netdev,noresvport,tls 0 0
+fs-2:/ {home}/more efs tls 0 0
+fs-3@tcp:/x\t{data}  lustre defaults,noauto,x-systemd.automount,nodev 0 0"""
+    fstab.write_text(text)
+    # WHEN the node is ready THEN whatever mounts them again does it without privileges, and others as before
+    for _ in range(2):
+        assert prepare(lustre, "lustre", step).returncode == 0
+        assert fstab.read_text() == text.replace("noresvport,tls", "noresvport,tls,nosuid,nodev").replace(
+            "automount,nodev", "automount,nodev,nosuid"
+        )
+
+
+def test_no_job_starts_where_a_place_is_missing_after_a_reboot(lustre: Node) -> None:
+    assert prepare(lustre, "lustre", "compute-configured").returncode == 0
+    # Each place by itself: one that does not come leaves the other as it should be.
+    for name in ("home", "data"):
+        unit = f"provisioner-no-privileges-{name}.service"
+        assert f"RequiresMountsFor={lustre.root}/{name}\n" in required_by_slurmd(lustre, unit)
 
 
 def flags(node: Node, place: str) -> set[str]:

@@ -19,6 +19,7 @@ there the group comes from the set-group-id bit and its rights from the umask (u
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import sys
 import time
@@ -42,7 +43,8 @@ def prepare(settings: dict[str, Any], *, head: bool) -> None:
     _require_mounted(HOMES)
     if kind == "lustre":
         _require_mounted(data)
-        give_no_privileges(HOMES, data)
+        give_no_privileges(HOMES)
+        give_no_privileges(data)
         if head:
             open_to_project(at(f"{data}/scratch"), user, acl=True)
             open_to_project(at(f"{data}/project/private"), user, acl=True)
@@ -57,35 +59,50 @@ def prepare(settings: dict[str, Any], *, head: bool) -> None:
         raise StepError(f"there is no storage of the kind {kind!r}")
 
 
-def give_no_privileges(*folders: str) -> None:
+def give_no_privileges(folder: str) -> None:
     """Mount without set-user-id files and devices, now and after a reboot.
 
-    By flags of the mount alone: neither its helper nor the server is asked. Each place is named twice, since
-    mount would add fstab's options to those of a place that is named once.
+    Now by flags of the mount alone: neither its helper nor the server is asked. The place is named twice,
+    since mount would add fstab's options to those of a place that is named once. After a reboot by fstab,
+    whoever mounts it then and whenever; and the unit keeps slurmd from starting where that is not so.
     Source   mount(2), "Remounting an existing mount": MS_REMOUNT with MS_BIND; mount(8), "remount"
     """
-    places = [str(at(folder)) for folder in folders]
+    place, name = at(folder), f"provisioner-no-privileges-{Path(folder).name}.service"
     options = ["-o", f"remount,bind,{NO_PRIVILEGES}"]
-    for place in places:
-        run("mount", *options, place, place)
-    name = "provisioner-no-privileges.service"
-    starts = "\n".join(f"ExecStart=/usr/bin/mount {' '.join(options)} {place} {place}" for place in places)
+    run("mount", *options, str(place), str(place))
+    _add_options(place, NO_PRIVILEGES.split(","))
     unit = f"""[Unit]
-Description=No privileges by files in {" and ".join(places)}
-RequiresMountsFor={" ".join(places)}
+Description=No privileges by files in {place}
+RequiresMountsFor={place}
 Before=slurmd.service
 
 [Service]
 Type=oneshot
 RemainAfterExit=true
-{starts}
+ExecStart=/usr/bin/mount {" ".join(options)} {place} {place}
 
 [Install]
 WantedBy=multi-user.target
+# Without it a compute node takes no jobs. A head node has no slurmd.
+RequiredBy=slurmd.service
 """
     if write(at(f"{UNITS}/{name}"), unit):
         run("systemctl", "daemon-reload")
     run("systemctl", "enable", name)
+
+
+def _add_options(place: Path, options: list[str]) -> None:
+    """Have fstab's line of a place, if it has one, name these options too; the last ones count."""
+
+    def added(line: re.Match[str]) -> str:
+        there = line[2].split(",")
+        return line[1] + ",".join(there + [option for option in options if option not in there])
+
+    fstab = at("/etc/fstab")
+    if fstab.exists():
+        there = fstab.read_text("utf-8")
+        of_place = rf"^([ \t]*[^#\s]\S*[ \t]+{re.escape(str(place))}[ \t]+\S+[ \t]+)(\S+)"
+        write(fstab, re.sub(of_place, added, there, flags=re.MULTILINE))
 
 
 def open_to_project(folder: Path, user: User, *, acl: bool) -> None:
