@@ -18,7 +18,7 @@ from engine.aws.buckets import locate_bucket
 from engine.aws.existing.search import tag_map
 from engine.aws.failures import aws_errors, error_code
 from engine.aws.session import Cloud
-from engine.errors import AccessDenied
+from engine.errors import AccessDenied, CredentialsExpired
 from engine.model import tags
 from engine.model.aws_commands import pcluster
 
@@ -26,9 +26,14 @@ _NO_SUCH_FILE_SYSTEM = ("FileSystemNotFound", "FileSystemNotFoundException")
 
 
 def bucket_reasons(cloud: Cloud, name: str, *, project: str, account_id: str) -> Iterator[str]:
-    """What keeps a bucket from becoming this project's."""
+    """What keeps a bucket from becoming this project's.
+
+    Raises   CredentialsExpired, Unreachable, BackendError: nothing is known of the bucket then
+    """
     try:
         place = locate_bucket(cloud, name, account_id=account_id)
+    except CredentialsExpired:
+        raise
     except AccessDenied:
         yield f"the bucket {name} is of another account, or these credentials may not look at it"
         return
