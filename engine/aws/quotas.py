@@ -4,7 +4,7 @@ Codes and default values
   vpc   VPC user guide, "Amazon VPC quotas", and PrivateLink guide, "AWS PrivateLink quotas": their links to
         Service Quotas hold the codes
   ec2   EC2 user guide, "On-Demand Instances", section "On-Demand Instance quotas", and "Spot Instance
-        quotas": likewise
+        quotas": likewise; AWS general reference, "Amazon EC2 endpoints and quotas"
   fsx, elasticfilesystem, cloudformation
         what ListServiceQuotas answers, in two published listings of accounts that agree; AWS's guides name
         these quotas without their codes
@@ -82,11 +82,13 @@ SPOT_VCPUS: Mapping[str, Quota] = {
     "F": _spot("L-88CF9481", "F", 0),
     "G and VT": _spot("L-3819A6DF", "G and VT", 0),
     "Inf": _spot("L-B5D1601B", "Inf", 0),
-    "P": _spot("L-7212CCBC", "P", 0),
+    "P4, P3 and P2": _spot("L-7212CCBC", "P4, P3 and P2", 0),
+    "P5": _spot("L-C4BD4855", "P5", 0),
     "Trn": _spot("L-6B0D517C", "Trn", 0),
     "X": _spot("L-E3A00192", "X", 0),
 }
-"""Instance family -> quota of its vCPUs as spot instances; a family that is not here is not sold as such."""
+"""Instance family -> quota of its vCPUs as spot instances. A family that is not here is not sold as such, or
+AWS does not say by which quota: P6."""
 
 SERVICES = ("vpc", "ec2", "fsx", "elasticfilesystem", "cloudformation")
 """Those that are asked for their quotas with `read_quotas`; iam is not."""
@@ -108,8 +110,13 @@ _FAMILIES = {
 }
 
 
-def family_of(instance_type: str) -> str:
-    """Which of the quotas of vCPUs an instance type counts toward: "hpc7a.96xlarge" -> "HPC"."""
+def family_of(instance_type: str, *, spot: bool = False) -> str:
+    """Which of the quotas of vCPUs an instance type counts toward: "hpc7a.96xlarge" -> "HPC".
+
+    spot   as a spot instance, where P is more than one: "p4d.24xlarge" -> "P4, P3 and P2"
+    """
+    if spot and (p := re.match(r"p([0-9]+)", instance_type)):
+        return "P4, P3 and P2" if p[1] in ("2", "3", "4") else f"P{p[1]}"
     letters = re.match(r"[a-z]*", instance_type)
     return _FAMILIES.get(letters[0] if letters else "", "Standard")
 

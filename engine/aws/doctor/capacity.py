@@ -105,7 +105,7 @@ def examine_quotas(
         ),
         *(
             (f"spot {family} vCPUs", _spot_demand(family, vcpus, tiers))
-            for family in sorted({quotas.family_of(type_) for type_ in spot}, reverse=True)
+            for family in sorted({quotas.family_of(type_, spot=True) for type_ in spot}, reverse=True)
             if family in quotas.SPOT_VCPUS
         ),
         ("Lustre capacity", lambda: demand_for_lustre_capacity(lustre())),
@@ -196,20 +196,20 @@ def demand_for_vcpus(family: str, usage: VcpuUsage, tiers: Sequence[Tier], head_
     """
     head = usage.vcpus.get(head_node, 0) if quotas.family_of(head_node) == family else 0
     needed, note = _needed(family, usage, tiers, spot=False, head=head)
-    return Demand(quotas.VCPUS[family], _used(family, usage, usage.running), needed, "vCPUs used", note)
+    return Demand(quotas.VCPUS[family], _used(family, usage, spot=False), needed, "vCPUs used", note)
 
 
 def demand_for_spot_vcpus(family: str, usage: VcpuUsage, tiers: Sequence[Tier]) -> Demand:
     """The same of spot instances: head nodes are none."""
     needed, note = _needed(family, usage, tiers, spot=True)
-    return Demand(quotas.SPOT_VCPUS[family], _used(family, usage, usage.spot), needed, "vCPUs used", note)
+    return Demand(quotas.SPOT_VCPUS[family], _used(family, usage, spot=True), needed, "vCPUs used", note)
 
 
-def _used(family: str, usage: VcpuUsage, running: Mapping[str, int]) -> int:
+def _used(family: str, usage: VcpuUsage, *, spot: bool) -> int:
     return sum(
         count * usage.vcpus.get(type_, 0)
-        for type_, count in running.items()
-        if quotas.family_of(type_) == family
+        for type_, count in (usage.spot if spot else usage.running).items()
+        if quotas.family_of(type_, spot=spot) == family
     )
 
 
@@ -352,7 +352,11 @@ def _tier_vcpus(tier: Tier, family: str, vcpus: Mapping[str, int], *, spot: bool
     return sum(
         resource.max_count
         * max(
-            (vcpus.get(type_, 0) for type_ in resource.instance_types if quotas.family_of(type_) == family),
+            (
+                vcpus.get(type_, 0)
+                for type_ in resource.instance_types
+                if quotas.family_of(type_, spot=spot) == family
+            ),
             default=0,
         )
         for queue in tier.queues

@@ -63,6 +63,23 @@ def test_families(type_: str, family: str) -> None:
     assert family in quotas.VCPUS
 
 
+@pytest.mark.parametrize(
+    ("type_", "code"),
+    [
+        ("c7a.48xlarge", "L-34B43A08"),
+        ("p3dn.24xlarge", "L-7212CCBC"),
+        ("p4d.24xlarge", "L-7212CCBC"),
+        ("p5.48xlarge", "L-C4BD4855"),
+        ("p5en.48xlarge", "L-C4BD4855"),
+        ("p6-b200.48xlarge", None),
+        ("hpc7a.96xlarge", None),
+    ],
+)
+def test_spot_instances_of_p_have_several_quotas(type_: str, code: str | None) -> None:
+    quota = quotas.SPOT_VCPUS.get(quotas.family_of(type_, spot=True))
+    assert (quota and quota.code) == code
+
+
 SMALL = quotas.Quota("vpc", "L-1", "Things per VPC", 20)
 
 
@@ -174,6 +191,15 @@ def test_spot_queues_have_quotas_of_their_own() -> None:
     # WHEN no queue is On-Demand THEN the head node still is
     alone = demand_for_vcpus("Standard", usage, tiers[:1], "t3.medium")
     assert (alone.needed, alone.note) == (2, "the head node of one more project needs 2")
+
+
+def test_spot_instances_of_another_p_are_not_counted_for_those_of_p5() -> None:
+    resource = {"name": "any", "instance_types": ["p5.48xlarge"], "max_count": 1}
+    queue = {"name": "spot", "spot": True, "placement_group": False, "compute_resources": [resource]}
+    tier = Tier.model_validate({"name": "cheap", "description": "any", "queues": [queue]})
+    usage = VcpuUsage({}, {"p5.48xlarge": 192, "p4d.24xlarge": 96}, {"p4d.24xlarge": 1, "p5.48xlarge": 2})
+    spot = demand_for_spot_vcpus("P5", usage, [tier])
+    assert (spot.quota.name, spot.used, spot.needed) == ("All P5 Spot Instance Requests", 2 * 192, 192)
 
 
 def test_only_lustre_of_our_kind_counts() -> None:
