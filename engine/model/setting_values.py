@@ -226,7 +226,8 @@ ReleaseImages = Annotated[
             StrictStr,
             AfterValidator(
                 _matching(
-                    r"3\.[0-9]{1,2}\.[0-9]{1,2}=ami-([0-9a-f]{8}|[0-9a-f]{17})", "a release and its image"
+                    r"3\.[0-9]{1,2}\.[0-9]{1,2}=(ami-([0-9a-f]{8}|[0-9a-f]{17})|none)",
+                    "a release and its image",
                 )
             ),
         ],
@@ -234,7 +235,7 @@ ReleaseImages = Annotated[
     ],
     Field(strict=False),
     AfterValidator(_one_image_each),
-    Allowed("a list of RELEASE=AMI, each release once"),
+    Allowed("a list of RELEASE=AMI or RELEASE=none, each release once"),
 ]
 RetentionDays = Annotated[
     int, AfterValidator(_one_of_days), Allowed("one of " + ", ".join(map(str, RETENTION_DAYS)))

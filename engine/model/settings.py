@@ -214,8 +214,9 @@ class Settings(Strict):
     custom_amis: rules.ReleaseImages = Field(
         default=(),
         description="Images of running clusters that keep another release than `pcluster_version`, as "
-        "`RELEASE=AMI`; `custom_ami` where a release is not named.",
-        examples=[["3.16.1=ami-0123456789abcdef0"]],
+        "`RELEASE=AMI`, or `RELEASE=none` where they run on ParallelCluster's own; `custom_ami` where a "
+        "release is not named.",
+        examples=[["3.16.1=ami-0123456789abcdef0", "3.15.0=none"]],
     )
     os: Annotated[str, Allowed("one of " + ", ".join(rules.OPERATING_SYSTEMS))] = Field(
         default="alinux2023",
@@ -466,7 +467,8 @@ class Settings(Strict):
         """The same settings for a cluster of that ParallelCluster release, made by that release's provider.
 
         Its image is that of the release in `custom_amis`: a running cluster can take no other one, and
-        ParallelCluster accepts none that was built for another release than its own.
+        ParallelCluster accepts none that was built for another release than its own. A release that is not
+        named there has `custom_ami`, which is the old image still where nobody has exchanged it.
         Its provider stack has the name of the settings' one with the version in it exchanged; a name that
         does not end in its version is that of one release alone, and the default name is taken.
         """
@@ -475,11 +477,12 @@ class Settings(Strict):
         stack, ours = self.pcluster_provider_stack, _hyphened(self.pcluster_version)
         start = stack.removesuffix(ours) if stack.endswith(ours) else _PROVIDER_STACK
         images = dict(pair.split("=") for pair in self.custom_amis)
+        image = images.get(version, self.custom_ami)
         return self.model_copy(
             update={
                 "pcluster_version": version,
                 "pcluster_provider_stack": start + _hyphened(version),
-                "custom_ami": images.get(version, self.custom_ami),
+                "custom_ami": None if image == "none" else image,
             }
         )
 

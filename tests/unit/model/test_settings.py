@@ -191,7 +191,7 @@ class TestAccount:
         ("permissions_boundary", "arn:aws:iam::210987654321:policy/org/boundary"),
         ("custom_ami", "ami-12345678"),
         ("custom_ami", "ami-0123456789abcdef0"),
-        ("custom_amis", ("3.16.1=ami-12345678", "3.15.0=ami-0123456789abcdef0")),
+        ("custom_amis", ("3.16.1=ami-12345678", "3.15.0=ami-0123456789abcdef0", "3.14.0=none")),
         ("os", "ubuntu2404"),
         ("head_node_instance_type", "m7i-flex.large"),
         ("log_retention_days", 0),

@@ -40,6 +40,12 @@ def test_a_cluster_that_keeps_its_release_keeps_the_image_that_was_built_for_it(
     assert own.of_release("3.15.0").custom_ami == "ami-33333333"
 
 
+def test_a_cluster_that_runs_on_parallelclusters_own_image_keeps_that_one() -> None:
+    own = settings(pcluster_version="3.16.3", custom_ami="ami-33333333", custom_amis=("3.16.1=none",))
+    assert own.custom_ami == "ami-33333333"
+    assert own.of_release("3.16.1").custom_ami is None
+
+
 @pytest.mark.parametrize(
     "images", [("3.16.1",), ("3.16.1=img",), ("3.16.1=ami-11111111", "3.16.1=ami-22222222")]
 )
