@@ -14,8 +14,9 @@ from engine.operations import records
 from engine.operations.engine import Engine
 from engine.operations.holding import holding_workspace
 from engine.operations.many import Outcome, carry_out_all
-from engine.operations.planning import Ground, Planned, check_ground, check_spec, make_plan
+from engine.operations.planning import Ground, Planned, check_ground, make_plan
 from engine.operations.reporting import Reporter
+from engine.operations.spec_checks import check_spec
 from engine.operations.spec_folder import SpecFile
 from engine.review.model import Counts
 from engine.review.outline import headline

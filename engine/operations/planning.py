@@ -17,10 +17,9 @@ from engine.aws.session import Cloud
 from engine.aws.shared_ground import SharedGround, find_shared_ground
 from engine.errors import FieldProblem, InvalidSettings, SharedGroundBusy
 from engine.model.names import Names
-from engine.model.node_checks import check_nodes
 from engine.model.settings import Settings
 from engine.model.spec import ProjectSpec
-from engine.model.tiers import chosen_tier, last_tier
+from engine.model.tiers import last_tier
 from engine.operations import adopt, lustre, repair, states
 from engine.operations.engine import Engine
 from engine.operations.folders import check_folder, write_workspace
@@ -155,14 +154,6 @@ def on_its_release(engine: Engine, names: Names) -> Engine:
         f"{engine.settings.pcluster_version} comes when it is released and applied again"
     )
     return engine.on_release(version)
-
-
-def check_spec(engine: Engine, spec: ProjectSpec) -> None:
-    """Look whether the installation can make what the spec asks for; asks nobody.
-
-    Raises   InvalidSpec
-    """
-    check_nodes(spec, engine.settings, chosen_tier(engine.catalogue, spec))
 
 
 def ground_names(engine: Engine) -> dict[str, str]:

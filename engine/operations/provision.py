@@ -19,11 +19,11 @@ from engine.operations.holding import holding_workspace
 from engine.operations.planning import (
     Planned,
     check_ground,
-    check_spec,
     keep_review,
     make_plan,
     plan_again,
 )
+from engine.operations.spec_checks import check_spec
 from engine.review.findings import refuse_broken_rules, refuse_cluster_update, refuse_data_loss
 from engine.review.model import Action, Review
 from engine.workspace.stack import Presence

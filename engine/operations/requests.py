@@ -11,12 +11,11 @@ from engine.aws.operation_store import Idempotency, OperationStore, Submitted
 from engine.aws.queue import Queue
 from engine.aws.registry import Phase, ProjectRecord
 from engine.errors import OperationInProgress
-from engine.model.node_checks import check_nodes
 from engine.model.operation import Kind, Operation, State, Wish, requested
 from engine.model.spec import ProjectSpec, dump_spec
-from engine.model.tiers import chosen_tier
 from engine.operations import records
 from engine.operations.place import Place
+from engine.operations.spec_checks import check_spec
 
 SCHEDULE = "the schedule"
 """Who asks for a purge whose grace period is over."""
@@ -52,7 +51,7 @@ def ask_for_project(
              when the project's data is being deleted; nothing was recorded then
     """
     place = desk.place
-    check_nodes(spec, place.settings, chosen_tier(place.catalogue, spec))
+    check_spec(place, spec)
     record = place.registry.get(spec.vlab_id, spec.project_id)
     if record is not None:
         _require_data(desk, record)

@@ -49,9 +49,10 @@ from engine.operations.files import write_private
 from engine.operations.folders import read_workspace, restore_workspace
 from engine.operations.holding import holding_workspace
 from engine.operations.place import Place
-from engine.operations.planning import Planned, check_ground, check_spec, reserve_block
+from engine.operations.planning import Planned, check_ground, reserve_block
 from engine.operations.policy import review_context
 from engine.operations.provision import Approve, Provisioned, carry_out, plan
+from engine.operations.spec_checks import check_spec
 from engine.operations.states import read_state
 from engine.operations.user_policies import check_plan
 from engine.operations.versions import made_with

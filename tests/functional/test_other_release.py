@@ -66,3 +66,49 @@ def test_what_stands_keeps_its_release(
     provisioner("rotate-password", PROJECT).ok()
     assert stack() == made
     assert cloud.left_over() == before
+
+
+def test_nodes_are_judged_by_the_image_of_their_cluster(
+    cloud: LocalCloud,
+    backend: Cloud,
+    provisioner: Provisioner,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    # GIVEN a cluster whose nodes need the image that it was made with
+    old_gpus = with_old_gpus("proj-1", tmp_path)
+    monkeypatch.setenv("PROVISIONER_CUSTOM_AMI", "ami-0123456789abcdef0")
+    provisioner("apply", old_gpus, "--yes").ok()
+
+    # WHEN the settings name a newer release, which has no image of its own
+    offer_release(cloud, "3.16.3")
+    monkeypatch.delenv("PROVISIONER_CUSTOM_AMI")
+    monkeypatch.setenv("PROVISIONER_PCLUSTER_VERSION", "3.16.3")
+    provisioner("plan", old_gpus).refused(3, "INVALID_SPEC", "no driver")
+    monkeypatch.setenv("PROVISIONER_CUSTOM_AMIS", "3.16.1=ami-0123456789abcdef0")
+
+    # THEN nothing changes for the cluster, whose image that is
+    provisioner("plan", old_gpus, "--detailed-exitcode").ok()
+    digest = provisioner("plan", old_gpus, "--save", "--json").ok().json["digest"]
+    provisioner("apply", "--plan", digest, "--yes").ok()
+    provisioner("render", old_gpus, "--out", tmp_path / "rendered").ok()
+    # AND another project's, which would be of the newer release, could not be made: nothing is noted of it
+    another = with_old_gpus("proj-2", tmp_path)
+    provisioner("plan", another).refused(3, "INVALID_SPEC", "no driver")
+    provisioner("render", another, "--out", tmp_path / "another").refused(3, "INVALID_SPEC", "no driver")
+    assert "proj-2" not in provisioner("list", "--json").ok().out
+    assert not (tmp_path / "another").exists()
+
+
+def with_old_gpus(project_id: str, folder: Path) -> Path:
+    """The file of a spec with GPUs that ParallelCluster's own images have no driver for."""
+    resource = {"name": "r", "instance_types": ["p3dn.24xlarge"], "max_count": 1}
+    wanted = {
+        "vlab_id": "lab-1",
+        "project_id": project_id,
+        "storage": {"kind": "efs"},
+        "queues": [{"name": "q", "compute_resources": [resource]}],
+    }
+    path = folder / f"{project_id}.json"
+    path.write_text(json.dumps(wanted))
+    return path
