@@ -54,7 +54,7 @@ class EngineError(Exception):
 
 
 class RequestError(EngineError):
-    """The caller can fix it; nothing was changed."""
+    """The request or the command line is wrong, and the message says in what; nothing was changed."""
 
     code = "BAD_REQUEST"
     exit_code = 3
@@ -92,37 +92,38 @@ class _FieldsError(RequestError):
 
 
 class InvalidSpec(_FieldsError):
-    """The spec breaks a rule; carries the fields."""
+    """The spec breaks a rule, or asks for nodes that make no cluster; the answer names the fields."""
 
     code = "INVALID_SPEC"
 
 
 class InvalidSettings(_FieldsError):
-    """The settings break a rule, or one is missing."""
+    """The installation's settings break a rule, or one is missing; the answer names it."""
 
     code = "INVALID_SETTINGS"
 
 
 class InvalidRequest(_FieldsError):
-    """A parameter or header of a request breaks a rule; carries the fields."""
+    """A parameter or header of the request breaks a rule; the answer names it."""
 
     code = "INVALID_REQUEST"
 
 
 class UnknownProject(RequestError):
-    """No such project in the registry."""
+    """There is no such project in the registry."""
 
     code = "UNKNOWN_PROJECT"
 
 
 class NotConfirmed(RequestError):
-    """A destructive command without its confirmation."""
+    """What was asked for needs a confirmation, and has none or a wrong one; nothing was changed."""
 
     code = "NOT_CONFIRMED"
 
 
 class DataAtRisk(RequestError):
-    """The change would lose data and nobody waived it."""
+    """Data would be lost that nobody gave up, or that could not be exported; or the project's data is being
+    deleted already, so that nothing is built on it."""
 
     code = "DATA_AT_RISK"
 
@@ -140,25 +141,25 @@ class RuleBroken(RequestError):
 
 
 class ClusterUpdateRefused(RequestError):
-    """The cluster cannot have that change as it runs."""
+    """The cluster cannot have that change while it runs; nothing was changed."""
 
     code = "CLUSTER_UPDATE_REFUSED"
 
 
 class AccountingRefused(RequestError):
-    """The accounting function is asked for what it never does."""
+    """The accounting function was asked for something that it does for nobody."""
 
     code = "ACCOUNTING_REFUSED"
 
 
 class UnknownOperation(RequestError):
-    """No such operation of the project."""
+    """The project has no such operation."""
 
     code = "UNKNOWN_OPERATION"
 
 
 class IdempotencyConflict(RequestError):
-    """The key was used for another request."""
+    """The `Idempotency-Key` was used for another request before."""
 
     code = "IDEMPOTENCY_CONFLICT"
 
@@ -170,79 +171,79 @@ class UnknownPlan(RequestError):
 
 
 class PlanRefused(RequestError):
-    """A saved plan is not what may be applied now; nothing was changed."""
+    """The saved plan may not be applied now; nothing was changed."""
 
     code = "PLAN_REFUSED"
 
 
 class PlanTampered(PlanRefused):
-    """A part of it is not what was saved."""
+    """A part of the saved plan is not what was saved."""
 
     code = "PLAN_TAMPERED"
 
 
 class PlanExpired(PlanRefused):
-    """It is older than plans may be."""
+    """The saved plan is older than plans may be."""
 
     code = "PLAN_EXPIRED"
 
 
 class PlanApplied(PlanRefused):
-    """An apply of it was begun before."""
+    """An apply of the saved plan was begun before; each plan is applied once."""
 
     code = "PLAN_APPLIED"
 
 
 class PlanOfAnotherProject(PlanRefused):
-    """It is not of the project that was named."""
+    """The saved plan is of another project than the one that was named."""
 
     code = "PLAN_OF_ANOTHER_PROJECT"
 
 
 class PlanSpecMoved(PlanRefused):
-    """The spec, or the one in the registry, is another one since."""
+    """The spec, or the one in the registry, is another one than when the plan was saved."""
 
     code = "PLAN_SPEC_MOVED"
 
 
 class PlanStateMoved(PlanRefused):
-    """The project's state is another one since."""
+    """The project's Terraform state is another one than when the plan was saved."""
 
     code = "PLAN_STATE_MOVED"
 
 
 class PlanModulesMoved(PlanRefused):
-    """The Terraform modules are others since."""
+    """The Terraform modules are others than when the plan was saved."""
 
     code = "PLAN_MODULES_MOVED"
 
 
 class PlanEngineMoved(PlanRefused):
-    """The engine is another one since."""
+    """The engine is another version than when the plan was saved."""
 
     code = "PLAN_ENGINE_MOVED"
 
 
 class PlanProviderMoved(PlanRefused):
-    """Terraform or the AWS provider is another one since."""
+    """Terraform or the AWS provider is another version than when the plan was saved."""
 
     code = "PLAN_PROVIDER_MOVED"
 
 
 class PlanSettingsMoved(PlanRefused):
-    """Settings or tiers would give another workspace by now."""
+    """With the settings or tiers as they are now, the saved plan would be another one."""
 
     code = "PLAN_SETTINGS_MOVED"
 
 
 class PlanNotApproved(PlanRefused):
-    """The installation demands an approval, and there is none."""
+    """The installation applies approved plans only, and there is no approval."""
 
     code = "PLAN_NOT_APPROVED"
 
 
 class BusyError(EngineError):
-    """Somebody else is at work on it."""
+    """Somebody else is at work on the same thing."""
 
     code = "BUSY"
     exit_code = 4
@@ -250,7 +251,7 @@ class BusyError(EngineError):
 
 
 class StateLocked(BusyError):
-    """Terraform's state lock is held; names the holder."""
+    """Somebody holds the lock of the project's Terraform state; the answer says who."""
 
     code = "STATE_LOCKED"
 
@@ -262,13 +263,23 @@ class OperationInProgress(BusyError):
 
 
 class LeaseLost(BusyError):
-    """Somebody else has taken the operation over; our result is thrown away."""
+    """Somebody else has taken the operation over, or ended it: what this run did is not recorded any more."""
 
     code = "LEASE_LOST"
 
 
+class Superseded(BusyError):
+    """The operation was given up for another wish of the project, while nobody worked on it.
+
+    Never raised: an operation ends with it.
+    """
+
+    code = "SUPERSEDED"
+    retryable = False
+
+
 class CapacityError(EngineError):
-    """Nothing is wrong, there is no room."""
+    """AWS has no room for it, or a quota of the account is used up."""
 
     code = "NO_CAPACITY"
     exit_code = 5
@@ -276,40 +287,43 @@ class CapacityError(EngineError):
 
 
 class NoAddressLeft(CapacityError):
-    """The address range has no free block."""
+    """The address range of the projects has no free block."""
 
     code = "NO_ADDRESS_LEFT"
 
 
 class TerraformError(EngineError):
-    """Carries command, exit code and diagnostics."""
+    """Terraform failed; the answer has its command, exit code and diagnostics. Worth another try where what
+    it would make or take away is there or gone already: an earlier answer of AWS may have been lost."""
 
     code = "TERRAFORM_FAILED"
     exit_code = 6
 
 
 class TerraformMissing(TerraformError):
-    """No usable terraform or provider, and how to get one."""
+    """This machine has no usable Terraform or AWS provider; the answer says how to get one."""
 
     code = "TERRAFORM_MISSING"
 
 
 class TerraformInterrupted(TerraformError):
-    """We stopped it on purpose."""
+    """Terraform was stopped on purpose: somebody interrupted the command, or its time was up."""
 
     code = "TERRAFORM_INTERRUPTED"
     retryable = True
 
 
 class BackendError(EngineError):
-    """AWS or the state did not answer as it must."""
+    """AWS did not answer as it must, or what is stored there is not as the engine keeps it. Worth another try
+    where AWS was busy for the moment."""
 
     code = "BACKEND_ERROR"
     exit_code = 7
 
 
 class DiskFull(BackendError):
-    """No space is left where the engine keeps workspaces, plans and logs. What was made is found again."""
+    """The machine has no space left where the engine keeps workspaces, plans and logs. What was made at AWS
+    is found again."""
 
     code = "DISK_FULL"
 
@@ -328,20 +342,21 @@ class DiskFull(BackendError):
 
 
 class FileUnusable(BackendError):
-    """A file or folder of this machine cannot be read or written."""
+    """A file or folder on the engine's machine cannot be read or written."""
 
     code = "FILE_UNUSABLE"
 
 
 class Unreachable(BackendError):
-    """The endpoint did not answer."""
+    """AWS, or the endpoint of the settings, did not answer."""
 
     code = "UNREACHABLE"
     retryable = True
 
 
 class AccessDenied(BackendError):
-    """The credentials were refused, or there are none."""
+    """AWS refused the credentials or what they were to do, or there are none. Worth another
+    try, after signing in, where they had expired."""
 
     code = "ACCESS_DENIED"
 
@@ -353,13 +368,14 @@ class CredentialsExpired(AccessDenied):
 
 
 class NotBootstrapped(BackendError):
-    """State bucket or a table is missing."""
+    """The state bucket or a table of the installation is missing, or a workspace is not initialised."""
 
     code = "NOT_BOOTSTRAPPED"
 
 
 class ItemUnreadable(BackendError):
-    """One item, of one project: what goes through all of them passes it over, and says so."""
+    """What is stored of one project in the registry cannot be read: commands for all projects pass it over,
+    and say so."""
 
     code = "ITEM_UNREADABLE"
 
@@ -369,19 +385,19 @@ class ItemUnreadable(BackendError):
 
 
 class WrongRegion(BackendError):
-    """Something stands in another region than the settings say."""
+    """A bucket or something else stands in another region than the settings say."""
 
     code = "WRONG_REGION"
 
 
 class SharedGroundMissing(BackendError):
-    """The shared VPC, database or provider stack is not there."""
+    """Infrastructure that all projects share is not there: the VPC, the database, the provider stack."""
 
     code = "SHARED_GROUND_MISSING"
 
 
 class SharedGroundBusy(BackendError):
-    """The shared ground is there, and AWS is at work on it: that passes by itself."""
+    """AWS is at work on infrastructure that all projects share: that passes by itself."""
 
     code = "SHARED_GROUND_BUSY"
     retryable = True
@@ -394,34 +410,34 @@ class AccountingError(BackendError):
 
 
 class AccountingUnavailable(AccountingError):
-    """It does not answer now, or others are at work on the same project."""
+    """The accounting database does not answer now, or others are at work on the accounting of the project."""
 
     code = "ACCOUNTING_UNAVAILABLE"
     retryable = True
 
 
 class KeysUnavailable(BackendError):
-    """The identity provider does not answer now."""
+    """The identity provider, which publishes the keys of tokens, does not answer now."""
 
     code = "KEYS_UNAVAILABLE"
     retryable = True
 
 
 class KeysRefused(BackendError):
-    """What it publishes are no keys that may sign tokens."""
+    """What the identity provider publishes are no keys that may sign tokens."""
 
     code = "KEYS_REFUSED"
 
 
 class ClusterError(EngineError):
-    """AWS says the cluster (or its data export) failed."""
+    """AWS says that the cluster, its Lustre or an export of its data failed, or is not done in time."""
 
     code = "CLUSTER_FAILED"
     exit_code = 8
 
 
 class OutOfTime(EngineError):
-    """Not a failure: what was begun goes on in the next run."""
+    """Not a failure: the time of this run was up, and what was begun goes on in the next one."""
 
     code = "OUT_OF_TIME"
     exit_code = 9

@@ -11,11 +11,13 @@ from engine.errors import EngineError
 
 _HEAD = """# Error codes
 
-A command that fails prints its code in brackets (`[STATE_LOCKED]`); with `--json`, and in an operation's
-`failure`, it is `code`. Codes are stable: compare them, not messages. Each message says what happened, to
-which project, and what to do next. [Exit codes](cli.md#exit-codes), [statuses over REST](api.md).
+A command that fails prints its code in brackets (`[STATE_LOCKED]`); with `--json`, in an answer of the API
+and in an operation's `error`, it is `code`. Codes are stable: compare them, not messages. Each message says
+what happened, to which project, and what to do next. [Exit codes](cli.md#exit-codes), [statuses over
+REST](api.md).
 
-*Again* means that the same request may work later as it is; the service's worker tries those again by itself.
+*Again* means that the same request may work later as it is; the service's worker tries those again by
+itself. Where it is "sometimes", `retryable` beside the code says whether.
 
 | Code | Exit | Again | What it says |
 |---|---|---|---|
@@ -43,5 +45,7 @@ def _below(error: type[EngineError]) -> Iterator[type[EngineError]]:
 
 
 def _row(error: type[EngineError]) -> str:
+    tries = {one.retryable for one in _below(EngineError) if one.code == error.code}
+    again = "sometimes" if len(tries) > 1 else "yes" if error.retryable else ""
     says = " ".join((error.__doc__ or "").split("\n\n")[0].split())
-    return f"| `{error.code}` | {error.exit_code} | {'yes' if error.retryable else ''} | {says} |\n"
+    return f"| `{error.code}` | {error.exit_code} | {again} | {says} |\n"

@@ -38,6 +38,7 @@ from engine.errors import (
     ItemUnreadable,
     LeaseLost,
     OperationInProgress,
+    Superseded,
     UnknownOperation,
 )
 from engine.model.operation import Event, Failure, Kind, Operation, Owner, State
@@ -213,7 +214,7 @@ class OperationStore:
             old,
             state=State.FAILED,
             failure=Failure(
-                "SUPERSEDED", f"Given up for {new.wish.kind} ({new.id}) while nobody worked on it."
+                Superseded.code, f"Given up for {new.wish.kind} ({new.id}) while nobody worked on it."
             ),
             updated_at=now,
             finished_at=now,

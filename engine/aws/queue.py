@@ -26,7 +26,7 @@ _DUE_S = 30
 
 
 class UnreadableMessage(BackendError):
-    """A message in the queue is none of this engine; it goes to the dead letters."""
+    """A message in the queue of operations is none of this engine; it goes to the dead letters."""
 
     code = "UNREADABLE_MESSAGE"
 

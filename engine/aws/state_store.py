@@ -24,7 +24,7 @@ _FORMAT = 4
 
 
 class StateCorrupt(BackendError):
-    """What lies in the state's place is no state of Terraform's."""
+    """What lies in the place of the project's Terraform state is no such state."""
 
     code = "STATE_CORRUPT"
 

@@ -16,7 +16,7 @@ _ANSWERS_WITHIN_S = 30
 
 
 class GitLabRefused(RequestError):
-    """GitLab does not take the comment: token, project or merge request are wrong."""
+    """GitLab does not take the comment: its token, project or merge request is wrong."""
 
     code = "GITLAB_REFUSED"
 

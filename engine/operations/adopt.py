@@ -33,7 +33,7 @@ _CLEAN = (Phase.READY, Phase.PARKED)
 
 
 class AdoptionRefused(RequestError):
-    """Something cannot be taken over as it is; nothing was changed."""
+    """What was named cannot be taken over into the project as it is; nothing was changed."""
 
     code = "ADOPTION_REFUSED"
 

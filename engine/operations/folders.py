@@ -29,7 +29,7 @@ _LEFT_OUT = ("tests", "examples", ".terraform", "__pycache__")
 
 
 class FolderInUse(RequestError):
-    """The folder for a workspace is a file, or holds something else than the project's workspace."""
+    """The folder for the project's workspace is a file, or holds something else."""
 
     code = "FOLDER_IN_USE"
 

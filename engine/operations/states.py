@@ -21,7 +21,7 @@ _BEING_APPLIED = (Phase.APPLYING, Phase.FAILED)
 
 
 class StateMissing(BackendError):
-    """The last run of the project came to its end, and its state is not there any more."""
+    """The last run of the project came to its end, and its Terraform state is not there any more."""
 
     code = "STATE_MISSING"
 
@@ -41,7 +41,7 @@ def made_nothing(engine: Engine, names: Names) -> bool:
 
 
 class StateOfOpenTofu(BackendError):
-    """OpenTofu wrote the state last, and this machine runs Terraform."""
+    """OpenTofu wrote the project's state last, and this machine runs Terraform."""
 
     code = "STATE_OF_OPENTOFU"
 

@@ -36,7 +36,7 @@ class PolicyToolMissing(RequestError):
 
 
 class PolicyCheckFailed(RequestError):
-    """The policies could not be run to their end, so nobody knows whether the plan keeps to them."""
+    """The installation's policies could not be run to their end: whether the plan keeps to them is open."""
 
     code = "POLICY_CHECK_FAILED"
 

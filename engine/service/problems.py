@@ -45,25 +45,25 @@ class MethodNotAllowed(RequestError):
 
 
 class BodyTooLarge(RequestError):
-    """The request is larger than the API takes."""
+    """The body of the request is larger than the API takes."""
 
     code = "BODY_TOO_LARGE"
 
 
 class AddressTooLong(RequestError):
-    """The address is longer than the API takes."""
+    """The address (URL) of the request is longer than the API takes."""
 
     code = "ADDRESS_TOO_LONG"
 
 
 class UnsupportedBody(RequestError):
-    """The body is not sent as JSON."""
+    """The body of the request is not sent as JSON."""
 
     code = "UNSUPPORTED_MEDIA_TYPE"
 
 
 class NoPlanStored(RequestError):
-    """No review of a plan is kept of the project."""
+    """No review of a plan is kept of the project: no operation has planned yet."""
 
     code = "NO_PLAN_STORED"
 

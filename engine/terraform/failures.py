@@ -36,14 +36,14 @@ _MOST_LISTED = 8
 
 
 class PlanIsStale(TerraformError):
-    """The state moved on between plan and apply; nothing was changed."""
+    """The project's Terraform state moved on between plan and apply; nothing was changed."""
 
     code = "PLAN_IS_STALE"
     retryable = True
 
 
 class ServiceBusy(BackendError):
-    """AWS throttles us or is ill for the moment."""
+    """AWS asks for fewer requests, or is ill for the moment."""
 
     code = "SERVICE_BUSY"
     retryable = True
@@ -64,16 +64,19 @@ class AlreadyGone(TerraformError):
 
 
 class ClusterBusy(ClusterError):
-    """CloudFormation is at work on the cluster's stack already: the answer to an earlier try of this very
-    call may have been lost, or somebody else changes the cluster. The next run waits for it."""
+    """CloudFormation is at work on the cluster's stack already: the answer to an earlier try may have been
+    lost, or somebody else changes the cluster. The next run waits for it."""
 
     code = "CLUSTER_BUSY"
     retryable = True
 
 
 class LustreBusy(TerraformError):
-    """FSx is at work on a change of the file system already: an earlier run asked for it, or the answer to
-    an earlier try of this very call was lost. The next run waits for it (operations/lustre.py)."""
+    """FSx is at work on a change of the project's Lustre already: an earlier run asked for it, or the answer
+    to an earlier try was lost. The next run waits for it.
+
+    See operations/lustre.py.
+    """
 
     code = "LUSTRE_BUSY"
     retryable = True
