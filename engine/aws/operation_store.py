@@ -153,7 +153,8 @@ class OperationStore:
                 "Update": {
                     "TableName": self._table,
                     "Key": lease_key(operation.project),
-                    "UpdateExpression": "SET operation_id = :id ADD #token :zero",
+                    # An older engine that ended the operation before this one has left wanted_at there.
+                    "UpdateExpression": "SET operation_id = :id REMOVE wanted_at ADD #token :zero",
                     "ConditionExpression": "attribute_not_exists(operation_id)",
                     "ExpressionAttributeNames": {"#token": "token"},
                     "ExpressionAttributeValues": {":id": {"S": operation.id}, ":zero": {"N": "0"}},

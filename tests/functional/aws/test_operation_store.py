@@ -202,6 +202,25 @@ def test_two_who_claim_at_once(store: OperationStore, atomic_writes: None) -> No
     assert sorted(tokens) == [0] * 19 + [1]
 
 
+def test_what_the_service_wanted_of_an_earlier_operation_is_forgotten(
+    store: OperationStore, cloud: Cloud
+) -> None:
+    # GIVEN an operation that the service wanted too, and that an older engine has ended
+    lease, operation = claimed(store)
+    store.want(operation, now=NOON)
+    store.finish(lease, succeeded(operation, NOON))
+    cloud.dynamodb.update_item(
+        TableName="registry",
+        Key={"pk": {"S": "LEASE"}, "sk": {"S": PROJECT}},
+        UpdateExpression="SET wanted_at = :now",
+        ExpressionAttributeValues={":now": {"S": "2026-11-28T12:00:00+00:00"}},
+    )
+    assert store.standing(PROJECT).wanted_at == NOON
+    # WHEN the next one is begun THEN nobody wants it but who began it
+    assert store.submit(wished(Wish(Kind.RELEASE))).created
+    assert store.standing(PROJECT).wanted_at is None
+
+
 def test_what_is_handed_over_is_taken_up_at_once(store: OperationStore) -> None:
     lease, operation = claimed(store)
     store.hand_over(lease, replace(operation, state=State.CONTINUES))
