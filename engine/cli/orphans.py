@@ -15,6 +15,7 @@ from engine.errors import RequestError
 
 if TYPE_CHECKING:
     from engine.aws.state_store import StateCorrupt
+    from engine.errors import EngineError
     from engine.operations.orphans import Orphan
 
 
@@ -37,8 +38,9 @@ def orphans(
 ) -> int:
     """Compare the tags in the account with the registry and the states of the projects.
 
-    Without an option nothing is changed. Exits with 2 when something is left that belongs to nobody, with 7
-    when a project's state cannot be read: that project is passed over.
+    Without an option nothing is changed. Exits with 2 when something is left that belongs to nobody. A
+    project whose state cannot be read, or that cannot be taken in, is passed over; its error is told at the
+    end, with the exit code of that.
 
     \b
     Examples:
@@ -59,6 +61,7 @@ def orphans(
     from engine.operations import orphans as operations
 
     unread: list[StateCorrupt] = []
+    refused: list[EngineError] = []
     with Progress("orphans") as progress:
         engine = invocation.engine(progress)
         progress.step("Looking at everything that carries a project's tags")
@@ -69,7 +72,7 @@ def orphans(
         if found and adopting:
             with progress.paused():
                 confirm("Import them into the states of their projects?", assume_yes=yes)
-            for address in operations.adopt(engine, found):
+            for address in operations.adopt(engine, found, refused=refused):
                 note(f"Taken in: {address}")
         if found and deleting:
             account = engine.settings.require_account()
@@ -89,8 +92,8 @@ def orphans(
         left = operations.find_orphans(engine) if found and (adopting or deleting) else found
     if as_json and (adopting or deleting):
         _show(left, as_json=True)
-    if unread:
-        raise unread[0]  # told at the end, so that it hides nobody's orphans
+    if troubles := [*unread, *refused]:
+        raise troubles[0]  # told at the end, so that it hides nobody's orphans
     return CHANGES_WAITING_EXIT if left else 0
 
 

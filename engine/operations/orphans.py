@@ -12,7 +12,7 @@ from engine.aws import belongings
 from engine.aws.belongings import CLUSTER, KEY_PAIR, Belonging
 from engine.aws.registry import Phase, ProjectRecord
 from engine.aws.state_store import StateCorrupt
-from engine.errors import EngineError, OperationInProgress, UnknownProject
+from engine.errors import EngineError, OperationInProgress, TerraformInterrupted, UnknownProject
 from engine.model.names import Names
 from engine.model.operation import Kind, Wish
 from engine.operations import records, recovery
@@ -141,11 +141,15 @@ def _usd_per_hour(engine: Engine, thing: Belonging) -> float | None:
     return float(price.usd_per_hour) * thing.quantity if price else None
 
 
-def adopt(engine: Engine, orphans: Iterable[Orphan]) -> tuple[str, ...]:
+def adopt(
+    engine: Engine, orphans: Iterable[Orphan], *, refused: list[EngineError] | None = None
+) -> tuple[str, ...]:
     """Import into the states of their projects what fits these; gives the addresses that were taken in.
 
     Nothing else of the projects is changed. Projects that are not in the registry are passed over, and so are
-    those that another operation is under way for: it takes them in itself.
+    those that another operation is under way for: it takes them in itself. What fails stops no other project.
+    refused   gets the error of each project that could not be taken in
+    Raises    TerraformInterrupted
     """
     projects = sorted(
         {(one.thing.vlab_id, one.thing.project_id) for one in orphans if one.why is Why.NO_STATE}
@@ -156,6 +160,13 @@ def adopt(engine: Engine, orphans: Iterable[Orphan]) -> tuple[str, ...]:
             found = adopt_project(engine, *ids)
         except (OperationInProgress, UnknownProject, WorkspaceBusy) as error:
             engine.reporter.note(f"{'/'.join(ids)} is passed over: {error.message}")
+            continue
+        except TerraformInterrupted:
+            raise
+        except EngineError as error:
+            engine.reporter.note(f"{'/'.join(ids)} is passed over: {error.code}: {error.message}")
+            if refused is not None:
+                refused.append(error)
             continue
         taken += [f"{'/'.join(ids)}: {address}" for address in found]
     return tuple(taken)

@@ -13,6 +13,7 @@ import pytest
 from pytest_mock import MockerFixture
 
 from engine.aws import buckets
+from engine.aws.existing.search import OrphanConflict
 from engine.aws.registry import Phase, Registry
 from engine.aws.session import Cloud
 from engine.local.server import LocalCloud
@@ -20,7 +21,7 @@ from engine.model import tags
 from engine.model.names import Names, names_for
 from engine.model.operation import Kind, State, Wish, requested, succeeded
 from engine.model.settings import load_settings
-from engine.model.spec import dump_spec, load_spec, spec_digest
+from engine.model.spec import ProjectSpec, dump_spec, load_spec, spec_digest
 from engine.operations import orphans, records
 from engine.operations.engine import Engine, open_engine
 from engine.operations.reporting import Silent
@@ -257,6 +258,28 @@ def test_what_another_operation_is_under_way_for_is_passed_over(
     assert orphans.adopt(engine, orphans.find_orphans(engine)) == ()
     take_in.assert_not_called()
     assert engine.operations.active(names.project) == waits
+
+
+def test_a_project_that_cannot_be_taken_in_stops_no_other(
+    backend: Cloud, provisioner: Provisioner, names: Names, mocker: MockerFixture
+) -> None:
+    # GIVEN two projects that have lost something, of which the first cannot be taken in
+    other = names_for("lab-1", "proj-2", account_id=ACCOUNT)
+    for one, block in ((names, "10.42.200.0/24"), (other, "10.42.201.0/24")):
+        register(backend, one, Phase.READY)
+        make_things(backend, one, block)
+
+    def take_in(_: Engine, spec: ProjectSpec, **__: Any) -> tuple[str, ...]:
+        if spec.project_id == "proj-1":
+            raise OrphanConflict("It does not fit.")
+        return ("module.subnet[0].aws_subnet.this",)
+
+    mocker.patch("engine.operations.recovery.take_in", side_effect=take_in)
+    # WHEN everything is adopted THEN the other is, and the end tells why the first is not
+    ended = provisioner("orphans", "--adopt", "--yes").refused(
+        7, "ORPHAN_CONFLICT", "lab-1/proj-1 is passed over"
+    )
+    assert "Taken in: lab-1/proj-2: module.subnet[0].aws_subnet.this" in ended.err
 
 
 def test_what_was_taken_in_while_the_person_typed_stays(
