@@ -7,6 +7,7 @@ it would be left running. So the whole workspace is planned once more, and what 
 from __future__ import annotations
 
 import time
+from collections.abc import Iterable, Mapping
 
 from engine.aws import stacks
 from engine.aws.existing.search import OrphanConflict
@@ -18,7 +19,7 @@ from engine.operations import adopt, lustre, repair, states
 from engine.operations.engine import Engine
 from engine.operations.planning import PLAN_FILE, require_own_function, write_project
 from engine.operations.states import read_state
-from engine.review.model import Action
+from engine.review.model import Action, Change
 from engine.review.plan import build_review
 from engine.terraform.runner import Runner
 from engine.workspace.imports import IMPORTS_FILE, imports_file
@@ -27,17 +28,17 @@ from engine.workspace.stack import Presence
 _STACK_TYPE = "aws_cloudformation_stack"
 _POLL_S = 5.0
 _PATIENCE_S = 4500.0
-# Of the cluster no update is: it was not reviewed, and CloudFormation may refuse it or stop nodes for it.
-_HARMLESS = (Action.IMPORT, Action.NO_CHANGE, Action.READ, Action.UPDATE, Action.CREATE)
+_UNCHANGED = (Action.IMPORT, Action.NO_CHANGE, Action.READ)
+_HARMLESS = (*_UNCHANGED, Action.UPDATE, Action.CREATE)
 
 
 def take_in(engine: Engine, spec: ProjectSpec, *, always: bool = False) -> tuple[str, ...]:
     """Import what stands at AWS and in no state; gives its addresses. A clean project costs nothing.
 
     always   look even though the last run came to its end
-    A cluster's stack that failed is deleted: it is of no use, and importing it would not pass.
-    Raises   OrphanConflict when taking something in would delete or replace anything, or change the cluster;
-             what planning raises
+    A cluster's stack that failed is deleted: it is of no use, and importing it would not pass. One that
+    stands is never changed.
+    Raises   OrphanConflict when taking something in would delete or replace anything; what planning raises
     """
     names = engine.names_of(spec)
     if not always and not is_due(engine, names):
@@ -75,18 +76,22 @@ def is_due(engine: Engine, names: Names) -> bool:
     return adopt.sweep_is_due(engine, names, read_state(engine, names))
 
 
-def _import(engine: Engine, names: Names, runner: Runner, imports: dict[str, str]) -> None:
+def _import(engine: Engine, names: Names, runner: Runner, imports: Mapping[str, str]) -> None:
     # What is imported may hang on the file system, and its changes are then carried out along with it.
     lustre.await_update(engine, names)
-    (runner.workdir / IMPORTS_FILE).write_text(imports_file(imports), "utf-8")
-    plan_file = runner.workdir / PLAN_FILE
-    runner.plan(plan_file, targets=sorted(imports))
-    review = build_review(runner.show_plan(plan_file), project=names.project)
-    harmful = [
-        change
-        for change in review.changes
-        if change.action not in _HARMLESS or (change.type == _STACK_TYPE and change.action is Action.UPDATE)
-    ]
+    changes = _plan(names, runner, imports, targets=imports)
+    # Nobody has reviewed a change of the cluster, and CloudFormation may refuse it or stop nodes for it. A
+    # later engine plans one: the address of the nodes' software was in the lost state (ADR 0017).
+    as_it_is = {
+        change.address: imports[change.address]
+        for change in changes
+        if change.type == _STACK_TYPE and change.action not in _UNCHANGED and change.address in imports
+    }
+    if as_it_is:
+        imports = {address: found for address, found in imports.items() if address not in as_it_is}
+        others = [change.address for change in changes if change.address not in as_it_is]
+        changes = _plan(names, runner, imports, targets=others) if others else ()
+    harmful = [change for change in changes if change.action not in _HARMLESS]
     if harmful:
         raise OrphanConflict(
             f"What an earlier run made of {names.project} does not fit its spec any more; taking it in would "
@@ -97,7 +102,20 @@ def _import(engine: Engine, names: Names, runner: Runner, imports: dict[str, str
         )
     engine.check()
     engine.reporter.step("Taking it in", "APPLYING")
-    runner.apply(plan_file)
+    if changes:
+        runner.apply(runner.workdir / PLAN_FILE)
+    for address, found in as_it_is.items():
+        engine.check()
+        runner.take_over(address, found)
+
+
+def _plan(
+    names: Names, runner: Runner, imports: Mapping[str, str], *, targets: Iterable[str]
+) -> tuple[Change, ...]:
+    (runner.workdir / IMPORTS_FILE).write_text(imports_file(imports), "utf-8")
+    plan_file = runner.workdir / PLAN_FILE
+    runner.plan(plan_file, targets=sorted(targets))
+    return build_review(runner.show_plan(plan_file), project=names.project).changes
 
 
 def _without_failed_stacks(engine: Engine, names: Names, sweep: adopt.Sweep) -> dict[str, str]:

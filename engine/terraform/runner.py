@@ -53,7 +53,7 @@ from engine.terraform.provider import PrivateProvider, Reuse
 
 _POLL_S = 0.03
 # Commands that work with the provider; of these, the ones that may be asked again, since they change nothing.
-_WITH_PROVIDER = ("apply", "plan", "show", "validate")
+_WITH_PROVIDER = ("apply", "import", "plan", "show", "validate")
 _REPEATABLE = ("plan", "show", "validate")
 # These must see the provider's package itself.
 _WITHOUT_REUSE = ("init",)
@@ -61,7 +61,7 @@ _PROVIDER_TROUBLE = re.compile(r"(?i)plugin|schema|rpc error|reattach")
 _STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _NOT_TAINTED = "is not currently tainted"
 # The commands that write the state, and those that lock it.
-_WRITING = ("apply", "untaint", "state push", "state rm")
+_WRITING = ("apply", "import", "untaint", "state push", "state rm")
 _LOCKING = ("plan", *_WRITING)
 
 
@@ -244,6 +244,13 @@ class Runner:
         """Make a state file the stored state. Terraform refuses another lineage, and a serial that is not
         newer."""
         self._run("state push", self._commands.cmd("state push", str(path.absolute())), document=True)
+
+    def take_over(self, address: str, found: str) -> None:
+        """Write what exists into the state as it is, which changes nothing of it; an import block may.
+
+        found   its import id
+        """
+        self._run("import", self._commands.cmd("import -input=false -no-color", address, found))
 
     def forget(self, address: str) -> None:
         """Take a resource out of the state; what exists of it stays as it is."""

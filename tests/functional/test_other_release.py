@@ -1,4 +1,4 @@
-"""A state that is put back or made anew while the settings name another release than the cluster's."""
+"""A state that is put back or made anew by another release of ParallelCluster or of the engine."""
 
 from __future__ import annotations
 
@@ -9,10 +9,13 @@ from typing import Any
 
 import pytest
 
+from engine.aws import buckets
+from engine.aws.registry import Phase, Registry
 from engine.aws.session import Cloud
 from engine.local.server import LocalCloud
 from engine.model.names import names_for
 from tests.functional.conftest import Provisioner
+from tests.functional.test_lifecycle import a_later_engine
 from tests.functional.test_second_cluster import offer_release
 from tests.policies.permissions import with_policies
 
@@ -21,6 +24,14 @@ pytestmark = [pytest.mark.terraform, pytest.mark.timeout(900)]
 PROJECT = "lab-1/proj-1"
 NAMES = names_for("lab-1", "proj-1", account_id="123456789012")
 STATES = "provisioner-state-123456789012-us-east-1"
+LOCKS = "provisioner-terraform-locks"
+
+
+def stack(aws: Cloud) -> dict[str, Any]:
+    """The cluster as CloudFormation has it."""
+    found: dict[str, Any] = aws.cloudformation.describe_stacks(StackName=NAMES.stack)["Stacks"][0]
+    template = aws.cloudformation.get_template(StackName=NAMES.stack)["TemplateBody"]
+    return {"status": found["StackStatus"], "template": json.dumps(template)}
 
 
 def test_what_stands_keeps_its_release(
@@ -30,17 +41,12 @@ def test_what_stands_keeps_its_release(
     spec: Callable[..., Path],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    def stack() -> dict[str, Any]:
-        found: dict[str, Any] = backend.cloudformation.describe_stacks(StackName=NAMES.stack)["Stacks"][0]
-        template = backend.cloudformation.get_template(StackName=NAMES.stack)["TemplateBody"]
-        return {"status": found["StackStatus"], "template": json.dumps(template)}
-
     provisioner = with_policies(cloud, provisioner)
 
     # GIVEN a cluster, and settings that name a newer release
     offer_release(cloud, "3.16.3")
     provisioner("apply", spec("efs"), "--yes").ok()
-    made = stack()
+    made = stack(backend)
     before = cloud.left_over()
     monkeypatch.setenv("PROVISIONER_PCLUSTER_VERSION", "3.16.3")
     sound = provisioner("state", "list", PROJECT, "--json").ok().json["versions"][0]["version_id"]
@@ -55,16 +61,11 @@ def test_what_stands_keeps_its_release(
     provisioner("orphans").refused(7, "STATE_CORRUPT")
     # WHEN it is taken away THEN a state is made of what exists, which stays as it is
     backend.s3.delete_object(Bucket=STATES, Key=NAMES.state_key)
-    with monkeypatch.context() as patch:
-        # What would update the cluster unreviewed is refused, whatever the reason.
-        patch.setattr("engine.operations.orphans.on_its_release", lambda engine, _: engine)
-        provisioner("orphans", "--adopt", "--yes").refused(7, "ORPHAN_CONFLICT", "aws_cloudformation_stack")
-    assert stack() == made
     provisioner("orphans", "--adopt", "--yes").ok()
-    assert stack() == made
+    assert stack(backend) == made
     provisioner("apply", spec("efs"), "--yes").ok()
     provisioner("rotate-password", PROJECT).ok()
-    assert stack() == made
+    assert stack(backend) == made
     assert cloud.left_over() == before
 
 
@@ -112,3 +113,36 @@ def with_old_gpus(project_id: str, folder: Path) -> Path:
     path = folder / f"{project_id}.json"
     path.write_text(json.dumps(wanted))
     return path
+
+
+def test_a_cluster_whose_state_is_lost_can_be_given_back_by_a_later_engine(
+    cloud: LocalCloud,
+    backend: Cloud,
+    provisioner: Provisioner,
+    spec: Callable[..., Path],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The state alone holds the address of the nodes' software (ADR 0017): without it the later engine's is
+    planned, with which a running cluster would be another."""
+    provisioner = with_policies(cloud, provisioner)
+    # GIVEN a cluster, and a later engine that finds no state
+    provisioner("apply", spec("efs"), "--yes").ok()
+    made = stack(backend)
+    a_later_engine(monkeypatch)
+    backend.s3.delete_object(Bucket=STATES, Key=NAMES.state_key)
+    # WHEN what exists is taken in THEN the cluster is as it was, and an update of it is refused
+    provisioner("orphans", "--adopt", "--yes").ok()
+    assert stack(backend) == made
+    provisioner("apply", spec("efs"), "--yes").refused(3, "CLUSTER_UPDATE_REFUSED", "release the project")
+
+    # GIVEN a run that died before it had written any state
+    buckets.delete_state(backend, bucket=STATES, key=NAMES.state_key, lock_table=LOCKS)
+    registry = Registry(backend, "provisioner-registry")
+    record = registry.get("lab-1", "proj-1")
+    assert record is not None
+    registry.replace(record, now=record.updated_at, phase=Phase.APPLYING)
+    # WHEN the project is released THEN what that run made is taken in and given back
+    provisioner("release", PROJECT, "--yes").ok()
+    provisioner("orphans").ok()
+    assert provisioner("status", PROJECT, "--json").ok().json["phase"] == "PARKED"
+    assert not any("cloudformation" in line and NAMES.stack in line for line in cloud.left_over())

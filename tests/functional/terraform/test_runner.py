@@ -243,6 +243,17 @@ def test_a_failing_resource_is_named(workplace: Workplace) -> None:
         runner.untaint("terraform_data.no_such")
 
 
+def test_what_exists_is_taken_over_without_a_plan(workplace: Workplace) -> None:
+    runner = workplace.write(TWO).runner()
+    runner.init()
+    runner.take_over("terraform_data.first", "there-already")
+    assert [(one.address, one.id) for one in instances(runner.state())] == [
+        ("terraform_data.first", "there-already")
+    ]
+    with pytest.raises(TerraformError, match="no_such"):
+        runner.take_over("terraform_data.no_such", "there-already")
+
+
 CANARY = "canary-4b1d5f0e-secret"
 # As AWS explains a signature that does not match.
 LEAKY = f"""

@@ -18,20 +18,30 @@ from tests.unit.review.plans import entry, plan_of
 
 BUCKET, SUBNET = "module.bucket.aws_s3_bucket.this", "module.subnet[0].aws_subnet.this"
 STACK = "module.parallelcluster[0].aws_cloudformation_stack.this"
+BUCKETS = {BUCKET: NAMES.bucket}
 
 
 @pytest.fixture
 def take_in(tmp_path: Path, mocker: Any) -> Any:
     """`take_in(action…)` takes in the bucket, which was found, where Terraform would do so to the subnet as
-    well; `applied` holds the plans that were applied."""
-    plan: dict[str, Any] = {}
-    applied: list[Path] = []
+    well, or to what was `found` with it. `applied` holds the addresses of each plan that was applied, and
+    `taken_over` what was imported without one."""
+    entries: list[dict[str, Any]] = []
+    shown: dict[str, Any] = {}
+    applied: list[list[str]] = []
+    taken_over: list[tuple[str, str]] = []
+
+    def plan(*_: Any, targets: Any = ()) -> None:
+        found = [one for one in entries if one["address"] in targets or one["address"] not in sweep.imports]
+        shown.update(plan_of(*found))
+
     runner = SimpleNamespace(
         workdir=tmp_path,
         init=lambda: None,
-        plan=lambda *_, **__: None,
-        show_plan=lambda _: plan,
-        apply=applied.append,
+        plan=plan,
+        show_plan=lambda _: shown,
+        apply=lambda _: applied.append([one["address"] for one in shown["resource_changes"]]),
+        take_over=lambda *one: taken_over.append(one),
     )
     engine: Any = SimpleNamespace(
         names_of=lambda _: NAMES,
@@ -40,7 +50,7 @@ def take_in(tmp_path: Path, mocker: Any) -> Any:
         check=lambda: None,
         settings=Settings(),
     )
-    sweep = SimpleNamespace(imports={BUCKET: NAMES.bucket}, replace=[], finds=lambda _: True)
+    sweep = SimpleNamespace(imports={}, replace=[], finds=lambda _: True)
     mocker.patch.object(recovery, "write_project", return_value=tmp_path)
     mocker.patch.object(recovery.states, "push_errored")
     mocker.patch.object(recovery, "read_state", return_value={})
@@ -48,16 +58,14 @@ def take_in(tmp_path: Path, mocker: Any) -> Any:
     mocker.patch.object(recovery.repair, "untaint_healthy")
     mocker.patch.object(recovery.adopt, "Sweep", return_value=sweep)
 
-    def call(*actions: str, address: str = SUBNET) -> tuple[str, ...]:
-        plan.update(
-            plan_of(
-                entry(BUCKET, "no-op", before={}, after={}, importing={"id": NAMES.bucket}),
-                entry(address, *actions, before={}, after={}),
-            )
-        )
+    def call(*actions: str, address: str = SUBNET, found: dict[str, str] = BUCKETS) -> tuple[str, ...]:
+        sweep.imports = dict(found)
+        bucket = entry(BUCKET, "no-op", before={}, after={}, importing={"id": NAMES.bucket})
+        entries[:] = [bucket] * (BUCKET in found) + [entry(address, *actions, before={}, after={})]
         return recovery.take_in(engine, spec_of(), always=True)
 
     call.applied = applied  # type: ignore[attr-defined]
+    call.taken_over = taken_over  # type: ignore[attr-defined]
     return call
 
 
@@ -75,8 +83,15 @@ def test_nothing_is_deleted_to_take_something_in(take_in: Any, actions: tuple[st
     assert take_in.applied == []
 
 
-def test_a_cluster_is_not_changed_to_take_something_in(take_in: Any) -> None:
-    """Nobody has reviewed that, and another release of ParallelCluster would be another provider."""
-    with pytest.raises(OrphanConflict, match=r"would update module\.parallelcluster"):
-        take_in("update", address=STACK)
-    assert take_in.applied == []
+@pytest.mark.parametrize("actions", [("update",), ("delete", "create")], ids=["update", "replace"])
+def test_a_cluster_is_taken_in_as_it_is(take_in: Any, actions: tuple[str, ...]) -> None:
+    """Nobody has reviewed a change of it, and it can be given back only when the state has it."""
+    cluster = {STACK: NAMES.stack}
+    # GIVEN a cluster that the plan would change, with something else THEN only that is applied
+    assert take_in(*actions, address=STACK, found=BUCKETS | cluster) == (BUCKET, STACK)
+    assert take_in.applied == [[BUCKET]]
+    assert take_in.taken_over == [(STACK, NAMES.stack)]
+    # GIVEN such a cluster alone THEN nothing is applied: a plan without a target would be of all
+    assert take_in(*actions, address=STACK, found=cluster) == (STACK,)
+    assert take_in.applied == [[BUCKET]]
+    assert take_in.taken_over == [(STACK, NAMES.stack)] * 2
