@@ -69,7 +69,7 @@ _STACK_PASSES = frozenset(
         "UPDATE_ROLLBACK_COMPLETE_CLEANUP_IN_PROGRESS",
     }
 )
-_WAIT = "Nothing need be done: commands and operations wait for it."
+_WAIT = "Nothing need be done: operations wait for it."
 _START = {"stopped": "Start it in RDS.", "stopping": "Start it in RDS once it is stopped."}
 
 

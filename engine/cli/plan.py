@@ -89,6 +89,7 @@ def _plan_one(
     folder: Path | None,
 ) -> int:
     from engine.operations import provision as operations
+    from engine.operations.planning import Purpose
     from engine.operations.saved_plans import plan_and_save
     from engine.review.document import review_json
     from engine.review.html import render_html
@@ -100,7 +101,7 @@ def _plan_one(
         if save:
             planned, saved = plan_and_save(engine, wanted)
         else:
-            planned = operations.plan(engine, wanted)
+            planned = operations.plan(engine, wanted, Purpose.LOOK)
     if page is not None:
         write_text(page, render_html(planned.review))
     if folder is not None:

@@ -50,9 +50,21 @@ def await_update(engine: Engine, names: Names, state: dict[str, Any] | None = No
     state    as it was read just now; None: it is read
     Raises   ClusterError when FSx is not done after two hours; OutOfTime
     """
-    for instance in instances(read_state(engine, names) if state is None else state):
-        if instance.address == ADDRESS:
-            _await_update(engine, names, instance.id)
+    for file_system_id in _file_systems(engine, names, state):
+        _await_update(engine, names, file_system_id)
+
+
+def updating(engine: Engine, names: Names, state: dict[str, Any] | None = None) -> str | None:
+    """The file system that FSx is still changing as an earlier run asked it to; state: as `await_update`."""
+    for file_system_id in _file_systems(engine, names, state):
+        if filesystems.lustre_is_updating(engine.cloud, file_system_id):
+            return file_system_id
+    return None
+
+
+def _file_systems(engine: Engine, names: Names, state: dict[str, Any] | None) -> list[str]:
+    state = read_state(engine, names) if state is None else state
+    return [instance.id for instance in instances(state) if instance.address == ADDRESS]
 
 
 def never_came_up(engine: Engine, names: Names) -> filesystems.LustreFileSystem | None:

@@ -14,7 +14,7 @@ from engine.operations import records
 from engine.operations.engine import Engine
 from engine.operations.holding import holding_workspace
 from engine.operations.many import Outcome, carry_out_all
-from engine.operations.planning import Ground, Planned, check_ground, make_plan
+from engine.operations.planning import Ground, Planned, Purpose, check_ground, make_plan
 from engine.operations.reporting import Reporter
 from engine.operations.spec_checks import check_spec
 from engine.operations.spec_folder import SpecFile
@@ -102,7 +102,7 @@ def plan_all(
     reporter, finished   as for `carry_out_all`
     Raises   TerraformMissing, what `Ground.check_shared` and `check_backend` raise: before anything is begun
     """
-    ground = Ground()
+    ground = Ground(waits=False)
     if any(one.spec for one in wanted):
         _ = engine.toolchain
         ground.check_backend(engine)
@@ -126,7 +126,7 @@ def _planned(engine: Engine, spec: ProjectSpec, presence: Presence, ground: Grou
         engine = check_ground(engine, names, ground)
         record = records.note_planned(engine, spec)
         records.require_data(record)
-        return make_plan(engine, spec, presence, record=record)
+        return make_plan(engine, spec, presence, record=record, purpose=Purpose.LOOK)
 
 
 def _line(planned: Planned) -> PlanLine:

@@ -7,6 +7,7 @@ import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
+from enum import StrEnum
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -33,6 +34,7 @@ from engine.review.document import review_json
 from engine.review.model import Review
 from engine.review.plan import build_review
 from engine.review.reports import REPORTS, reports
+from engine.terraform.failures import LustreBusy
 from engine.terraform.runner import Runner
 from engine.terraform.state import instances
 from engine.workspace.imports import named_imports
@@ -41,6 +43,14 @@ from engine.workspace.stack import Presence
 
 PLAN_FILE = "project.tfplan"
 _GROUND_POLL_S = 15.0
+
+
+class Purpose(StrEnum):
+    """What a plan is made for. Only one that is applied next is worth waiting for AWS's own work."""
+
+    LOOK = "look"
+    SAVE = "save"
+    APPLY = "apply"
 
 
 @dataclass(frozen=True)
@@ -76,9 +86,13 @@ def check_backend(engine: Engine) -> None:
 
 class Ground:
     """What of the backend and the shared infrastructure was found whole, so that each is looked at once in a
-    run of many projects. Safe to share by threads."""
+    run of many projects. Safe to share by threads.
 
-    def __init__(self) -> None:
+    waits   for what AWS does there by itself: a maintenance window, say
+    """
+
+    def __init__(self, *, waits: bool = True) -> None:
+        self._waits = waits
         self._lock = threading.Lock()
         self._whole: set[str] = set()
 
@@ -91,7 +105,7 @@ class Ground:
 
         Raises   SharedGroundMissing, SharedGroundBusy
         """
-        self._once(engine.settings.pcluster_provider_stack, lambda: _check_shared(engine))
+        self._once(engine.settings.pcluster_provider_stack, lambda: _check_shared(engine, waits=self._waits))
 
     def _once(self, what: str, look: Callable[[], None]) -> None:
         with self._lock:
@@ -100,23 +114,23 @@ class Ground:
                 self._whole.add(what)
 
 
-def _check_shared(engine: Engine) -> None:
-    ground = _whole_ground(engine)
+def _check_shared(engine: Engine, *, waits: bool) -> None:
+    ground = _whole_ground(engine, waits=waits)
     if ground.accounting_awake:
         return
     if accounting_function.wake(engine.cloud, engine.settings.accounting_function):
         engine.reporter.note("The accounting function had been idle for weeks and is awake again")
 
 
-def _whole_ground(engine: Engine) -> SharedGround:
-    """The shared ground, once AWS has done with what it does there by itself: a maintenance window, say."""
+def _whole_ground(engine: Engine, *, waits: bool) -> SharedGround:
+    """The shared ground, once AWS has done with what it does there by itself."""
     told = ""
     with waiting(engine, "shared ground") as too_long:
         while True:
             try:
                 return find_shared_ground(engine.cloud, **ground_names(engine))
             except SharedGroundBusy as busy:
-                if too_long():
+                if not waits or too_long():
                     raise
                 if told != busy.message:
                     told = busy.message
@@ -131,7 +145,7 @@ def check_ground(engine: Engine, names: Names, ground: Ground | None = None) -> 
     Gives    the engine to go on with: on the release of the project's cluster where one stands, since
              AWS lets no cluster go from one provider to another
     A sleeping accounting function is woken up, which takes a minute or two.
-    AWS's own work on the shared infrastructure is waited for, an hour at most.
+    AWS's own work on the shared infrastructure is waited for, an hour at most, unless `ground` does not.
     Raises   InvalidSettings, TerraformMissing, SharedGroundMissing, SharedGroundBusy after that hour, and
              what `check_backend` raises
     """
@@ -230,14 +244,20 @@ def write_project(
 
 
 def make_plan(
-    engine: Engine, spec: ProjectSpec, presence: Presence, *, record: ProjectRecord | None = None
+    engine: Engine,
+    spec: ProjectSpec,
+    presence: Presence,
+    *,
+    record: ProjectRecord | None = None,
+    purpose: Purpose = Purpose.APPLY,
 ) -> Planned:
     """Generate, initialise, plan into a file, review, and write the reports beside it.
 
-    record   of the project, where it was read just now; None: it is asked for
+    record    of the project, where it was read just now; None: it is asked for
+    purpose   APPLY waits until FSx has carried out what it was asked for before, LOOK only says so
 
-    Raises   InvalidSettings, and what rendering, the registry and Terraform raise; nothing but the
-             reservation of the address block was changed then
+    Raises   InvalidSettings, and what rendering, the registry and Terraform raise; LustreBusy for a plan that
+             is to be saved. Nothing but the reservation of the address block was changed then
     """
     names = engine.names_of(spec)
     engine.check()
@@ -252,7 +272,7 @@ def make_plan(
     if states.push_errored(engine, names, runner):
         stored = None
     if presence is Presence.RUNNING:
-        lustre.await_update(engine, names, stored.state if stored else None)
+        _settle_lustre(engine, names, stored.state if stored else None, purpose)
     if repair.untaint_healthy(engine, names, runner, stored.state if stored else None):
         stored = None
     engine.check()
@@ -272,6 +292,25 @@ def make_plan(
     )
     keep_review(engine, planned)
     return planned
+
+
+def _settle_lustre(engine: Engine, names: Names, state: dict[str, Any] | None, purpose: Purpose) -> None:
+    """Look after a change of the file system that FSx has not carried out yet: a plan asks for it once more.
+
+    Raises   ClusterError, LustreBusy
+    """
+    if purpose is Purpose.APPLY:
+        lustre.await_update(engine, names, state)
+    elif (file_system := lustre.updating(engine, names, state)) is not None:
+        doing = f"FSx is still carrying out a change of {file_system}"
+        if purpose is Purpose.SAVE:
+            raise LustreBusy(
+                f"{doing} of {names.project}: a plan that is saved now would ask for it again, and FSx would "
+                "refuse that.",
+                hint="Plan again when that is done (`aws fsx describe-file-systems "
+                f"--region {engine.settings.region}`, AdministrativeActions).",
+            )
+        engine.reporter.note(f"{doing}; this plan may show it again")
 
 
 def require_own_function(engine: Engine, names: Names, state: Mapping[str, Any]) -> None:

@@ -17,7 +17,9 @@ from engine.operations.carry import carrying_out
 from engine.operations.engine import Engine
 from engine.operations.holding import holding_workspace
 from engine.operations.planning import (
+    Ground,
     Planned,
+    Purpose,
     check_ground,
     keep_review,
     make_plan,
@@ -43,19 +45,20 @@ class Provisioned:
     changed: bool
 
 
-def plan(engine: Engine, spec: ProjectSpec) -> Planned:
+def plan(engine: Engine, spec: ProjectSpec, purpose: Purpose = Purpose.APPLY) -> Planned:
     """Plan the project as its spec wants it, and note it in the registry if it is new.
 
     A spec that is refused leaves no trace.
+    purpose  AWS's own work is waited for only before an apply
     Raises   InvalidSpec and the other errors of the tree; nothing is changed but the registry
     """
     check_spec(engine, spec)
     names = engine.names_of(spec)
     with holding_workspace(engine, names):
-        engine = check_ground(engine, names)
+        engine = check_ground(engine, names, Ground(waits=purpose is Purpose.APPLY))
         record = records.note_planned(engine, spec)
         records.require_data(record)
-        return make_plan(engine, spec, Presence.RUNNING, record=record)
+        return make_plan(engine, spec, Presence.RUNNING, record=record, purpose=purpose)
 
 
 def provision(

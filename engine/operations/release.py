@@ -20,7 +20,7 @@ from engine.operations import access, lustre, records, recovery, repair
 from engine.operations.carry import carrying_out
 from engine.operations.engine import Engine
 from engine.operations.holding import holding_workspace
-from engine.operations.planning import Planned, check_ground, keep_review, make_plan, plan_again
+from engine.operations.planning import Ground, Planned, check_ground, keep_review, make_plan, plan_again
 from engine.operations.provision import Approve
 from engine.operations.states import made_nothing, read_state, require_sound
 from engine.review.findings import refuse_data_loss
@@ -115,7 +115,7 @@ def _plan(
 ) -> tuple[Engine, Planned, ProjectRecord]:
     """The engine on the cluster's release, the parking plan, and the project's record."""
     names = engine.names(vlab_id, project_id)
-    engine = check_ground(engine, names)
+    engine = check_ground(engine, names, Ground(waits=take_in))
     record = records.record_of(engine, vlab_id, project_id)
     records.require_data(record)
     if record.phase is Phase.PLANNED and made_nothing(engine, names):

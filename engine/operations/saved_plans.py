@@ -49,7 +49,7 @@ from engine.operations.files import write_private
 from engine.operations.folders import read_workspace, restore_workspace
 from engine.operations.holding import holding_workspace
 from engine.operations.place import Place
-from engine.operations.planning import Planned, check_ground, reserve_block
+from engine.operations.planning import Planned, Purpose, check_ground, reserve_block
 from engine.operations.policy import review_context
 from engine.operations.provision import Approve, Provisioned, carry_out, plan
 from engine.operations.spec_checks import check_spec
@@ -100,7 +100,7 @@ def plan_and_save(engine: Engine, spec: ProjectSpec) -> tuple[Planned, PlanRecor
              the state moved meanwhile
     """
     with holding_workspace(engine, engine.names_of(spec)):
-        planned = plan(engine, spec)
+        planned = plan(engine, spec, Purpose.SAVE)
         return planned, _save(engine, planned)
 
 

@@ -73,7 +73,7 @@ class ClusterBusy(ClusterError):
 
 class LustreBusy(TerraformError):
     """FSx is at work on a change of the project's Lustre already: an earlier run asked for it, or the answer
-    to an earlier try was lost. The next run waits for it.
+    to an earlier try was lost. The next apply waits for it; no plan is saved meanwhile.
 
     See operations/lustre.py.
     """

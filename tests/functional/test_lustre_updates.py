@@ -14,11 +14,15 @@ import pytest
 from engine.errors import TerraformError, TerraformInterrupted
 from engine.local.server import LocalCloud
 from engine.model.settings import load_settings
-from engine.model.spec import load_spec
+from engine.model.spec import ProjectSpec, load_spec
 from engine.operations.engine import Engine, open_engine
-from engine.operations.provision import provision
+from engine.operations.plan_all import of_registry, plan_all
+from engine.operations.planning import Purpose
+from engine.operations.provision import plan, provision
 from engine.operations.release import release
 from engine.operations.reporting import Silent
+from engine.operations.saved_plans import plan_and_save
+from engine.terraform.failures import LustreBusy
 from tests.functional.test_cluster_stands import LeapingClock
 
 pytestmark = [pytest.mark.terraform, pytest.mark.timeout(1200)]
@@ -39,19 +43,32 @@ class Passing(Silent):
 
     def __init__(self, cloud: LocalCloud) -> None:
         self._cloud = cloud
+        self.notes: list[str] = []
+
+    def note(self, text: str) -> None:
+        self.notes.append(text)
 
     def step(self, text: str, phase: str = "") -> None:
         if phase == "WAITING":
             self._cloud.advance(HOUR_S)
 
 
-def applied(engine: Engine, capacity_gib: int) -> None:
+def spec_of(capacity_gib: int) -> ProjectSpec:
     spec = {
         "vlab_id": "lab-1",
         "project_id": "proj-1",
         "storage": {"kind": "lustre", "capacity_gib": capacity_gib},
     }
-    provision(engine, load_spec(json.dumps(spec), source="test"), approve=lambda review: None)
+    return load_spec(json.dumps(spec), source="test")
+
+
+def applied(engine: Engine, capacity_gib: int) -> None:
+    provision(engine, spec_of(capacity_gib), approve=lambda review: None)
+
+
+def notes(engine: Engine) -> list[str]:
+    assert isinstance(engine.reporter, Passing)
+    return engine.reporter.notes
 
 
 def stopped_while_it_grows(cloud: LocalCloud, engine: Engine, capacity_gib: int) -> None:
@@ -84,6 +101,15 @@ def test_a_change_of_lustre_that_outlives_its_run(cloud: LocalCloud, engine: Eng
     cloud.set_durations(fsx_update_s=HOUR_S, fsx_optimize_s=10 * HOUR_S)
     stopped_while_it_grows(cloud, engine, 4800)
     assert systems(engine) == [("UPDATING", 1200)]
+
+    # WHEN plans are looked at THEN that is not waited for but told, and none is saved that FSx would refuse
+    assert plan(engine, spec_of(4800), Purpose.LOOK).has_changes
+    assert [one.failure for one in plan_all(engine, of_registry(engine))] == [None]
+    with pytest.raises(LustreBusy, match="still carrying out a change of fs-") as busy:
+        plan_and_save(engine, spec_of(4800))
+    assert busy.value.retryable
+    assert systems(engine) == [("UPDATING", 1200)]
+    assert any("this plan may show it again" in note for note in notes(engine))
 
     # WHEN it is applied again THEN that is waited for, and FSx is not asked twice
     applied(engine, 4800)

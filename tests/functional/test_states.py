@@ -201,7 +201,7 @@ def test_nothing_is_given_back_over_a_state_that_is_lost(
     """What stands would be imported into a new state, and that there was another one never told."""
     end_in(engine, phase)
     for module in (release, destroy):
-        mocker.patch.object(module, "check_ground", side_effect=lambda engine, _: engine)
+        mocker.patch.object(module, "check_ground", side_effect=lambda engine, *_: engine)
     take_in = mocker.patch("engine.operations.recovery.take_in")
     for give_back in (
         lambda: release.plan_release(engine, "lab-1", "proj-1"),
@@ -220,7 +220,7 @@ def test_a_release_that_is_only_shown_takes_nothing_in(engine: Engine, mocker: M
     # GIVEN a run that died
     put(engine, state(1, "a"))
     end_in(engine, Phase.FAILED)
-    mocker.patch.object(release, "check_ground", side_effect=lambda engine, _: engine)
+    mocker.patch.object(release, "check_ground", side_effect=lambda engine, *_: engine)
     mocker.patch.object(release, "make_plan")
     mocker.patch.object(release, "refuse_data_loss")
     take_in = mocker.patch("engine.operations.recovery.take_in")

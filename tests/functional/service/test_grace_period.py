@@ -53,7 +53,7 @@ def engine(desk: Desk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Engin
     spec = load_spec('{"vlab_id": "lab", "project_id": "proj", "storage": {"kind": "efs"}}', source="test")
     engine.registry.replace(records.note_planned(engine, spec), now=engine.now(), phase=Phase.PARKED)
     for module in (destroying, provisioning, releasing):
-        monkeypatch.setattr(module, "check_ground", lambda engine, _: engine)
+        monkeypatch.setattr(module, "check_ground", lambda engine, *_: engine)
     monkeypatch.setattr(destroying, "release", lambda *_, **__: None)
     return engine
 

@@ -157,6 +157,14 @@ def test_a_later_wait_begins_anew(aws: Any, wait: Any) -> None:
             wait(operation.run())
 
 
+def test_who_only_looks_does_not_wait_for_the_shared_ground(aws: Any) -> None:
+    command = Operation(no_duty=True)
+    began = command.time
+    with pytest.raises(SharedGroundBusy):
+        planning.Ground(waits=False).check_shared(command.run())
+    assert command.time == began
+
+
 @WAITS
 def test_without_an_operation_the_one_process_waits_its_hour(aws: Any, wait: Any) -> None:
     command = Operation(no_duty=True)
