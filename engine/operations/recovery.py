@@ -7,7 +7,7 @@ it would be left running. So the whole workspace is planned once more, and what 
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 
 from engine.aws import stacks
 from engine.aws.existing.search import OrphanConflict
@@ -62,7 +62,7 @@ def take_in(engine: Engine, spec: ProjectSpec, *, always: bool = False) -> tuple
         return ()
     imports = _without_failed_stacks(engine, names, sweep)
     if imports:
-        _import(engine, names, runner, imports)
+        _import(engine, names, runner, imports, young=sweep.young)
     (folder / IMPORTS_FILE).unlink(missing_ok=True)
     return tuple(sorted(imports))
 
@@ -76,16 +76,23 @@ def is_due(engine: Engine, names: Names) -> bool:
     return adopt.sweep_is_due(engine, names, read_state(engine, names))
 
 
-def _import(engine: Engine, names: Names, runner: Runner, imports: Mapping[str, str]) -> None:
+def _import(
+    engine: Engine, names: Names, runner: Runner, imports: Mapping[str, str], *, young: Collection[str]
+) -> None:
     # What is imported may hang on the file system, and its changes are then carried out along with it.
     lustre.await_update(engine, names)
     changes = _plan(names, runner, imports, targets=imports)
     # Nobody has reviewed a change of the cluster, and CloudFormation may refuse it or stop nodes for it. A
-    # later engine plans one: the address of the nodes' software was in the lost state (ADR 0017).
+    # later engine plans one: the address of the nodes' software was in the lost state (ADR 0017). Nor has
+    # anybody given up records that would be kept for fewer days.
     as_it_is = {
         change.address: imports[change.address]
         for change in changes
-        if change.type == _STACK_TYPE and change.action not in _UNCHANGED and change.address in imports
+        if change.address in imports
+        and (
+            (change.type == _STACK_TYPE and change.action not in _UNCHANGED)
+            or (change.action is Action.UPDATE and change.loses_data and change.address not in young)
+        )
     }
     if as_it_is:
         imports = {address: found for address, found in imports.items() if address not in as_it_is}

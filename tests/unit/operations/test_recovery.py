@@ -18,6 +18,7 @@ from tests.unit.review.plans import entry, plan_of
 
 BUCKET, SUBNET = "module.bucket.aws_s3_bucket.this", "module.subnet[0].aws_subnet.this"
 STACK = "module.parallelcluster[0].aws_cloudformation_stack.this"
+RECORDS = "module.job_records.aws_cloudwatch_log_group.this"
 BUCKETS = {BUCKET: NAMES.bucket}
 
 
@@ -50,7 +51,7 @@ def take_in(tmp_path: Path, mocker: Any) -> Any:
         check=lambda: None,
         settings=Settings(),
     )
-    sweep = SimpleNamespace(imports={}, replace=[], finds=lambda _: True)
+    sweep = SimpleNamespace(imports={}, replace=[], young=set(), finds=lambda _: True)
     mocker.patch.object(recovery, "write_project", return_value=tmp_path)
     mocker.patch.object(recovery.states, "push_errored")
     mocker.patch.object(recovery, "read_state", return_value={})
@@ -58,10 +59,18 @@ def take_in(tmp_path: Path, mocker: Any) -> Any:
     mocker.patch.object(recovery.repair, "untaint_healthy")
     mocker.patch.object(recovery.adopt, "Sweep", return_value=sweep)
 
-    def call(*actions: str, address: str = SUBNET, found: dict[str, str] = BUCKETS) -> tuple[str, ...]:
+    def call(
+        *actions: str,
+        address: str = SUBNET,
+        found: dict[str, str] = BUCKETS,
+        young: bool = False,
+        **sides: Any,
+    ) -> tuple[str, ...]:
         sweep.imports = dict(found)
+        sweep.young = {address} if young else set()
         bucket = entry(BUCKET, "no-op", before={}, after={}, importing={"id": NAMES.bucket})
-        entries[:] = [bucket] * (BUCKET in found) + [entry(address, *actions, before={}, after={})]
+        change = entry(address, *actions, **{"before": {}, "after": {}, **sides})
+        entries[:] = [bucket] * (BUCKET in found) + [change]
         return recovery.take_in(engine, spec_of(), always=True)
 
     call.applied = applied  # type: ignore[attr-defined]
@@ -95,3 +104,14 @@ def test_a_cluster_is_taken_in_as_it_is(take_in: Any, actions: tuple[str, ...]) 
     assert take_in(*actions, address=STACK, found=cluster) == (STACK,)
     assert take_in.applied == [[BUCKET]]
     assert take_in.taken_over == [(STACK, NAMES.stack)] * 2
+
+
+def test_records_are_taken_in_with_the_days_that_they_have(take_in: Any) -> None:
+    """That they are to be kept for fewer is for the next plan to say, which a person reviews."""
+    found = BUCKETS | {RECORDS: NAMES.job_log_group}
+    sides = {"before": {"retention_in_days": 0}, "after": {"retention_in_days": 30}}
+    assert take_in("update", address=RECORDS, found=found, **sides) == (BUCKET, RECORDS)
+    assert (take_in.applied, take_in.taken_over) == ([[BUCKET]], [(RECORDS, NAMES.job_log_group)])
+    # BUT what a kill left without its days gets them
+    take_in("update", address=RECORDS, found=found, young=True, **sides)
+    assert take_in.applied[1:] == [[BUCKET, RECORDS]]
