@@ -43,7 +43,7 @@ def test_lists_come_in_pages(cloud) -> None:
         )
     )
 
-    assert [len(page["Quotas"]) for page in pages] == [4, 4, 4, 4, 2]
+    assert [len(page["Quotas"]) for page in pages] == [4, 4, 4, 4, 3]
     defaults = quotas.list_aws_default_service_quotas(ServiceCode="ec2")["Quotas"]
     assert [one for page in pages for one in page["Quotas"]] == defaults
 

@@ -54,8 +54,7 @@ class Lambda:
         return 600_000
 
 
-def wished(project_id: str = "proj") -> Operation:
-    wish = Wish(Kind.RELEASE)
+def wished(project_id: str = "proj", wish: Wish = Wish(Kind.RELEASE)) -> Operation:  # noqa: B008 (frozen)
     return requested(vlab_id="lab", project_id=project_id, wish=wish, requested_by="me", now=NOW)
 
 
@@ -266,36 +265,45 @@ def test_a_command_gives_up_what_a_person_left_and_not_what_a_worker_is_to_take_
 
 
 @pytest.mark.parametrize(
-    ("phase", "then"),
+    ("phase", "wish", "then", "says_so"),
     [
-        (Phase.APPLYING, Phase.FAILED),
-        (Phase.PARKING, Phase.FAILED),
-        (Phase.DESTROYING, Phase.DESTROYING),
-        (Phase.READY, Phase.READY),
+        (Phase.APPLYING, Wish(Kind.RELEASE), Phase.FAILED, True),
+        (Phase.PARKING, Wish(Kind.RELEASE), Phase.FAILED, True),
+        (Phase.DESTROYING, Wish(Kind.DESTROY, purge_data=True), Phase.DESTROYING, True),
+        # What is refused since the data is being deleted does not hide why that failed
+        (Phase.DESTROYING, Wish(Kind.RELEASE), Phase.DESTROYING, False),
+        (Phase.READY, Wish(Kind.RELEASE), Phase.READY, False),
     ],
 )
 def test_a_run_that_fails_before_it_goes_on_says_so_in_the_record(
-    working: Callable[..., Worker], desk: Desk, monkeypatch: pytest.MonkeyPatch, phase: Phase, then: Phase
+    working: Callable[..., Worker],
+    desk: Desk,
+    monkeypatch: pytest.MonkeyPatch,
+    phase: Phase,
+    wish: Wish,
+    then: Phase,
+    says_so: bool,
 ) -> None:
     # GIVEN an operation that an earlier run has put down
-    operation = desk.store.submit(wished()).operation
+    operation = desk.store.submit(wished(wish=wish)).operation
     worker = working(work)
     spec = ProjectSpec(vlab_id="lab", project_id="proj")
     record = records.note_planned(worker.engine, spec)
     desk.place.registry.replace(record, now=NOW, phase=phase, message="the next run goes on with it")
 
     # WHEN the next one cannot even plan
-    def release(*_: Any, **__: Any) -> None:
+    def fail(*_: Any, **__: Any) -> None:
         raise RequestError("no such tier any more")
 
-    monkeypatch.setattr("engine.operations.work.release", release)
+    monkeypatch.setattr("engine.operations.work.release", fail)
+    monkeypatch.setattr("engine.operations.work.destroy", fail)
     worker.answer(batch(message(1, operation)), Lambda())
 
     # THEN
     assert desk.store.require("lab/proj", operation.id).state is State.FAILED
     found = records.record_of(worker.engine, "lab", "proj")
     assert found.phase is then
-    assert ("no such tier any more" in found.message) is (phase is not Phase.READY)
+    assert ("no such tier any more" in found.message) is says_so
 
 
 def test_the_clock_sends_what_was_lost_and_nothing_else(working: Callable[..., Worker], desk: Desk) -> None:
