@@ -101,7 +101,7 @@ def destroy(
 def keep(invocation: Invocation, project: str) -> None:
     """Take back `destroy --purge-data` of VLAB/PROJECT while its data is still there.
 
-    The project stays parked; `apply` brings it up again.
+    A purge that is under way ends as called off. A project that is parked stays so; `apply` brings it up.
 
     \b
     Example:
