@@ -144,8 +144,12 @@ def _refuse_called_off(engine: Engine, record: ProjectRecord) -> None:
 
     Raises   PurgeCancelled
     """
-    if engine.duty is not None and _is_called_off(record, engine.duty.operation):
+    if _called_off_ours(engine, record):
         raise _cancelled(record)
+
+
+def _called_off_ours(engine: Engine, record: ProjectRecord) -> bool:
+    return engine.duty is not None and _is_called_off(record, engine.duty.operation)
 
 
 def _is_called_off(record: ProjectRecord, purge: Operation) -> bool:
@@ -198,7 +202,7 @@ def _purge(engine: Engine, record: ProjectRecord, approve: Approve, wish: Wish) 
     def unless_kept() -> str | None:
         """Asked while the project is being parked, when its data can't be kept by anybody any more."""
         now = records.record_of(engine, spec.vlab_id, spec.project_id)
-        return None if engine.duty and _is_called_off(now, engine.duty.operation) else "the data is purged"
+        return None if _called_off_ours(engine, now) else "the data is purged"
 
     require_sound(engine, names)  # taking something in would write a state over a lost one
     recovery.take_in(engine, spec)

@@ -17,6 +17,7 @@ from engine.aws.registry import ProjectRecord
 from engine.aws.session import Cloud
 from engine.aws.shared_ground import SharedGround, find_shared_ground
 from engine.errors import FieldProblem, InvalidSettings, SharedGroundBusy
+from engine.model.aws_commands import aws
 from engine.model.names import Names
 from engine.model.settings import Settings
 from engine.model.spec import ProjectSpec
@@ -304,11 +305,13 @@ def _settle_lustre(engine: Engine, names: Names, state: dict[str, Any] | None, p
     elif (file_system := lustre.updating(engine, names, state)) is not None:
         doing = f"FSx is still carrying out a change of {file_system}"
         if purpose is Purpose.SAVE:
+            look = aws(
+                f"fsx describe-file-systems --file-system-ids {file_system}", region=engine.settings.region
+            )
             raise LustreBusy(
                 f"{doing} of {names.project}: a plan that is saved now would ask for it again, and FSx would "
                 "refuse that.",
-                hint="Plan again when that is done (`aws fsx describe-file-systems "
-                f"--region {engine.settings.region}`, AdministrativeActions).",
+                hint=f"Plan again when that is done (`{look}`, AdministrativeActions).",
             )
         engine.reporter.note(f"{doing}; this plan may show it again")
 
