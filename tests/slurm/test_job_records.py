@@ -259,8 +259,12 @@ def test_cancelled_before_it_began(recording: Recording) -> None:
 
 def test_a_requeued_job_has_a_record_for_each_run(recording: Recording) -> None:
     cluster = recording.cluster
-    job = cluster.sbatch('[ -n "$SLURM_RESTART_COUNT" ] && exit 0; echo first; sleep 600', "--requeue")
+    script = '[ -n "$SLURM_RESTART_COUNT" ] && exit 0; echo first; sleep 600'
+    job = cluster.sbatch(script, "--requeue", "--output=/home/sim/requeued-%j")
+    output = cluster.path(f"/home/sim/requeued-{job}")
     await_value(lambda: cluster.sacct(job, "State") == [["RUNNING"]], "the job to run", cluster.logs)
+    # Accounting says so before the script has come to its first line.
+    await_value(lambda: output.exists() and "first" in output.read_text(), "its output", cluster.logs)
     cluster.run("scontrol", "requeue", str(job))
     first = recording.await_one(job)
     assert (first["state"], first["restarts"]) == ("REQUEUED", 0)
