@@ -15,7 +15,7 @@ from engine.aws import buckets, logs
 from engine.aws.registry import Phase, ProjectRecord
 from engine.errors import OperationInProgress, PurgeCancelled
 from engine.model.operation import Kind, Operation, Wish
-from engine.operations import lustre, records, recovery
+from engine.operations import records, recovery
 from engine.operations.carry import carrying_out
 from engine.operations.engine import Engine
 from engine.operations.folders import remove_workspace
@@ -29,12 +29,11 @@ from engine.operations.saved_plans import plan_store
 from engine.operations.states import claim_workspace, made_nothing, read_state, require_sound
 from engine.review.findings import refuse_data_loss
 from engine.terraform.state import instances
+from engine.workspace.resources import ACCOUNTING_RECORDS, BUCKET, HOME, JOB_RECORDS, LUSTRE
 from engine.workspace.stack import Presence
 
-_RECORDS = "module.accounting.aws_lambda_invocation.database"
-_JOB_LOG = "module.job_records.aws_cloudwatch_log_group.this"
-_PARKED = ("module.bucket.", "module.efs.", _RECORDS, _JOB_LOG)
-_DATA = ("module.bucket.aws_s3_bucket.this", "module.efs.aws_efs_file_system.this", _RECORDS, _JOB_LOG)
+_PARKED = ("module.bucket.", "module.efs.", ACCOUNTING_RECORDS, JOB_RECORDS)
+_DATA = (BUCKET, HOME, ACCOUNTING_RECORDS, JOB_RECORDS)
 
 
 @dataclass(frozen=True)
@@ -216,7 +215,7 @@ def _purge(engine: Engine, record: ProjectRecord, approve: Approve, wish: Wish) 
         release(engine, spec.vlab_id, spec.project_id, approve=approve, skip_export=skip_export)
         planned = make_plan(engine, spec, Presence.REMOVED)
     # Where the deletion has begun, what is left of the data goes with it, whatever it lies in.
-    allowed = (*_DATA, lustre.ADDRESS) if record.phase is Phase.DESTROYING else _DATA
+    allowed = (*_DATA, LUSTRE) if record.phase is Phase.DESTROYING else _DATA
     refuse_data_loss(planned.review, allowed=allowed)
     if planned.has_changes:
         approve(planned.review)

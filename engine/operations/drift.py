@@ -28,9 +28,8 @@ from engine.review.drift import (
     read_drift,
 )
 from engine.review.model import Action, AttributeChange, Change
+from engine.workspace.resources import CLUSTER, CLUSTER_STACK
 from engine.workspace.stack import Presence
-
-_CLUSTER = "module.parallelcluster[0].aws_cloudformation_stack.this"
 
 
 def drift(engine: Engine, projects: Iterable[tuple[str, str]] | None = None) -> DriftReport:
@@ -126,7 +125,7 @@ def _refreshed(
 
 def _of_cluster(engine: Engine, names: Names, drifted: tuple[Drifted, ...]) -> Iterator[Drifted]:
     """The cluster has a stack of its own, which no state knows: ParallelCluster makes it."""
-    if any(one.change.address == _CLUSTER for one in drifted):
+    if any(one.change.address == CLUSTER_STACK for one in drifted):
         return
     status = clusters.describe_cluster(engine.cloud, cluster_name=names.cluster, stack_name=names.stack)
     if status.ready:
@@ -134,8 +133,8 @@ def _of_cluster(engine: Engine, names: Names, drifted: tuple[Drifted, ...]) -> I
     action = Action.UPDATE if status.exists else Action.DELETE
     attribute = AttributeChange("status", "status", "CREATE_COMPLETE", status.status)
     change = Change(
-        address=_CLUSTER,
-        module="module.parallelcluster[0]",
+        address=CLUSTER_STACK,
+        module=CLUSTER,
         mode="managed",
         type="aws_cloudformation_stack",
         name="this",

@@ -21,7 +21,8 @@ from engine.operations.planning import check_ground
 from engine.operations.states import read_state
 from engine.review.model import Action, Review
 from engine.terraform.state import instances
-from engine.workspace.imports import BUCKET, HOME, named_imports
+from engine.workspace.imports import named_imports
+from engine.workspace.resources import BUCKET, HOME
 
 _LOSING = (Action.REPLACE, Action.DELETE)
 

@@ -20,9 +20,8 @@ from engine.operations.engine import Engine
 from engine.operations.states import read_state
 from engine.operations.waiting import waiting
 from engine.terraform.state import instances
+from engine.workspace.resources import LUSTRE
 
-ADDRESS = "module.fsx[0].aws_fsx_lustre_file_system.this"
-"""Where a project's workspace has it."""
 _PRIVATE = "/project/private"
 _BROKEN = ("MISCONFIGURED", "FAILED", "DELETING")
 _POLL_S = 10.0
@@ -64,7 +63,7 @@ def updating(engine: Engine, names: Names, state: dict[str, Any] | None = None) 
 
 def _file_systems(engine: Engine, names: Names, state: dict[str, Any] | None) -> list[str]:
     state = read_state(engine, names) if state is None else state
-    return [instance.id for instance in instances(state) if instance.address == ADDRESS]
+    return [instance.id for instance in instances(state) if instance.address == LUSTRE]
 
 
 def never_came_up(engine: Engine, names: Names) -> filesystems.LustreFileSystem | None:

@@ -28,9 +28,9 @@ from engine.operations.planning import (
 from engine.operations.spec_checks import check_spec
 from engine.review.findings import refuse_broken_rules, refuse_cluster_update, refuse_data_loss
 from engine.review.model import Action, Review
+from engine.workspace.resources import CLUSTER_STACK, LUSTRE
 from engine.workspace.stack import Presence
 
-_STACK = "module.parallelcluster[0].aws_cloudformation_stack.this"
 _STUCK = "UPDATE_ROLLBACK_FAILED"
 _TAKEN_BACK = "UPDATE_ROLLBACK_COMPLETE"
 
@@ -104,7 +104,7 @@ def carry_out(
     begin   called within the operation, before anything is changed; what it raises ends the operation
     """
     failed = lustre.never_came_up(engine, planned.names) if _replaces_lustre(planned.review) else None
-    refuse_data_loss(planned.review, allowed=(lustre.ADDRESS,) if failed else ())
+    refuse_data_loss(planned.review, allowed=(LUSTRE,) if failed else ())
     refuse_broken_rules(planned.review)
     _refuse_cluster_update(engine, planned)
     if planned.has_changes:
@@ -133,9 +133,7 @@ def _make(engine: Engine, planned: Planned, failed: LustreFileSystem | None) -> 
 
 
 def _replaces_lustre(review: Review) -> bool:
-    return any(
-        change.address == lustre.ADDRESS and change.action is Action.REPLACE for change in review.changes
-    )
+    return any(change.address == LUSTRE and change.action is Action.REPLACE for change in review.changes)
 
 
 def _refuse_cluster_update(engine: Engine, planned: Planned) -> None:
@@ -151,7 +149,7 @@ def _refuse_cluster_update(engine: Engine, planned: Planned) -> None:
 
 def _refuse_by_stacks(engine: Engine, planned: Planned) -> None:
     """Look at AWS's two stacks before the outer one is made or changed."""
-    action = next((one.action for one in planned.review.changes if one.address == _STACK), None)
+    action = next((one.action for one in planned.review.changes if one.address == CLUSTER_STACK), None)
     if action is Action.CREATE:
         _refuse_lone_cluster(engine, planned, repair.look_at_cluster(engine, planned.names))
     elif action is Action.UPDATE:
@@ -242,7 +240,7 @@ def _require_as_planned(engine: Engine, planned: Planned, status: clusters.Clust
     engine.check()
     runner = engine.runner(planned.names, after=planned.runner)
     again = plan_again(planned.spec, planned.names, planned.folder, runner)
-    if any(one.address == _STACK and one.action is Action.UPDATE for one in again.review.changes):
+    if any(one.address == CLUSTER_STACK and one.action is Action.UPDATE for one in again.review.changes):
         raise ClusterError(
             f"AWS took the update of the cluster of {planned.names.project} back; it goes on as it was."
             + "".join(f"\n  - {reason}" for reason in status.failure_reasons),

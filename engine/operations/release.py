@@ -27,9 +27,8 @@ from engine.review.findings import refuse_data_loss
 from engine.review.model import Review
 from engine.terraform.failures import ClusterBusy
 from engine.terraform.state import instances
+from engine.workspace.resources import CLUSTER_STACK, LUSTRE
 from engine.workspace.stack import Presence
-
-_STACK = "module.parallelcluster[0].aws_cloudformation_stack.this"
 
 # EC2's answers are consistent eventually (EC2 API reference, "Eventual consistency").
 _SUBNET_PATIENCE_S, _SUBNET_POLL_S = 60.0, 3.0
@@ -135,7 +134,7 @@ def _plan(
         )
     planned = make_plan(engine, spec, Presence.PARKED)
     # What is asked for is that a cluster stops costing: a setting of the installation must not hold that up.
-    refuse_data_loss(planned.review, allowed=(lustre.ADDRESS,), fewer_days_allowed=True)
+    refuse_data_loss(planned.review, allowed=(LUSTRE,), fewer_days_allowed=True)
     return engine, planned, record
 
 
@@ -171,11 +170,11 @@ def await_subnet_gone(engine: Engine, project: str) -> None:
 
 def _park(engine: Engine, planned: Planned, skip_export: SkipExport) -> lustre.Export:
     there = {instance.address: instance.id for instance in instances(read_state(engine, planned.names))}
-    _remove_cluster(engine, planned, in_state=_STACK in there)
+    _remove_cluster(engine, planned, in_state=CLUSTER_STACK in there)
     export = lustre.Export()
-    if lustre.ADDRESS in there:
+    if LUSTRE in there:
         reason = skip_export() if callable(skip_export) else skip_export
-        export = lustre.give_up(engine, planned.names, there[lustre.ADDRESS], skip_export=reason)
+        export = lustre.give_up(engine, planned.names, there[LUSTRE], skip_export=reason)
     engine.check()
     engine.reporter.step("Planning what is left", "PARKING")
     rest = plan_again(planned.spec, planned.names, planned.folder, planned.runner)
@@ -198,7 +197,7 @@ def _remove_cluster(engine: Engine, planned: Planned, *, in_state: bool) -> None
     if in_state:
         engine.check()
         engine.reporter.step("Removing the cluster", "DELETING")
-        planned.runner.plan(planned.plan_file, destroy=True, targets=(_STACK,))
+        planned.runner.plan(planned.plan_file, destroy=True, targets=(CLUSTER_STACK,))
         planned.runner.apply(planned.plan_file)
     _require_gone(engine, planned.names, repair.look_at_cluster(engine, planned.names))
 

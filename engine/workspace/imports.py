@@ -7,10 +7,9 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from engine.model.spec import ProjectSpec
+from engine.workspace.resources import BUCKET, HOME
 
 IMPORTS_FILE = "imports.tf.json"
-BUCKET = "module.bucket.aws_s3_bucket.this"
-HOME = "module.efs.aws_efs_file_system.this"
 
 
 def named_imports(spec: ProjectSpec) -> Mapping[str, str]:

@@ -20,6 +20,7 @@ from engine.local.server import LocalCloud
 from engine.model.names import names_for
 from engine.operations.adopt import AdoptionRefused, Sweep
 from engine.operations.engine import Engine
+from engine.workspace.resources import BUCKET, CLUSTER_STACK, LUSTRE
 from engine.workspace.stack import Presence
 from tests.functional.leftovers import make_bucket_elsewhere, make_things, marks, pairs
 from tests.policies.permissions import permitted
@@ -33,10 +34,7 @@ STATES = "provisioner-state-123456789012-us-east-1"
 # Recorded: what Terraform 1.11.4 and AWS provider 5.100.0 plan for a new project with Lustre.
 PLAN = json.loads((Path(__file__).parents[1] / "unit/operations/fresh.plan.json").read_text("utf-8"))
 CREATED = {entry["address"] for entry in PLAN["resource_changes"] if entry["mode"] == "managed"}
-STACK = "module.parallelcluster[0].aws_cloudformation_stack.this"
-LUSTRE = "module.fsx[0].aws_fsx_lustre_file_system.this"
 NODES = "module.parallelcluster[0].aws_security_group.this"
-BUCKET = "module.bucket.aws_s3_bucket.this"
 HOME = "module.efs.aws_efs_file_system.this"
 
 
@@ -123,7 +121,7 @@ def test_everything_that_is_there_is_imported(engine: Engine, cloud: LocalCloud,
         HOME: things["aws_efs_file_system"],
         LUSTRE: more["system"],
         "module.fsx[0].aws_fsx_data_repository_association.private": more["link"],
-        STACK: NAMES.stack,
+        CLUSTER_STACK: NAMES.stack,
         "module.accounting.aws_secretsmanager_secret.this[0]": things["aws_secretsmanager_secret"],
         "module.job_records.aws_cloudwatch_log_group.this": NAMES.job_log_group,
         BUCKET: NAMES.bucket,
@@ -184,7 +182,7 @@ def test_what_failed_is_made_anew_and_what_is_in_progress_is_waited_for(
     assert len(naps) == 5
     assert looking.imports[LUSTRE] == system.id
     assert looking.imports["module.efs.aws_efs_mount_target.this[0]"] == target.mount_target_id
-    assert sorted(looking.replace) == [STACK, NODES]
+    assert sorted(looking.replace) == [CLUSTER_STACK, NODES]
 
 
 def test_what_hangs_on_something_that_was_named_is_found_through_it(

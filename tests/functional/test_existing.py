@@ -13,7 +13,7 @@ from engine.aws.session import Cloud
 from engine.local.server import LocalCloud
 from engine.model.names import names_for
 from engine.terraform.state import instances
-from engine.workspace.imports import BUCKET, HOME
+from engine.workspace.resources import BUCKET, HOME
 from tests.functional.conftest import Provisioner
 from tests.policies.permissions import permitted
 

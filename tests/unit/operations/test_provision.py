@@ -12,6 +12,7 @@ from engine.errors import ClusterError
 from engine.operations import provision
 from engine.operations.engine import Engine
 from engine.review import build_review
+from engine.workspace.resources import CLUSTER_STACK
 from tests.unit.operations.stacks import NAMES, standing
 from tests.unit.review.plans import entry, plan_of
 
@@ -22,9 +23,7 @@ class Asked(Exception):
 
 def carry_out(engine: Engine, mocker: Any, action: str, status: ClusterStatus) -> None:
     """Carry out a plan that does so to the stack, up to the question whether it should be."""
-    review = build_review(
-        plan_of(entry(provision._STACK, action, before={}, after={})), project=NAMES.project
-    )
+    review = build_review(plan_of(entry(CLUSTER_STACK, action, before={}, after={})), project=NAMES.project)
     planned: Any = SimpleNamespace(names=NAMES, review=review, has_changes=True)
     mocker.patch.object(provision.repair, "look_at_cluster", return_value=status)
     provision.carry_out(engine, planned, approve=mocker.Mock(side_effect=Asked))

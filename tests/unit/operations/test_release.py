@@ -17,6 +17,7 @@ from engine.operations import lustre, release
 from engine.operations.reporting import Silent
 from engine.review import Review, build_review
 from engine.terraform.failures import ClusterBusy
+from engine.workspace import resources
 from tests.unit.operations.stacks import NAMES, standing
 from tests.unit.review.plans import entry, plan_of
 
@@ -61,7 +62,7 @@ def parked(mocker) -> Any:
     ) -> list[str]:
         again = SimpleNamespace(review=plan_that_does(rest), runner=runner, plan_file=Path("rest"))
         mocker.patch.object(release, "plan_again", return_value=again)
-        addresses = [lustre.ADDRESS, *([release._STACK] if in_state else [])]
+        addresses = [resources.LUSTRE, *([resources.CLUSTER_STACK] if in_state else [])]
         known = [SimpleNamespace(address=one, id="fs-1") for one in addresses]
         mocker.patch.object(release, "instances", return_value=known)
         mocker.patch.object(release.repair, "settled_cluster", return_value=before)
@@ -74,7 +75,7 @@ def parked(mocker) -> Any:
 
 
 def test_lustre_follows_the_cluster(parked) -> None:
-    assert parked(WHOLE, GONE) == [f"plan {release._STACK}", "apply", "lustre", "apply"]
+    assert parked(WHOLE, GONE) == [f"plan {resources.CLUSTER_STACK}", "apply", "lustre", "apply"]
 
 
 def test_nothing_is_asked_of_terraform_for_a_cluster_that_is_not_in_the_state(parked) -> None:
