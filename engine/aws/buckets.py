@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
@@ -11,8 +10,7 @@ from botocore.exceptions import ClientError
 
 from engine.aws.failures import aws_errors, error_code
 from engine.aws.session import Cloud
-from engine.aws.tables import table_errors
-from engine.errors import AccessDenied, BackendError, StateLocked, WrongRegion
+from engine.errors import AccessDenied, BackendError, WrongRegion
 
 if TYPE_CHECKING:
     from mypy_boto3_s3.type_defs import ObjectIdentifierTypeDef
@@ -166,50 +164,6 @@ def empty_bucket(
                     raise
             done = replace(done, uploads=done.uploads + 1)
     return done
-
-
-def delete_state(cloud: Cloud, *, bucket: str, key: str, lock_table: str) -> None:
-    """Take a project's state away, and its digest with it; repeating it is safe.
-
-    The bucket is versioned: earlier versions stay.
-
-    Raises   StateLocked when somebody holds the state's lock (nothing was removed); NotBootstrapped
-    Source   Terraform's S3 backend: lock item "<bucket>/<key>"
-    """
-    lock_id = f"{bucket}/{key}"
-    with table_errors(f"looking for a lock on the state {lock_id}", table=lock_table):
-        lock = cloud.dynamodb.get_item(
-            TableName=lock_table, Key={"LockID": {"S": lock_id}}, ConsistentRead=True
-        )
-    if "Item" in lock:
-        raise StateLocked(
-            f"The state {lock_id} is locked: {_holder(lock['Item'].get('Info', {}).get('S', ''))}.",
-            hint="Wait until that command has ended, then run this again.",
-            details={"state": lock_id},
-        )
-    # The digest goes first: Terraform takes a state without digest, but not a digest without state.
-    forget_digest(cloud, bucket=bucket, key=key, lock_table=lock_table)
-    with aws_errors(f"deleting the state {lock_id}"):
-        cloud.s3.delete_object(Bucket=bucket, Key=key)
-
-
-def forget_digest(cloud: Cloud, *, bucket: str, key: str, lock_table: str) -> None:
-    """Remove the digest that is kept beside a state: Terraform takes any state then, or none.
-
-    Raises   NotBootstrapped
-    Source   Terraform's S3 backend: digest item "<bucket>/<key>-md5"
-    """
-    with table_errors(f"removing the digest of the state {bucket}/{key}", table=lock_table):
-        cloud.dynamodb.delete_item(TableName=lock_table, Key={"LockID": {"S": f"{bucket}/{key}-md5"}})
-
-
-def _holder(info: str) -> str:
-    """Terraform's lock information in words: "OperationTypeApply by ada@host since 2026-..."."""
-    try:
-        found = json.loads(info)
-        return f"{found['Operation']} by {found['Who']} since {found['Created']}"
-    except (ValueError, KeyError, TypeError):
-        return "by whom is not said"
 
 
 def _ask_location(cloud: Cloud, name: str) -> str:

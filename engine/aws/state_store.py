@@ -17,7 +17,7 @@ from botocore.exceptions import ClientError
 from engine.aws.failures import aws_errors, error_code
 from engine.aws.session import Cloud
 from engine.aws.tables import table_errors
-from engine.errors import BackendError
+from engine.errors import BackendError, StateLocked
 
 _FORMAT = 4
 """Of the states that Terraform 0.12 and later writes."""
@@ -157,6 +157,37 @@ class StateStore:
                 return False
         return True
 
+    def delete(self, key: str) -> None:
+        """Take a state away, and its digest with it; repeating it is safe.
+
+        The bucket is versioned: earlier versions stay.
+
+        Raises   StateLocked when somebody holds the state's lock; nothing was removed
+        Source   Terraform's S3 backend: lock item "<bucket>/<key>"
+        """
+        lock_id = f"{self._bucket}/{key}"
+        with table_errors(f"looking for a lock on the state {lock_id}", table=self._table):
+            lock = self._cloud.dynamodb.get_item(
+                TableName=self._table, Key={"LockID": {"S": lock_id}}, ConsistentRead=True
+            )
+        if "Item" in lock:
+            raise StateLocked(
+                f"The state {lock_id} is locked: {_holder(lock['Item'].get('Info', {}).get('S', ''))}.",
+                hint="Wait until that command has ended, then run this again.",
+                details={"state": lock_id},
+            )
+        # The digest goes first: Terraform takes a state without digest, but not a digest without state.
+        self.forget_digest(key)
+        with aws_errors(f"deleting the state {lock_id}"):
+            self._cloud.s3.delete_object(Bucket=self._bucket, Key=key)
+
+    def forget_digest(self, key: str) -> None:
+        """Remove the digest that is kept beside a state: Terraform takes any state then, or none."""
+        with table_errors(f"removing the digest of the state {self._bucket}/{key}", table=self._table):
+            self._cloud.dynamodb.delete_item(
+                TableName=self._table, Key={"LockID": {"S": self._digest_id(key)}}
+            )
+
     def _mend_digest(self, key: str, *, wrong: str, right: str) -> bool:
         """Replace a digest; False when somebody else wrote it meanwhile."""
         with table_errors(f"mending the digest of the state {key}", table=self._table):
@@ -175,6 +206,15 @@ class StateStore:
 
     def _digest_id(self, key: str) -> str:
         return f"{self._bucket}/{key}-md5"
+
+
+def _holder(info: str) -> str:
+    """Terraform's lock information in words: "OperationTypeApply by ada@host since 2026-..."."""
+    try:
+        found = json.loads(info)
+        return f"{found['Operation']} by {found['Who']} since {found['Created']}"
+    except (ValueError, KeyError, TypeError):
+        return "by whom is not said"
 
 
 def digest_of(content: bytes) -> str:

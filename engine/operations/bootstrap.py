@@ -220,12 +220,11 @@ def _untaint(runner: Runner) -> None:
 
 
 def _move_state(engine: Engine, planned: PlannedBackend) -> None:
-    settings = engine.settings
     # One that an earlier bucket of that name left behind would make Terraform refuse the state.
-    buckets.forget_digest(
-        engine.cloud, bucket=settings.state_bucket, key=STATE_KEY, lock_table=settings.lock_table
+    engine.state_store.forget_digest(STATE_KEY)
+    root = _write_root(
+        engine, planned.existing | {_LOCK_TABLE: engine.settings.lock_table}, state_local=False
     )
-    root = _write_root(engine, planned.existing | {_LOCK_TABLE: settings.lock_table}, state_local=False)
     planned.runner.migrate_state(backend_config=_backend_config(root))
 
 

@@ -253,12 +253,7 @@ def _forget(engine: Engine, record: ProjectRecord) -> None:
     names = engine.names(record.vlab_id, record.project_id)
     engine.check()
     engine.reporter.step("Forgetting the project", "DELETING")
-    buckets.delete_state(
-        engine.cloud,
-        bucket=engine.settings.state_bucket,
-        key=names.state_key,
-        lock_table=engine.settings.lock_table,
-    )
+    engine.state_store.delete(names.state_key)
     plan_store(engine).remove_of(record.project)
     buckets.remove_object(engine.cloud, engine.settings.state_bucket, names.review_key)
     give_back(engine, record, names)

@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from engine.aws import buckets
 from engine.aws.registry import Phase, Registry
 from engine.aws.session import Cloud
+from engine.aws.state_store import StateStore
 from engine.local.server import LocalCloud
 from engine.model.names import names_for
 from tests.functional.conftest import Provisioner
@@ -136,7 +136,7 @@ def test_a_cluster_whose_state_is_lost_can_be_given_back_by_a_later_engine(
     provisioner("apply", spec("efs"), "--yes").refused(3, "CLUSTER_UPDATE_REFUSED", "release the project")
 
     # GIVEN a run that died before it had written any state
-    buckets.delete_state(backend, bucket=STATES, key=NAMES.state_key, lock_table=LOCKS)
+    StateStore(backend, bucket=STATES, lock_table=LOCKS).delete(NAMES.state_key)
     registry = Registry(backend, "provisioner-registry")
     record = registry.get("lab-1", "proj-1")
     assert record is not None
