@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import replace
@@ -35,13 +34,11 @@ def carrying_out(
     project_id: str,
     wish: Wish,
     *,
-    within_s: float | None = None,
     supersede: bool = True,
 ) -> Iterator[Engine]:
     """The engine at work on an operation of its own, for a command that does what it was asked itself.
 
     Within an operation that is being carried out, nothing more is done.
-    within_s    after so many seconds the work is put down; the same wish goes on with it later
     supersede   give up another wish that nobody works on, nor is to go on with at any moment
     Raises      OperationInProgress while another works on the project; OutOfTime; and what the block raises
     """
@@ -56,10 +53,8 @@ def carrying_out(
     lease, operation = engine.operations.claim(
         operation.project, operation.id, engine.owner, now=engine.now(), ttl=engine.lease_ttl, dead=is_dead
     )
-    deadline = engine.until
-    if deadline is None and within_s is not None:
-        deadline = time.monotonic() + within_s
-    duty = take_up(engine, lease, operation, deadline=deadline, margin_s=0)
+    # Put down by then; the same wish goes on with it later.
+    duty = take_up(engine, lease, operation, deadline=engine.until, margin_s=0)
     with on_duty(engine, duty) as at_work:
         yield at_work
 

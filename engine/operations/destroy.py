@@ -72,7 +72,7 @@ def destroy(
     wish = Wish(Kind.DESTROY, purge_data=purge_data, skip_export=skip_export, purge_now=purge_now)
     with (
         holding_workspace(engine, names),
-        carrying_out(engine, vlab_id, project_id, wish, within_s=within_s) as engine,
+        carrying_out(engine, vlab_id, project_id, wish) as engine,
     ):
         # Read once nobody else is at work: what was waited for may have changed it.
         record = known_record(engine, vlab_id, project_id)

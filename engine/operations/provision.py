@@ -74,7 +74,7 @@ def provision(
     require_free_apply(engine, spec)
     engine = engine.within(within_s)
     with holding_workspace(engine, engine.names_of(spec)):
-        return carry_out(engine, plan(engine, spec), approve=approve, within_s=within_s)
+        return carry_out(engine, plan(engine, spec), approve=approve)
 
 
 def require_free_apply(engine: Engine, spec: ProjectSpec) -> None:
@@ -96,7 +96,6 @@ def carry_out(
     planned: Planned,
     *,
     approve: Approve,
-    within_s: float | None = None,
     begin: Callable[[Engine], None] = lambda _: None,
 ) -> Provisioned:
     """Apply exactly this plan and wait for AWS's word. Raises as `provision` does.
@@ -111,7 +110,7 @@ def carry_out(
         approve(planned.review)
     spec = planned.spec
     wish = Wish(Kind.PROVISION, dump_spec(spec))
-    with carrying_out(engine, spec.vlab_id, spec.project_id, wish, within_s=within_s) as engine:
+    with carrying_out(engine, spec.vlab_id, spec.project_id, wish) as engine:
         begin(engine)
         with records.working(engine, spec, Phase.APPLYING, done=Phase.READY):
             keep_review(engine, planned)

@@ -73,7 +73,7 @@ def release(
              export failed for some file, ClusterError when the cluster is not gone (the file system stays)
     """
     with holding_workspace(engine, engine.names(vlab_id, project_id)):
-        return _release(engine, vlab_id, project_id, approve, skip_export, within_s)
+        return _release(engine.within(within_s), vlab_id, project_id, approve, skip_export)
 
 
 def plan_release(engine: Engine, vlab_id: str, project_id: str) -> Planned:
@@ -91,14 +91,13 @@ def _release(
     project_id: str,
     approve: Approve,
     skip_export: SkipExport,
-    within_s: float | None,
 ) -> Released:
-    engine, planned, record = _plan(engine.within(within_s), vlab_id, project_id)
+    engine, planned, record = _plan(engine, vlab_id, project_id)
     if planned.has_changes:
         approve(planned.review)
     wish = Wish(Kind.RELEASE, skip_export=None if callable(skip_export) else skip_export)
     with (
-        carrying_out(engine, vlab_id, project_id, wish, within_s=within_s) as engine,
+        carrying_out(engine, vlab_id, project_id, wish) as engine,
         records.working(engine, planned.spec, Phase.PARKING, done=Phase.PARKED),
     ):
         keep_review(engine, planned)

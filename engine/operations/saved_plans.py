@@ -222,7 +222,7 @@ def apply_plan(
         record = approve_plan(engine, record.digest, name=approved_by)
     _require_approved(engine, record)
     with holding_workspace(engine, names):
-        return _apply(engine, names, loaded, record, approve=approve, within_s=within_s)
+        return _apply(engine, names, loaded, record, approve=approve)
 
 
 def _apply(
@@ -232,7 +232,6 @@ def _apply(
     record: PlanRecord,
     *,
     approve: Approve,
-    within_s: float | None,
 ) -> Provisioned:
     store = plan_store(engine)
     caller = caller_of(engine.cloud)
@@ -276,7 +275,7 @@ def _apply(
         )
         has_changes = loaded.manifest.has_changes
         planned = Planned(loaded.spec, names, folder, runner, plan_file, review, has_changes)
-        return carry_out(engine, planned, approve=agreed, within_s=within_s, begin=begin)
+        return carry_out(engine, planned, approve=agreed, begin=begin)
     finally:
         plan_file.unlink(missing_ok=True)
 
