@@ -48,13 +48,13 @@ def wake(
         return False
     deadline = time.monotonic() + patience_s
     while (state := function_state(cloud, name)) != ACTIVE:
-        if state == INACTIVE:
-            _knock(cloud, name)
-        elif state != PENDING or time.monotonic() >= deadline:
+        if state not in (INACTIVE, PENDING) or time.monotonic() >= deadline:
             raise AccountingUnavailable(
                 f"The accounting function {name} is {state or 'gone'}.",
                 hint="Look at it in the Lambda console; `provisioner doctor` checks it.",
             )
+        if state == INACTIVE:
+            _knock(cloud, name)
         sleep(_POLL_S)
     return True
 
