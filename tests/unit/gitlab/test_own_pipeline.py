@@ -1,0 +1,118 @@
+"""This repository's own pipeline: what runs in which one, and what the image's job does in a registry."""
+
+from __future__ import annotations
+
+import re
+import shlex
+import subprocess
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import botocore.session
+import pytest
+import yaml
+from botocore import xform_name
+
+from tests.unit.gitlab import registry
+
+ROOT = Path(__file__).parents[3]
+DOCUMENT: dict[str, Any] = yaml.safe_load((ROOT / ".gitlab-ci.yml").read_text("utf-8"))
+COMMIT = "266ad86a" * 5
+MAIN = {"CI_DEFAULT_BRANCH": "main", "CI_COMMIT_BRANCH": "main"}
+
+
+def taken(rules: list[dict[str, str]], variables: Mapping[str, str]) -> bool:
+    """Whether a pipeline gets a job with these rules: the first that holds says so."""
+    for rule in rules:
+        if holds(rule["if"], variables):
+            return rule.get("when") != "never"
+    return False
+
+
+def holds(condition: str, variables: Mapping[str, str]) -> bool:
+    assert re.fullmatch(r'\$\w+( == (\$\w+|"\w+"))?', condition), f"{condition}: more than this test knows"
+    left, *right = (
+        variables.get(term[1:], "") if term.startswith("$") else term.strip('"')
+        for term in condition.split(" == ")
+    )
+    return left == right[0] if right else bool(left)
+
+
+# Which variables which pipeline has: https://docs.gitlab.com/ci/jobs/job_rules/#ci_pipeline_source-predefined-variable
+@pytest.mark.parametrize(
+    ("variables", "expected"),
+    [
+        ({"CI_PIPELINE_SOURCE": "push", **MAIN}, True),
+        ({"CI_PIPELINE_SOURCE": "web", **MAIN}, True),
+        ({"CI_PIPELINE_SOURCE": "push", "CI_DEFAULT_BRANCH": "main", "CI_COMMIT_TAG": "1.1.0"}, True),
+        ({"CI_PIPELINE_SOURCE": "schedule", **MAIN}, False),
+        ({"CI_PIPELINE_SOURCE": "schedule", "CI_DEFAULT_BRANCH": "main", "CI_COMMIT_TAG": "1.1.0"}, False),
+        ({"CI_PIPELINE_SOURCE": "merge_request_event", "CI_DEFAULT_BRANCH": "main"}, False),
+    ],
+    ids=["merge", "by hand", "tag", "nightly", "nightly of a tag", "merge request"],
+)
+def test_an_image_comes_of_merges_and_tags_not_of_the_nightly_tests(
+    variables: dict[str, str], expected: bool
+) -> None:
+    assert taken(DOCUMENT["build image"]["rules"], variables) is expected
+
+
+@dataclass(frozen=True)
+class Registry:
+    """The image's job, run with a registry in a folder."""
+
+    folder: Path
+
+    def push(self, **variables: str) -> int:
+        """Run the job; its exit code."""
+        programs = self.folder.parent / "programs"
+        programs.mkdir(exist_ok=True)
+        for name in ("aws", "docker"):
+            program = programs / name
+            program.write_text(
+                f'#!/bin/sh\nexec {sys.executable} {registry.__file__} {self.folder} {name} "$@"\n'
+            )
+            program.chmod(0o755)
+        repository = "210987654321.dkr.ecr.eu-central-1.amazonaws.com/platform/provisioner"
+        environment = {"PATH": f"{programs}:/usr/bin:/bin", "ECR_REPOSITORY": repository, **variables}
+        script = "\n".join(DOCUMENT["build image"]["script"])
+        return subprocess.run(["sh", "-ec", script], env=environment, check=False).returncode
+
+    def tags(self) -> dict[str, str]:
+        return {one.name: one.read_text() for one in self.folder.iterdir() if one.name != "calls"}
+
+    def calls(self, start: str) -> list[str]:
+        lines = (self.folder / "calls").read_text().splitlines()
+        return [line for line in lines if line.startswith(start)]
+
+
+@pytest.fixture
+def ecr(tmp_path: Path) -> Registry:
+    (tmp_path / "ecr").mkdir()
+    return Registry(tmp_path / "ecr")
+
+
+def test_a_second_pipeline_of_a_commit_takes_the_image_that_is_there(ecr: Registry) -> None:
+    # A job that is run again, or a pipeline that somebody starts: tags in the registry never move.
+    assert ecr.push(CI_COMMIT_SHA=COMMIT) == 0
+    first = ecr.tags()
+    assert list(first) == [COMMIT]
+    assert ecr.push(CI_COMMIT_SHA=COMMIT) == 0
+    assert ecr.tags() == first
+    assert len(ecr.calls("docker build")) == 1
+
+
+def test_the_registry_is_asked_with_options_that_it_has(ecr: Registry) -> None:
+    assert ecr.push(CI_COMMIT_SHA=COMMIT, CI_COMMIT_TAG="1.1.0") == 0
+    service = botocore.session.get_session().get_service_model("ecr")
+    operations = {xform_name(name, "-"): service.operation_model(name) for name in service.operation_names}
+    for call in ecr.calls("aws ecr "):
+        operation, *options = shlex.split(call)[2:]
+        given = dict(zip(options[::2], options[1::2], strict=True))
+        members = operations[operation].input_shape.members
+        assert set(given) <= {f"--{xform_name(one, '-')}" for one in members} | {"--query", "--output"}
+        assert given["--registry-id"] == "210987654321"
+        assert given["--repository-name"] == "platform/provisioner"
