@@ -10,7 +10,6 @@ from __future__ import annotations
 import shlex
 import sys
 from pathlib import Path
-from typing import Any
 
 import jmespath
 
@@ -23,27 +22,28 @@ def main(folder: Path, program: str, arguments: list[str]) -> int:
         return _docker(folder, arguments, build=earlier.count("docker build"))
     _, operation, *options = arguments
     given = dict(zip(options[::2], options[1::2], strict=True))
+    if operation == "put-image":
+        return _put(folder / given["--image-tag"], given["--image-manifest"])
     assert operation == "batch-get-image"
     tag = folder / given["--image-ids"].removeprefix("imageTag=")
     images = [{"imageManifest": tag.read_text("utf-8")}] if tag.exists() else []
-    return _print(jmespath.search(given["--query"], {"images": images}))
+    found = jmespath.search(given["--query"], {"images": images})
+    # As `--output text` prints it.
+    print("\t".join(found) if isinstance(found, list) else found)
+    return 0
 
 
 def _docker(folder: Path, arguments: list[str], *, build: int) -> int:
     if arguments[0] == "push":
-        tag = folder / arguments[1].rsplit(":", 1)[1]
-        if tag.exists():
-            sys.stderr.write("the image cannot be overwritten because the tag is immutable\n")
-            return 1
-        tag.write_text(f'{{"schemaVersion": 2, "build": {build}}}', "utf-8")
+        return _put(folder / arguments[1].rsplit(":", 1)[1], f'{{"schemaVersion": 2, "build": {build}}}')
     return 0
 
 
-def _print(found: Any) -> int:
-    """As `--output text` prints what the query found."""
-    if isinstance(found, list):
-        found = "\t".join(found)
-    print("None" if found is None else found)
+def _put(tag: Path, manifest: str) -> int:
+    if tag.exists():
+        sys.stderr.write(f"ImageTagAlreadyExistsException: {tag.name}\n")
+        return 1
+    tag.write_text(manifest, "utf-8")
     return 0
 
 

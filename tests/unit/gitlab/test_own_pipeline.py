@@ -16,6 +16,7 @@ import pytest
 import yaml
 from botocore import xform_name
 
+import engine
 from tests.unit.gitlab import registry
 
 ROOT = Path(__file__).parents[3]
@@ -103,6 +104,49 @@ def test_a_second_pipeline_of_a_commit_takes_the_image_that_is_there(ecr: Regist
     assert ecr.push(CI_COMMIT_SHA=COMMIT) == 0
     assert ecr.tags() == first
     assert len(ecr.calls("docker build")) == 1
+
+
+def test_what_a_tag_releases_is_the_image_of_its_commit(ecr: Registry) -> None:
+    assert ecr.push(CI_COMMIT_SHA=COMMIT) == 0
+    assert ecr.push(CI_COMMIT_SHA=COMMIT, CI_COMMIT_TAG="1.1.0") == 0
+    tags = ecr.tags()
+    assert set(tags) == {COMMIT, "1.1.0"}
+    assert tags["1.1.0"] == tags[COMMIT]
+    assert len(ecr.calls("docker build")) == 1
+
+    # The job is run again; nothing is left to do.
+    assert ecr.push(CI_COMMIT_SHA=COMMIT, CI_COMMIT_TAG="1.1.0") == 0
+    assert ecr.tags() == tags
+
+
+def test_a_tag_whose_pipeline_is_the_first_of_its_commit_makes_the_image_for_both(ecr: Registry) -> None:
+    assert ecr.push(CI_COMMIT_SHA=COMMIT, CI_COMMIT_TAG="1.1.0") == 0
+    assert ecr.push(CI_COMMIT_SHA=COMMIT) == 0
+    assert set(ecr.tags()) == {COMMIT, "1.1.0"}
+    assert len(set(ecr.tags().values())) == 1
+    assert len(ecr.calls("docker build")) == 1
+
+
+def test_a_tag_that_was_moved_releases_nothing(ecr: Registry) -> None:
+    assert ecr.push(CI_COMMIT_SHA=COMMIT, CI_COMMIT_TAG="1.1.0") == 0
+    released = ecr.tags()["1.1.0"]
+    assert ecr.push(CI_COMMIT_SHA="f" * 40, CI_COMMIT_TAG="1.1.0") != 0
+    assert ecr.tags()["1.1.0"] == released
+
+
+@pytest.mark.parametrize(("tag", "code"), [(engine.__version__, 0), ("99.0.0", 1)])
+def test_a_tag_that_is_not_the_engine_s_version_ends_before_its_name_is_taken(tag: str, code: int) -> None:
+    checks, image, _ = DOCUMENT["stages"]
+    assert DOCUMENT["build image"]["stage"] == image
+    assert "needs" not in DOCUMENT["build image"], "it would not wait for the stage before"
+    job = DOCUMENT["version"]
+    assert job["stage"] == checks
+    assert taken(job["rules"], {"CI_COMMIT_TAG": tag})
+    script = "\n".join(job["script"])
+    done = subprocess.run(
+        ["sh", "-ec", script], env={"CI_COMMIT_TAG": tag, "PATH": "/usr/bin:/bin"}, cwd=ROOT
+    )
+    assert done.returncode == code
 
 
 def test_the_registry_is_asked_with_options_that_it_has(ecr: Registry) -> None:
