@@ -62,8 +62,8 @@ def gitlab() -> None:
     "--affects-all",
     "affects_all",
     multiple=True,
-    metavar="FILE",
-    help="Plan every project when this file has changed; repeatable.",
+    metavar="PATH",
+    help="Plan every project when this file, or a file of this folder, has changed; repeatable.",
 )
 @click.option("--image", default="", help="Container image with the engine.")
 @click.option("--audience", default="", help="Audience of the ID token that signs in to AWS.")
@@ -124,7 +124,7 @@ def pipeline(
         raise
     # What was broken then has no part in the comparison.
     then = {one.path: one.spec for one in specs_in(before / specs, known_tiers=None) if one.spec}
-    everything = any(_content(before / name) != _content(after / name) for name in affects_all)
+    everything = any(_files(before / name) != _files(after / name) for name in affects_all)
     was = one_for_each_project(specs_in(before / specs, known_tiers=known_tiers))
     if mode == "deploy" and any(one.refusal for one in was):
         # It ended its own pipeline, so what was merged together with the broken spec is not planned yet.
@@ -204,8 +204,10 @@ def _within(repository: Path, specs: Mapping[Path, ProjectSpec]) -> dict[str, Pr
     return {path.relative_to(repository).as_posix(): spec for path, spec in specs.items()}
 
 
-def _content(path: Path) -> bytes | None:
-    return path.read_bytes() if path.is_file() else None
+def _files(path: Path) -> dict[str, bytes]:
+    """A file, or all files below a folder, each by its path in there; empty where there is nothing."""
+    files = [path] if path.is_file() else [one for one in path.rglob("*") if one.is_file()]
+    return {one.relative_to(path).as_posix(): one.read_bytes() for one in files}
 
 
 def _content_text(path: Path) -> str | None:

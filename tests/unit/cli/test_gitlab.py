@@ -84,6 +84,38 @@ def test_after_a_broken_state_was_merged_every_project_is_planned(
     assert "plan lab-1/b" not in pipeline(place, "review")[1], "a merge request shows its own changes"
 
 
+EVERYTHING = ["plan lab-1/a", "plan lab-1/b", "comment"]
+
+
+@pytest.mark.parametrize(
+    ("then", "now", "expected"),
+    [
+        ({"own/tiers.yaml": "1"}, {"own/tiers.yaml": "1"}, ["nothing changed", "comment"]),
+        ({"own/tiers.yaml": "1"}, {"own/tiers.yaml": "2"}, EVERYTHING),
+        ({"own/deep/er/tiers": "1"}, {"own/deep/er/tiers": "2"}, EVERYTHING),
+        ({}, {"own/tiers.yaml": "1"}, EVERYTHING),
+        ({"own/tiers.yaml": "1"}, {}, EVERYTHING),
+        ({"own/tiers.yaml": "1"}, {"own/other.yaml": "1"}, EVERYTHING),
+        ({"own": "1"}, {"own": "2"}, EVERYTHING),
+        ({"own": "1"}, {"own/own": "1"}, EVERYTHING),
+        ({"other": "1"}, {"other": "2"}, ["nothing changed", "comment"]),
+    ],
+    ids=["same", "file", "deep", "new", "gone", "renamed", "no folder", "folder of a file", "elsewhere"],
+)
+def test_what_affects_all_may_be_a_folder_and_is_compared_by_its_files(
+    place: Path, then: dict[str, str], now: dict[str, str], expected: list[str]
+) -> None:
+    write(place / "before", a_dot_yaml=A, b_dot_yaml=B)
+    (place / "before" / "workspaces" / "projects" / "b.json").unlink()
+    write(place / "after", a_dot_yaml=A, b_dot_yaml=B)
+    for state, files in (("before", then), ("after", now)):
+        for name, text in files.items():
+            (place / state / name).parent.mkdir(parents=True, exist_ok=True)
+            (place / state / name).write_text(text)
+    for written in ("own", "own/"):
+        assert pipeline(place, "review", "--affects-all", written) == (0, expected)
+
+
 def test_tags_come_as_gitlab_writes_a_list(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
     write(place / "after", a_dot_yaml=A, b_dot_yaml=B)
     (place / "after" / "provisioner.yaml").write_text("{}\n")

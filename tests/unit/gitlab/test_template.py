@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -9,19 +10,17 @@ from typing import Any
 import pytest
 import yaml
 
+from engine.model.settings import Settings
+
 ROOT = Path(__file__).parents[3]
+HEADER: dict[str, Any]
+TEMPLATE: dict[str, Any]
+HEADER, TEMPLATE = yaml.safe_load_all((ROOT / "templates" / "projects.yml").read_text("utf-8"))
 MAIN, BRANCHED, BEFORE = "main-as-it-is", "where-it-branched", "last-push"
 
 
-@pytest.fixture(scope="module")
-def template() -> dict[str, Any]:
-    _, document = yaml.safe_load_all((ROOT / "templates" / "projects.yml").read_text("utf-8"))
-    parsed: dict[str, Any] = document
-    return parsed
-
-
-def test_a_merge_is_compared_even_when_the_next_one_follows_at_once(template: dict[str, Any]) -> None:
-    rules = {rule["if"]: rule.get("auto_cancel") for rule in template["workflow"]["rules"]}
+def test_a_merge_is_compared_even_when_the_next_one_follows_at_once() -> None:
+    rules = {rule["if"]: rule.get("auto_cancel") for rule in TEMPLATE["workflow"]["rules"]}
     assert rules["$CI_COMMIT_BRANCH == $CI_DEFAULT_BRANCH"] == {"on_new_commit": "none"}
     assert rules['$CI_PIPELINE_SOURCE == "merge_request_event"'] is None
 
@@ -43,10 +42,40 @@ def test_a_merge_is_compared_even_when_the_next_one_follows_at_once(template: di
     ids=["push", "merge request", "merged results"],
 )
 def test_a_review_shows_what_the_merge_request_changes_and_nobody_elses_merges(
-    template: dict[str, Any], variables: dict[str, str], base: str
+    variables: dict[str, str], base: str
 ) -> None:
-    line, *_ = template["provisioner-before"]["script"]
+    line, *_ = TEMPLATE["provisioner-before"]["script"]
     done = subprocess.run(
         ["sh", "-ec", f'{line}\necho "$base"'], env=variables, capture_output=True, check=True, text=True
     )
     assert done.stdout == f"{base}\n"
+
+
+@pytest.mark.parametrize("setting", ["tiers", "prices", "policies"])
+def test_what_the_settings_name_beside_them_affects_all_projects(setting: str) -> None:
+    default = HEADER["spec"]["inputs"]["affects_all"]["default"].split()
+    (usual,) = Settings.model_fields[setting].examples or ()
+    assert {".gitlab-ci.yml", "provisioner.yaml", usual} <= set(default)
+
+
+def test_the_state_before_has_all_files_of_a_folder_that_affects_all(tmp_path: Path) -> None:
+    for name in ("policies/deep/own.rego", "provisioner.yaml", "workspaces/projects/a.yaml", "README.md"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(name)
+    git = ["git", "-c", "user.name=Ada", "-c", "user.email=ada@example.org"]
+    for command in (["init", "--quiet"], ["add", "--all"], ["commit", "--quiet", "--message", "all"]):
+        subprocess.run([*git, *command], cwd=tmp_path, check=True)
+    variables = {
+        "PATH": os.environ["PATH"],
+        "CI_COMMIT_BEFORE_SHA": "HEAD",
+        "SPECS": "workspaces/projects",
+        "AFFECTS_ALL": "provisioner.yaml tiers.yaml policies",
+    }
+    script = "\n".join(TEMPLATE["provisioner-before"]["script"])
+    subprocess.run(["sh", "-ec", script], env=variables, cwd=tmp_path, check=True)
+    before = tmp_path / "provisioner-before"
+    assert {one.relative_to(before).as_posix() for one in before.rglob("*") if one.is_file()} == {
+        "policies/deep/own.rego",
+        "provisioner.yaml",
+        "workspaces/projects/a.yaml",
+    }
