@@ -195,6 +195,9 @@ def test_five_hundred_resources_stay_readable() -> None:
     assert len(re.findall(r'<g class="node', text)) == 5
     assert "scripts ×180" in " ".join(read.texts)
     assert len(text) < 1_500_000
+    # AND a browser has it at once: some dozens of elements for each resource, drawn only when it is unfolded
+    assert sum(read.tags.values()) < 60 * 500
+    assert not re.search(r'<details class="entry[^>]* open', text)
 
 
 def test_the_plans_hold_nothing_of_the_machine_they_were_made_on() -> None:
