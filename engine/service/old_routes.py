@@ -336,7 +336,8 @@ ROUTES = (
         "Have a cluster made",
         up,
         Answer(HTTPStatus.OK, "It is there, or on its way; the keys are there.", answers.OldUp),
-        "What stands or is being made is left as it is. `benchmark` and `dev` are taken and change nothing.",
+        "What stands or is being made is left as it is; what is being removed is answered 409. `benchmark` "
+        "and `dev` are taken and change nothing.",
         query=(*_BOTH, *_OPTIONS),
         problems=_BUSY,
     ),

@@ -341,7 +341,8 @@ ROUTES: tuple[Route, ...] = (
         "Give a project's cluster back",
         delete_project,
         _ACCEPTED,
-        "The cluster goes, Lustre is exported first; bucket and home stay. With purge_data they go as well "
+        "The cluster goes; /data/project/private of Lustre is exported first, /data/scratch goes with it; "
+        "bucket and home stay. With purge_data they go as well "
         "once a grace period is over (the project's purge_at), and so does all else that the project owns. "
         "A PUT before that keeps them.",
         query=(

@@ -150,7 +150,7 @@ variable "login_nodes" {
 }
 
 variable "readable_buckets" {
-  description = "Buckets of other accounts, in this region, that nodes may read. Buckets of this account are always reached."
+  description = "Buckets of other accounts, in this region, that the endpoint lets through for reading; who reads them needs a role that may, or they are public. Buckets of this account are always reached."
   type        = set(string)
   default     = []
   nullable    = false

@@ -80,7 +80,7 @@ variable "extra_endpoints" {
 }
 
 variable "readable_buckets" {
-  description = "Buckets outside the account, in the same region, that nodes may read."
+  description = "Buckets outside the account, in the same region, that the way out of the VPC is opened to, for reading. What reads them needs credentials that may: nodes' roles get none for them, jobs have none at all."
   type        = set(string)
   default     = []
   nullable    = false

@@ -10,11 +10,13 @@ from typing import Any
 
 import pytest
 
+from engine.aws.clusters import HeadNode
 from engine.aws.queue import read_task
 from engine.aws.registry import Phase
 from engine.local.server import LocalCloud
 from engine.model.operation import Failure, Kind, Owner, Wish, failed, requested, succeeded
 from engine.operations.requests import Desk
+from engine.operations.status import ProjectStatus
 from engine.service import old_routes
 from engine.service.old_routes import old_status
 from tests.functional.service.gateway import Gateway, recorded
@@ -79,6 +81,61 @@ def test_the_status_can_be_asked_for_right_after_up(gateway: Gateway) -> None:
         found.body["clusterName"],
         "CREATE_IN_PROGRESS",
     )
+
+
+def test_a_cluster_with_lustre_is_told_with_all_that_clients_read(
+    gateway: Gateway, desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # GIVEN a cluster that stands, with a head node and Lustre
+    gateway("POST", CLUSTER, query=PROJECT)
+    end(desk, Phase.READY)
+    born = datetime(2026, 11, 30, 8, tzinfo=UTC)
+    node = HeadNode("i-1", "t3.medium", "10.1.2.3", "running", born)
+    real = old_routes.project_status
+
+    def as_it_stands(*asked: Any) -> ProjectStatus:
+        status = real(*asked)
+        cluster = replace(
+            status.cluster,
+            status="CREATE_COMPLETE",
+            cluster_stack_status="UPDATE_COMPLETE",
+            head_node=node,
+            created_at=born,
+            updated_at=born + timedelta(hours=1),
+            version="3.15.0",
+            stack_arn="arn:stack",
+            tags={"b": "2", "a": "1"},
+        )
+        return replace(status, cluster=cluster, lustre="fs-0123 AVAILABLE")
+
+    monkeypatch.setattr(old_routes, "project_status", as_it_stands)
+    monkeypatch.setattr(old_routes.clusters, "fleet_status", lambda *_: "RUNNING")
+    # WHEN it is looked at
+    found = gateway.send(recorded("old_get_one")).body
+    # THEN each value is what it says (the dashboard asks CloudWatch by clusterFsxId and headNode.instanceId)
+    assert {key: found[key] for key in found if key != "clusterName"} == {
+        "creationTime": "2026-11-30T08:00:00.000Z",
+        "lastUpdatedTime": "2026-11-30T09:00:00.000Z",
+        "clusterStatus": "CREATE_COMPLETE",
+        "cloudFormationStackStatus": "UPDATE_COMPLETE",
+        "cloudformationStackArn": "arn:stack",
+        "computeFleetStatus": "RUNNING",
+        "region": desk.place.settings.region,
+        "version": "3.15.0",
+        "scheduler": {"type": "slurm"},
+        "tags": [{"key": "a", "value": "1"}, {"key": "b", "value": "2"}],
+        "clusterConfiguration": {"url": None},
+        "vlab_id": "lab",
+        "project_id": "proj",
+        "clusterFsxId": "fs-0123",
+        "headNode": {
+            "instanceId": "i-1",
+            "instanceType": "t3.medium",
+            "state": "running",
+            "launchTime": "2026-11-30T08:00:00.000Z",
+            "privateIpAddress": "10.1.2.3",
+        },
+    }
 
 
 def test_fifty_at_once_make_one_operation_and_one_pair_of_keys(
