@@ -26,7 +26,9 @@ _REGO = ("*.rego",)
 _CHECKS = ("*.yaml", "*.yml", "*.py")
 # How checkov's checks name themselves: `id: "X"` in YAML, `id="X"` or `id = "X"` in Python.
 _CHECK_ID = re.compile(r"""\bid["']?\s*[:=]\s*["']?([A-Za-z0-9_-]+)""")
-_HANDED_ON = ("HOME", "LANG", "LC_ALL", "PATH", "TMPDIR")
+# LD_LIBRARY_PATH: Python in Lambda's images, on which checkov runs there, does not start without it
+# (github.com/lambci/docker-lambda/issues/276).
+_HANDED_ON = ("HOME", "LANG", "LC_ALL", "LD_LIBRARY_PATH", "PATH", "TMPDIR")
 
 
 class PolicyToolMissing(RequestError):

@@ -79,7 +79,12 @@ def engine(tmp_path: Path, path: Path | str, **files: str) -> Any:
     folder.mkdir()
     for name, text in files.items():
         (folder / name.replace("__", ".")).write_text(text)
-    environ = {"PATH": f"{path}:{os.environ['PATH']}", "HOME": str(tmp_path), "AWS_SECRET_ACCESS_KEY": "no"}
+    environ = {
+        "PATH": f"{path}:{os.environ['PATH']}",
+        "HOME": str(tmp_path),
+        "LD_LIBRARY_PATH": "/var/lang/lib",
+        "AWS_SECRET_ACCESS_KEY": "no",
+    }
     return SimpleNamespace(policies=folder, environ=environ, reporter=Silent())
 
 
@@ -108,6 +113,8 @@ def test_what_conftest_says_becomes_findings(tmp_path: Path) -> None:
     assert not Path(seen["arguments"][-1]).exists()
     assert not [name for name in seen["environ"] if name.startswith("AWS_")]
     assert str(tmp_path / "policies") in seen["arguments"]
+    # What Python needs in the service's image, for checkov.
+    assert seen["environ"]["LD_LIBRARY_PATH"] == "/var/lang/lib"
 
     # AND an apply is refused for what blocks, unless the spec waives it
     def review(*waivers: Waiver) -> Any:
