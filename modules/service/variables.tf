@@ -52,7 +52,7 @@ variable "name" {
 }
 
 variable "settings" {
-  description = "Further settings of the engine by name (docs/settings.md), as text: lists with commas, true or false."
+  description = "Further settings of the engine by name (docs/settings.md), as text: lists with commas, true or false, files by their absolute paths in the image."
   type        = map(string)
   default     = {}
   nullable    = false
@@ -69,6 +69,12 @@ variable "settings" {
       "workspaces_dir",
     ])) == 0
     error_message = "settings must leave out what the module says itself: cloud, account, region, folders, and the names in ground."
+  }
+
+  # The functions have the files of their image and no others.
+  validation {
+    condition     = alltrue([for name in ["policies", "prices", "tiers"] : startswith(lookup(var.settings, name, "/"), "/")])
+    error_message = "settings: policies, prices and tiers must be absolute paths in the image. Copy the files into an image of your own (docs/service.md, \"Tiers, prices and policies of your own\"), and name them as they lie there, such as /opt/installation/tiers.yaml."
   }
 }
 

@@ -167,3 +167,46 @@ run "refuses_what_says_too_much" {
     var.address,
   ]
 }
+
+# docs/service.md says how such files come into the image.
+run "takes_files_of_the_image" {
+  command = plan
+
+  variables {
+    settings = {
+      tiers    = "/opt/installation/tiers.yaml"
+      prices   = "/opt/installation/prices.yaml"
+      policies = "/opt/installation/policies"
+    }
+  }
+}
+
+run "refuses_tiers_that_the_image_does_not_hold" {
+  command = plan
+
+  variables {
+    settings = { tiers = "tiers.yaml" }
+  }
+
+  expect_failures = [var.settings]
+}
+
+run "refuses_prices_that_the_image_does_not_hold" {
+  command = plan
+
+  variables {
+    settings = { prices = "./prices.yaml" }
+  }
+
+  expect_failures = [var.settings]
+}
+
+run "refuses_policies_that_the_image_does_not_hold" {
+  command = plan
+
+  variables {
+    settings = { policies = "policies" }
+  }
+
+  expect_failures = [var.settings]
+}

@@ -11,7 +11,8 @@ from pathlib import Path, PurePosixPath
 
 import pytest
 
-from engine.model.settings import Settings
+from docs.generate.terraform import read
+from engine.model.settings import Allowed, Settings
 from engine.operations.folders import modules_root
 from engine.terraform import release
 from engine.terraform.mirror import holds_provider
@@ -119,6 +120,15 @@ def test_both_entry_points_are_functions_of_two_arguments() -> None:
         body = ast.parse(path.read_text("utf-8")).body
         found = {node.name: node for node in body if isinstance(node, ast.FunctionDef)}
         assert len(found[function].args.args) == 2, f"{handler} does not take event and context"
+
+
+def test_a_setting_that_names_a_file_names_one_of_the_image() -> None:
+    declared = read(ROOT / "modules" / "service").variables["settings"]["validation"]
+    paths = {name for name, field in Settings.model_fields.items() if Allowed("a path") in field.metadata}
+    assert {"tiers", "prices", "policies"} <= paths
+    said = [set(re.findall(r'"([a-z_]+)"', one["condition"])) for one in declared]
+    left_out, absolute = said[1], said[2]
+    assert paths <= left_out | absolute, "neither refused nor held to be absolute"
 
 
 def test_the_image_has_the_versions_that_are_tested() -> None:
