@@ -150,7 +150,11 @@ class Worker:
 
     def _look_for_drift(self, deadline: float) -> dict[str, Any]:
         looked, drifted, begun = 0, [], time.monotonic()
-        for seen in watch(self.engine, deadline=deadline, look=self._look):
+
+        def unkept(error: EngineError) -> None:
+            logger.warning("nobody knows where the next look begins", code=error.code, detail=error.message)
+
+        for seen in watch(self.engine, deadline=deadline, look=self._look, unkept=unkept):
             looked += 1
             if seen.drifted:
                 drifted.append(seen.project)
