@@ -112,7 +112,8 @@ resource "aws_cloudwatch_metric_alarm" "this" {
   treat_missing_data = "notBreaching"
 
   alarm_actions = var.alarm_topic_arns
-  ok_actions    = var.alarm_topic_arns
+  # The next five minutes without a look are no repair: drift says nothing when it goes back.
+  ok_actions = each.key == "drift" ? [] : var.alarm_topic_arns
 
   tags = merge(local.tags, {
     Name                  = "${var.name}-${each.key}"
