@@ -18,6 +18,7 @@ from typing import Any
 from engine.aws.account import caller_of
 from engine.aws.plan_store import PlanStore, already_applied
 from engine.errors import (
+    OutOfTime,
     PlanEngineMoved,
     PlanExpired,
     PlanModulesMoved,
@@ -29,6 +30,7 @@ from engine.errors import (
     PlanSpecMoved,
     PlanStateMoved,
     PlanTampered,
+    TerraformInterrupted,
 )
 from engine.model.names import Names
 from engine.model.saved_plan import (
@@ -235,6 +237,7 @@ def _apply(
 ) -> Provisioned:
     store = plan_store(engine)
     caller = caller_of(engine.cloud)
+    begun = False
 
     def begin(at_work: Engine) -> None:
         # Once more under the lease: what was looked at before may have moved while somebody read.
@@ -244,6 +247,8 @@ def _apply(
             records.require_data(project)
         operation_id = at_work.duty.operation.id if at_work.duty else ""
         store.mark_applied(record, by=caller, operation_id=operation_id, now=at_work.now())
+        nonlocal begun
+        begun = True
         if at_work.duty is not None:
             at_work.duty.tell(
                 "plan",
@@ -276,8 +281,23 @@ def _apply(
         has_changes = loaded.manifest.has_changes
         planned = Planned(loaded.spec, names, folder, runner, plan_file, review, has_changes)
         return carry_out(engine, planned, approve=agreed, begin=begin)
+    except (OutOfTime, TerraformInterrupted) as stop:
+        # A state that could not be saved comes before all else.
+        if begun and stop.details.get("state_saved", True):
+            stop.hint = _what_goes_on(engine)
+        raise
     finally:
         plan_file.unlink(missing_ok=True)
+
+
+def _what_goes_on(engine: Engine) -> str:
+    """The same command would be refused: its plan was begun."""
+    if engine.settings.plan_approval == "required":
+        return f"A saved plan is applied once, so this one is not taken up again. {_AGAIN}"
+    return (
+        "A saved plan is applied once, so this one is not taken up again: `provisioner apply SPEC` goes on "
+        "with the work, or plan what is left with `provisioner plan SPEC --save`."
+    )
 
 
 def _plan_file(folder: Path, record: PlanRecord) -> Path:
