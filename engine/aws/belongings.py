@@ -45,6 +45,7 @@ class Belonging:
     price       what of the price table it is: "fsx.lustre.PERSISTENT_2.125"; "" where there is no such thing
     quantity    how many units of that
     cluster     whose own stack it is, or is part of: ParallelCluster hands the project's tags on; else ""
+    token       by which an EFS file system was asked for when it was made; "" of all else
     """
 
     kind: str
@@ -57,6 +58,7 @@ class Belonging:
     price: str = ""
     quantity: float = 0
     cluster: str = ""
+    token: str = ""
 
     @property
     def project(self) -> str:
@@ -220,6 +222,7 @@ def _efs(cloud: Cloud, _account_id: str) -> Iterator[Belonging]:
                 one["CreationTime"],
                 price="efs.standard",
                 quantity=one["SizeInBytes"]["Value"] / 2**30,
+                token=one["CreationToken"],
             )
 
 
@@ -289,17 +292,17 @@ def _log_groups(cloud: Cloud, named: Collection[str] | None) -> Iterator[Belongi
 
 
 def _buckets(cloud: Cloud, account_id: str, named: Collection[str] | None) -> Iterator[Belonging]:
-    """By the beginning of their names.
+    """By the beginning of their names; and those of the index of tags, which a project has taken over.
 
     Of this region alone: S3 lists those of all regions, and a project elsewhere is in another registry.
     """
     known = _known("s3", cloud, named)
     with aws_errors("listing the buckets of projects"):
-        pages = cloud.s3.get_paginator("list_buckets").paginate(
-            Prefix=f"pc-{account_id}-", BucketRegion=cloud.region
-        )
+        pages = cloud.s3.get_paginator("list_buckets").paginate(BucketRegion=cloud.region)
         for bucket in [one for page in pages for one in page.get("Buckets", [])]:
             name = bucket["Name"]
+            if not name.startswith(f"pc-{account_id}-") and name not in known:
+                continue
             if named is not None and name not in named:
                 continue
             try:

@@ -109,7 +109,7 @@ def _show(found: list[Orphan], *, as_json: bool) -> None:
                 orphan.thing.project,
                 orphan.thing.kind,
                 _short(orphan),
-                str(orphan.why) + (" (under way)" if orphan.under_way else ""),
+                " ".join([str(orphan.why), *_marks(orphan)]),
                 _age(orphan.age_s(now)),
                 "unknown" if orphan.cost_usd_per_hour is None else f"{orphan.cost_usd_per_hour:.4f}",
             ]
@@ -117,6 +117,11 @@ def _show(found: list[Orphan], *, as_json: bool) -> None:
         ],
         empty="Nothing that carries a project's tags belongs to nobody.",
     )
+
+
+def _marks(orphan: Orphan) -> list[str]:
+    marks = {"(under way)": orphan.under_way, "(taken over)": orphan.taken_over}
+    return [mark for mark, has in marks.items() if has]
 
 
 def _short(orphan: Orphan) -> str:

@@ -51,6 +51,7 @@ class Orphan:
     """One thing that belongs to nobody.
 
     under_way            an operation is at work on its project, or died at it: nobody's for now, perhaps
+    taken_over           it stood there before its project took it over (`existing` in the spec)
     cost_usd_per_hour    None where it is not known
     """
 
@@ -58,6 +59,7 @@ class Orphan:
     why: Why
     under_way: bool
     cost_usd_per_hour: float | None = None
+    taken_over: bool = False
 
     def age_s(self, now: datetime) -> float | None:
         made_at = self.thing.made_at
@@ -74,6 +76,7 @@ class Orphan:
             "address": thing.address,
             "why": str(self.why),
             "under_way": self.under_way,
+            "taken_over": self.taken_over,
             "holds_data": thing.holds_data,
             "made_at": thing.made_at.isoformat() if thing.made_at else None,
             "age_s": None if age is None else int(age),
@@ -130,7 +133,14 @@ def _of_project(
             continue
         why = Why.UNREGISTERED if in_state else Why.NO_PROJECT if record is None else Why.NO_STATE
         under_way = record is not None and record.phase in records.AT_WORK
-        yield Orphan(one, why, under_way, _usd_per_hour(engine, one))
+        yield Orphan(one, why, under_way, _usd_per_hour(engine, one), _is_taken_over(one, names))
+
+
+def _is_taken_over(thing: Belonging, names: Names) -> bool:
+    """What the engine makes itself has the project's names, for good."""
+    if thing.kind == "aws_s3_bucket":
+        return thing.id != names.bucket
+    return thing.kind == "aws_efs_file_system" and thing.token != names.efs
 
 
 def _usd_per_hour(engine: Engine, thing: Belonging) -> float | None:
@@ -207,7 +217,8 @@ def delete(engine: Engine, orphans: Iterable[Orphan], *, purge_data: bool) -> De
 
     Somebody may have taken them in since they were shown: each project is looked at again, and what became
     another's stays. Its lease is held meanwhile, so that nobody takes anything in while it is deleted.
-    What holds data stays unless purge_data. What AWS refuses stays, and the rest goes on.
+    What holds data stays unless purge_data; what stood there before its project took it over stays always.
+    What AWS refuses stays, and the rest goes on.
     """
     gone: list[Orphan] = []
     kept: list[tuple[Orphan, str]] = []
@@ -276,6 +287,8 @@ def _reason_to_keep(orphan: Orphan, *, purge_data: bool) -> str:
         return "a state knows it: apply its project's spec to register it, then destroy the project"
     if orphan.under_way:
         return "an operation is at work on its project, or died at it: run that again first"
+    if orphan.taken_over:
+        return "it stood there before its project took it over: take its tags away, or delete it by hand"
     if orphan.thing.holds_data and not purge_data:
         return "it holds data; --purge-data deletes it"
     return ""

@@ -192,6 +192,27 @@ def engine(cloud: LocalCloud, backend: Cloud, tmp_path: Path) -> Engine:
     return open_engine(settings, base=tmp_path, environ={}, reporter=Silent())
 
 
+def test_what_stood_there_before_its_project_is_shown_and_stays(
+    backend: Cloud, provisioner: Provisioner, names: Names
+) -> None:
+    # GIVEN a bucket and a home that a project took over, whose record and state are lost
+    backend.s3.create_bucket(Bucket="genomics-2019")
+    backend.s3.put_bucket_tagging(Bucket="genomics-2019", Tagging={"TagSet": pairs(marks(names))})
+    backend.s3.put_object(Bucket="genomics-2019", Key="genome", Body=b"ACGT")
+    home = backend.efs.create_file_system(CreationToken="console-1", Tags=pairs(marks(names)))
+    # THEN they are shown as what they are
+    shown = found(provisioner, 2)
+    assert set(shown) == {"aws_s3_bucket", "aws_efs_file_system"}
+    assert all(one["taken_over"] for one in shown.values())
+    assert "no-project (taken over)" in provisioner("orphans").out
+    # AND stay, whatever is confirmed
+    ended = provisioner("orphans", "--delete", "--purge-data", "--confirm", ACCOUNT)
+    assert ended.code == 2, ended.err
+    assert ended.err.count("it stood there before its project took it over") == 2
+    assert backend.s3.get_object(Bucket="genomics-2019", Key="genome")["Body"].read() == b"ACGT"
+    assert backend.efs.describe_file_systems(FileSystemId=home["FileSystemId"])["FileSystems"]
+
+
 @pytest.mark.parametrize("phase", [Phase.READY, Phase.PARKED])
 def test_adopting_is_an_operation_with_a_lease(
     phase: Phase, engine: Engine, backend: Cloud, names: Names, mocker: MockerFixture

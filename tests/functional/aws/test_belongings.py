@@ -21,10 +21,14 @@ def make(cloud: Cloud, project: str) -> tuple[str, str]:
     client: Any = cloud.logs
     group, bucket = f"/provisioner/pc-lab-{project}/jobs", f"pc-{ACCOUNT}-lab-{project}"
     client.create_log_group(logGroupName=group, tags=tags_of(project))
-    cloud.s3.create_bucket(Bucket=bucket, CreateBucketConfiguration={"LocationConstraint": REGION})  # type: ignore[typeddict-item]
-    pairs: Any = [{"Key": key, "Value": value} for key, value in tags_of(project).items()]
-    cloud.s3.put_bucket_tagging(Bucket=bucket, Tagging={"TagSet": pairs})
+    make_bucket(cloud, bucket, tags_of(project))
     return group, bucket
+
+
+def make_bucket(cloud: Cloud, name: str, tagged: dict[str, str]) -> None:
+    cloud.s3.create_bucket(Bucket=name, CreateBucketConfiguration={"LocationConstraint": REGION})  # type: ignore[typeddict-item]
+    pairs: Any = [{"Key": key, "Value": value} for key, value in tagged.items()]
+    cloud.s3.put_bucket_tagging(Bucket=name, Tagging={"TagSet": pairs})
 
 
 def listed(cloud: Cloud, **only: Any) -> list[tuple[str, str]]:
@@ -49,3 +53,18 @@ def test_tags_of_many_are_asked_for_at_once(cloud: Cloud, monkeypatch: pytest.Mo
     # WHEN the index does not know of them yet THEN they are found all the same
     monkeypatch.setattr(belongings, "carriers", lambda *_, **__: {})
     assert sorted(listed(cloud)) == expected
+
+
+def test_a_bucket_that_a_project_took_over_is_known_by_the_index_alone(
+    cloud: Cloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make_bucket(cloud, "genomics-2019", tags_of("p"))
+    make_bucket(cloud, "payroll", {"team": "finance"})
+    assert listed(cloud) == [("lab/p", "genomics-2019")]
+    # WHEN the index still names one that is gone THEN it is not listed
+    monkeypatch.setattr(
+        belongings, "carriers", lambda *_, **__: {"genomics-2019": tags_of("p"), "x": tags_of("p")}
+    )
+    assert listed(cloud) == [("lab/p", "genomics-2019")]
+    # AND what is deleted goes by the names of projects
+    assert listed(cloud, named=["genomics-2019"]) == []
