@@ -18,7 +18,9 @@ PART = "start-up"
 
 def main(repetitions: int) -> None:
     tools = toolchain()
-    about = report.machine(**{tools.product: tools.version, "repetitions": repetitions})
+    demos = min(repetitions, 3)  # minutes each
+    counts = {"repetitions": repetitions, "repetitions_of_demo": demos}
+    about = report.machine(**{tools.product: tools.version, **counts})
     with tempfile.TemporaryDirectory(prefix="bench-") as base:
         here = _Here(Path(base), str(tools.binary))
         found: dict[str, Any] = summary(
@@ -38,10 +40,8 @@ def main(repetitions: int) -> None:
             measure({"`provisioner list`, empty": lambda: here.provisioner("list")}, repetitions)
         )
         here.provisioner("local", "down")
-        # Minutes each; its own waits are those of the local cloud's default durations.
-        found |= summary(
-            measure({"`provisioner demo`": lambda: here.provisioner("demo")}, min(repetitions, 3))
-        )
+        # Its own waits are those of the local cloud's default durations.
+        found |= summary(measure({"`provisioner demo`": lambda: here.provisioner("demo")}, demos))
     report.write(PART, about, {"commands": found}, report.costs_table({"": found}))
 
 

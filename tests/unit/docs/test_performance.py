@@ -8,8 +8,9 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
+from pytest_mock import MockerFixture
 
-from tests.bench import profile, report
+from tests.bench import profile, registry, report, start_up
 from tests.bench.__main__ import PARTS
 from tests.bench.written import parts as written
 
@@ -83,3 +84,44 @@ def test_what_a_link_points_to_was_not_written(tmp_path: Path) -> None:
     found = written(tmp_path / "disk")
     assert found["`terraform init`: the provider"] == {"files": 0, "kilobytes": 0.0}
     assert found["`terraform init`: the rest (.terraform)"] == {"files": 1, "kilobytes": 1.0}
+
+
+@pytest.mark.parametrize("part", PARTS)
+def test_a_header_says_what_the_figures_say(part: str) -> None:
+    section = report.PAGE.read_text("utf-8").partition(f"<!-- bench: {part} begin -->\n")[2]
+    assert section.partition("\n")[0] == report._said(report.known(part)["machine"])
+
+
+def test_a_header_says_how_often_each_thing_was_measured(mocker: MockerFixture) -> None:
+    write = mocker.patch.object(report, "write")
+
+    def said(**more: int) -> bool:
+        about = write.call_args.args[1]
+        return {name: count for name, count in about.items() if name.startswith("repetitions")} == more
+
+    # The registry, which is measured three times at most
+    measured = mocker.patch.object(registry, "_measure", return_value={})
+    registry.main(7)
+    assert {call.args[1] for call in measured.call_args_list} == {3}
+    assert said(repetitions=3)
+    # The start of things, and the demo among them
+    for name in ("toolchain", "_Here", "summary"):
+        mocker.patch.object(start_up, name, return_value=mocker.MagicMock(product="terraform"))
+    start_up.summary.return_value = {}
+    measured = mocker.patch.object(start_up, "measure")
+    mocker.patch.object(report, "costs_table")
+    start_up.main(7)
+    counts = {name: call.args[1] for call in measured.call_args_list for name in call.args[0]}
+    assert counts.pop("`provisioner demo`") == 3
+    assert set(counts.values()) == {7}
+    assert said(repetitions=7, repetitions_of_demo=3)
+    # The profile, whose commands are traced once, and its floor
+    place = mocker.patch.object(profile, "workplace").return_value.__enter__.return_value
+    place.tools.product = "terraform"
+    for name in ("summary", "_empty_plan", "picture", "PICTURE", "_text"):
+        mocker.patch.object(profile, name)
+    traced, measured = mocker.patch.object(profile, "_traced"), mocker.patch.object(profile, "measure")
+    profile.main(7)
+    assert len({call.args[1] for call in traced.call_args_list}) == traced.call_count
+    assert measured.call_args.args[1] == 7
+    assert said(repetitions=1, repetitions_of_the_floor=7)
