@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from ipaddress import IPv4Network
+from itertools import islice
 from typing import Any
 
 from moto.dynamodb.models import dynamodb_backends
@@ -30,12 +31,16 @@ from engine.operations.planning import reserve_block
 from engine.operations.requests import ask_for_project, open_desk
 from engine.operations.status import list_page, list_projects, project_status
 from engine.operations.sweep import send_lost
+from engine.operations.watch import Seen, watch
+from engine.review.drift import DriftReport, ProjectDrift, Standing
 from tests.functional.conftest import make_table
 
 NOON = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 # A day's requests that got lost, of the whole account; and how many projects one virtual lab has.
 LOST = 5
 _LAB = 10
+# How many projects one run of drift by the clock has time for.
+LOOKS = 20
 # What an answer holds, by its field: each of these was read.
 _READ = ("ScannedCount", "Stacks", "Subnets", "Vpcs", "FileSystems", "Reservations")
 
@@ -215,4 +220,16 @@ def of_all(engine: Engine) -> Mapping[str, Callable[[], object]]:
         "list": lambda: list(list_projects(engine)),
         "sweep of lost requests": lambda: send_lost(engine, queue, passed_over=print),
         "what plan --all has to plan": lambda: plan_all.of_registry(engine),
+        f"drift by the clock, {LOOKS} looks": lambda: _look_for_drift(engine),
     }
+
+
+def _look_for_drift(engine: Engine) -> list[Seen]:
+    """What one run of the worker asks to choose its projects, without the looks themselves."""
+
+    def look(_: Engine, projects: Sequence[tuple[str, str]]) -> DriftReport:
+        told = tuple(ProjectDrift("/".join(one), Standing.CLEAN) for one in projects)
+        return DriftReport(NOON, engine.settings.require_account(), engine.settings.region, told)
+
+    seen = watch(engine, deadline=time.monotonic() + 3600, look=look, unkept=print)
+    return list(islice(seen, LOOKS))

@@ -14,10 +14,11 @@ from engine.model.settings import Settings
 from engine.operations.engine import Engine
 from engine.operations.reporting import Silent
 from engine.operations.status import list_page
-from tests.bench.filled import LOST, NOON, Asked, asked_of, fill, of_all, of_one
+from tests.bench.filled import LOOKS, LOST, NOON, Asked, asked_of, fill, of_all, of_one
 from tests.functional.aws.conftest import ACCOUNT, REGION
 
 FEW, MANY = 60, 90
+DRIFT = f"drift by the clock, {LOOKS} looks"
 # DynamoDB answers a megabyte at a time, CloudFormation (moto) 50 stacks.
 _STACKS_A_PAGE = 50
 
@@ -64,6 +65,8 @@ def _count(count: int, folder: Path) -> dict[str, Asked]:
                 assert len(result) == count
             if name == "sweep of lost requests":
                 assert len(result) == LOST
+            if name == DRIFT:
+                assert len(result) == LOOKS
         return found
 
 
@@ -84,7 +87,7 @@ def test_one_projects_business_does_not_grow(counted: dict[int, dict[str, Asked]
     assert many.items == few.items
 
 
-@pytest.mark.parametrize("business", ["list", "sweep of lost requests", "what plan --all has to plan"])
+@pytest.mark.parametrize("business", ["list", "sweep of lost requests", "what plan --all has to plan", DRIFT])
 def test_that_of_all_grows_no_faster_than_they_do(
     counted: dict[int, dict[str, Asked]], business: str
 ) -> None:
@@ -99,6 +102,8 @@ def test_no_call_is_made_for_each_project(counted: dict[int, dict[str, Asked]]) 
     # The sweep reads each operation that may be lost, not each project.
     assert sum(counted[MANY]["sweep of lost requests"].calls.values()) <= 2 * LOST + 3
     assert sum(counted[MANY]["what plan --all has to plan"].calls.values()) == 1
+    # The list and the place to go on from, and that place again before each look.
+    assert sum(counted[MANY][DRIFT].calls.values()) == 2 + LOOKS
     assert sum(counted[MANY]["list"].calls.values()) == 1 + -(-MANY // _STACKS_A_PAGE)
 
 
