@@ -22,7 +22,7 @@ from engine.operations.installation import base_folder
 from engine.terraform.toolchain import prepare
 from tests.functional.conftest import QUICK
 from tests.soak.drive import Soak
-from tests.soak.page import write_page
+from tests.soak.page import short, write_page
 
 
 def main() -> int:
@@ -56,6 +56,8 @@ def main() -> int:
         f"{os.cpu_count()} cores, {platform.system()} {platform.machine()}, Python {sys.version.split()[0]}"
     )
     write_page(Path(arguments.report), soak, problems, began=began, machine=machine, options=vars(arguments))
+    if missing := short(len(soak.done), arguments.operations):
+        print(missing)
     print("\n".join(problems) or "The account holds what the model says, and nothing was made twice.")
     print(f"The report is {arguments.report}.")
     return 1 if problems else 0

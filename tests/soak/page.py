@@ -25,6 +25,11 @@ def write_page(
     path.write_text("\n".join(_page(soak, problems, began, machine, options)) + "\n", "utf-8")
 
 
+def short(done: int, asked: int) -> str:
+    """That a soak came to fewer operations than it was asked for; "" when it did not."""
+    return f"{done} of {asked} asked for: time was up" if done < asked else ""
+
+
 def _page(
     soak: Soak, problems: Sequence[str], began: datetime, machine: str, options: Mapping[str, Any]
 ) -> Iterable[str]:
@@ -38,7 +43,7 @@ def _page(
     yield from _table(
         ("Figure", "Value"),
         [
-            ("operations", f"{len(done)} in {soak.seconds / 60:.1f} min"),
+            ("operations", _operations(soak, options["operations"])),
             ("a minute", f"{60 * len(done) / soak.seconds:.1f}"),
             ("projects", str(len({one.project for one in done}))),
             ("fulfilled at once", str(sum(1 for one in done if one.runs == 1 and not one.code))),
@@ -98,6 +103,11 @@ def _row(wish: str, done: Sequence[Done]) -> tuple[str, ...]:
         f"{max(seconds):.1f}",
         str(max(one.runs for one in done)),
     )
+
+
+def _operations(soak: Soak, asked: int) -> str:
+    told = f"{len(soak.done)} in {soak.seconds / 60:.1f} min"
+    return f"{told}; {missing}" if (missing := short(len(soak.done), asked)) else told
 
 
 def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> Iterable[str]:
