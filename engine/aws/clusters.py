@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+import re
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -11,8 +12,10 @@ from typing import TYPE_CHECKING
 from botocore.exceptions import ClientError
 
 from engine.aws.failures import aws_errors, error_code
+from engine.aws.logs import find_node_failure
 from engine.aws.session import Cloud
 from engine.aws.stacks import StackFailure, find_deleted_stack, find_stack, stack_failures
+from engine.errors import BackendError
 
 if TYPE_CHECKING:
     from mypy_boto3_cloudformation.type_defs import StackTypeDef
@@ -34,6 +37,8 @@ _GIVEN_UP = frozenset({"CREATE_FAILED", "DELETE_IN_PROGRESS"})
 _COMPLETE = frozenset({"CREATE_COMPLETE", "UPDATE_COMPLETE"})
 # Of the stack around it: an update that was refused and taken back has changed nothing of the cluster.
 _COMPLETE_AROUND = _COMPLETE | {"UPDATE_ROLLBACK_COMPLETE"}
+# ParallelCluster's codes for a node that did not come up (aws-parallelcluster 3.16.1, failureCode).
+_NODE_CODES = re.compile(r"\b(OnNode\w+|(HeadNode|StaticNode)Bootstrap)Failure\b")
 # CloudFormation takes few calls a second: so many questions at a time, and no more of them than it takes to
 # list all stacks of a region (quota: 2,000).
 _AT_ONCE = 5
@@ -53,7 +58,10 @@ class HeadNode:
 
 @dataclass(frozen=True)
 class ClusterFailure:
-    """One cause, and where to read on; hint may be empty."""
+    """One cause, and where to read on; hint may be empty.
+
+    resource   logical id in the stack; node.sh for what a node's scripts said
+    """
 
     stack: str
     resource: str
@@ -314,10 +322,34 @@ def _find_failures(
             causes += stack_failures(cloud, deleted)
     if outer_failed and outer is not None:
         causes += stack_failures(cloud, outer.get("StackId", outer["StackName"]))
-    return tuple(
-        ClusterFailure(cause.stack, cause.resource, cause.reason, _hint(cause, cluster_name), cause.at)
-        for cause in causes
+    return (
+        *_said_by_nodes(cloud, cluster_name, causes),
+        *(
+            ClusterFailure(cause.stack, cause.resource, cause.reason, _hint(cause, cluster_name), cause.at)
+            for cause in causes
+        ),
     )
+
+
+def _said_by_nodes(
+    cloud: Cloud, cluster_name: str, causes: Iterable[StackFailure]
+) -> Iterator[ClusterFailure]:
+    """Why the nodes' own scripts failed, where a node did not come up. A look that fails hides no cause."""
+    cause = next((one for one in causes if _of_node(one)), None)
+    if cause is None:
+        return
+    try:
+        said = find_node_failure(cloud, cluster_name, began=cause.began, failed=cause.at)
+    except BackendError:
+        return
+    if said is not None:
+        where = f"All that it said is in the log group {said.group}, stream {said.stream}."
+        yield ClusterFailure(cause.stack, "node.sh", said.reason, where, said.at)
+
+
+def _of_node(cause: StackFailure) -> bool:
+    waited = cause.resource_type == "AWS::CloudFormation::WaitCondition"
+    return waited or _NODE_CODES.search(cause.reason) is not None
 
 
 def _is_failing(status: str) -> bool:
@@ -326,12 +358,8 @@ def _is_failing(status: str) -> bool:
 
 def _hint(cause: StackFailure, cluster_name: str) -> str:
     logs = f"the log group /aws/parallelcluster/{cluster_name}-<date>"
-    waited = cause.resource_type == "AWS::CloudFormation::WaitCondition"
-    if waited or "HeadNodeBootstrapFailure" in cause.reason:
-        return (
-            "The head node did not finish its set-up. Read its streams bootstrap_error_msg, chef-client "
-            f"and cfn-init in {logs}."
-        )
+    if _of_node(cause):
+        return f"A node did not finish its set-up. Read the streams cfn-init and chef-client in {logs}."
     if "InsufficientInstanceCapacity" in cause.reason:
         return "AWS has no such instance at the moment: choose another type or availability zone, or wait."
     if "ResourceCreationFailure" in cause.reason:

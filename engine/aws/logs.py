@@ -1,17 +1,78 @@
-"""The log groups ParallelCluster leaves behind: two new ones for each created cluster, kept by default."""
+"""The log groups ParallelCluster leaves behind, two new ones for each created cluster, kept by default; and
+what nodes said in them.
+"""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from itertools import islice
 
 from botocore.exceptions import ClientError
 
 from engine.aws.failures import aws_errors, error_code
 from engine.aws.session import Cloud
 from engine.aws.tag_index import carriers
+from engine.model.session_tokens import without_session_tokens
 
 _CLEANERS = "/aws/lambda/pcluster-CleanupResources-"
+
+
+# What node.sh prints before the reason of a failed step (modules/node-scripts/files/run).
+NODE_FAILED = "node.sh: ERROR: "
+# A head node has half an hour to come up, and static compute nodes another (aws-parallelcluster,
+# HeadNodeBootstrapTimeout and ComputeNodeBootstrapTimeout). The agent on a node sends a line seconds later.
+_LOOK_BACK = timedelta(hours=3)
+_LATE = timedelta(minutes=5)
+# Where node.sh's words go. In others, such as that of syslog, any user of a node may write the like.
+_STREAMS = (".cfn-init", ".cloud-init-output")
+_GROUPS = 200
+# FilterLogEvents gives pages without any event, too, while it searches.
+_PAGES = 5
+_REASON_CHARS = 500
+
+
+@dataclass(frozen=True)
+class NodeFailure:
+    """Why the scripts of a node failed, as the node said it; at UTC, aware."""
+
+    reason: str
+    group: str
+    stream: str
+    at: datetime
+
+
+def find_node_failure(
+    cloud: Cloud, cluster_name: str, *, began: datetime, failed: datetime
+) -> NodeFailure | None:
+    """Why node.sh gave up first, in the newest log group of the cluster and during the operation that began
+    and failed then; None where nothing is found. A few calls, however much was logged.
+
+    Source   aws-parallelcluster-cookbook, custom_action_executor.py: of a script that failed a head node
+             tells CloudFormation number and exit code alone. What it printed is in cfn-init's log, on a
+             compute node in that of cloud-init (cloudwatch_agent_config.json)
+    Raises   AccessDenied, Unreachable, BackendError
+    """
+    with aws_errors(f"looking for what the nodes of {cluster_name} said"):
+        group = max(_node_log_groups(cloud, cluster_name, _GROUPS), default=None)
+        if group is None:
+            return None
+        pages = cloud.logs.get_paginator("filter_log_events").paginate(
+            logGroupName=group,
+            filterPattern=f'"{NODE_FAILED.strip()}"',
+            startTime=_milliseconds(max(began, failed - _LOOK_BACK)),
+            endTime=_milliseconds(failed + _LATE),
+        )
+        for page in islice(pages, _PAGES):
+            for event in sorted(page["events"], key=lambda one: one["timestamp"]):
+                if not event["logStreamName"].endswith(_STREAMS):
+                    continue
+                reason = event["message"].partition(NODE_FAILED)[2].partition("\n")[0]
+                at = datetime.fromtimestamp(event["timestamp"] / 1000, UTC)
+                return NodeFailure(_readable(reason), group, event["logStreamName"], at)
+    return None
 
 
 def list_cluster_log_groups(cloud: Cloud, cluster_name: str) -> list[str]:
@@ -23,14 +84,11 @@ def list_cluster_log_groups(cloud: Cloud, cluster_name: str) -> list[str]:
     Source   aws-parallelcluster 3.16.1, cdk_builder_utils.py, PclusterLambdaConstruct: the name;
              CloudFormation puts a stack's tags on its log groups
     """
-    prefix = f"/aws/parallelcluster/{cluster_name}-"
-    exact = re.compile(re.escape(prefix) + r"\d{12}")
     with aws_errors(f"listing the log groups of {cluster_name}"):
-        pages = cloud.logs.get_paginator("describe_log_groups").paginate(logGroupNamePrefix=prefix)
-        found = [group["logGroupName"] for page in pages for group in page["logGroups"]]
+        found = _node_log_groups(cloud, cluster_name)
     tagged = carriers(cloud, "logs", key="parallelcluster:cluster-name", value=cluster_name)
     return [
-        *sorted(name for name in found if exact.fullmatch(name)),
+        *sorted(found),
         *sorted(name for name in tagged if name.startswith(_CLEANERS)),
     ]
 
@@ -54,3 +112,23 @@ def delete_cluster_log_groups(
                 continue
         deleted.append(name)
     return deleted
+
+
+def _node_log_groups(cloud: Cloud, cluster_name: str, at_most: int | None = None) -> list[str]:
+    prefix = f"/aws/parallelcluster/{cluster_name}-"
+    exact = re.compile(re.escape(prefix) + r"\d{12}")
+    pages = cloud.logs.get_paginator("describe_log_groups").paginate(
+        logGroupNamePrefix=prefix, PaginationConfig={"MaxItems": at_most}
+    )
+    found = (group["logGroupName"] for page in pages for group in page["logGroups"])
+    return [name for name in found if exact.fullmatch(name)]
+
+
+def _milliseconds(moment: datetime) -> int:
+    return int(moment.timestamp() * 1000)
+
+
+def _readable(text: str) -> str:
+    """A program's words for the terminal: no control characters, no session token, no novel."""
+    plain = "".join(char if char.isprintable() else " " for char in without_session_tokens(text)).strip()
+    return plain if len(plain) <= _REASON_CHARS else f"{plain[: _REASON_CHARS - 1]}…"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
@@ -29,6 +29,7 @@ class StackFailure:
     stack     name of the stack the resource is in
     resource  its logical id; the stack's own name when only the stack has a reason
     at        UTC, aware
+    began     when the operation began that it spoiled
     """
 
     stack: str
@@ -37,6 +38,7 @@ class StackFailure:
     status: str
     reason: str
     at: datetime
+    began: datetime
 
 
 def find_stack(cloud: Cloud, name: str) -> StackTypeDef | None:
@@ -94,11 +96,11 @@ def _failures(cloud: Cloud, stack: str, depth: int) -> list[StackFailure]:
         if is_stack and nested and nested not in visited and depth > 0:
             visited.add(nested)
             failures += _failures(cloud, nested, depth - 1)
-        failures.append(_failure(event))
+        failures.append(_failure(event, events))
     if failures:
         return failures
     # Nothing inside failed; then the stack itself may know (a refused template, a cancelled update).
-    return [_failure(event) for event in reversed(events) if _is_own(event) and _is_cause(event)]
+    return [_failure(event, events) for event in reversed(events) if _is_own(event) and _is_cause(event)]
 
 
 def _last_operation(cloud: Cloud, stack: str) -> Iterator[StackEventTypeDef]:
@@ -135,7 +137,7 @@ def _is_cause(event: StackEventTypeDef) -> bool:
     return failed and bool(reason) and not reason.startswith(_FOLLOWERS)
 
 
-def _failure(event: StackEventTypeDef) -> StackFailure:
+def _failure(event: StackEventTypeDef, newest_first: Sequence[StackEventTypeDef]) -> StackFailure:
     return StackFailure(
         stack=event["StackName"],
         resource=event.get("LogicalResourceId", ""),
@@ -143,6 +145,7 @@ def _failure(event: StackEventTypeDef) -> StackFailure:
         status=event.get("ResourceStatus", ""),
         reason=event.get("ResourceStatusReason", ""),
         at=event["Timestamp"].astimezone(UTC),
+        began=newest_first[-1]["Timestamp"].astimezone(UTC),
     )
 
 

@@ -190,6 +190,7 @@ class Clusters:
         if failure:
             code, sentence = failure
             cluster.log("chef-client", f"cluster {cluster.name}: {code}: {sentence}")
+            cluster.script_failed(code, sentence)
             log.warning("cluster %s failed: %s: %s", cluster.name, code, sentence)
             cluster.status = "CREATE_FAILED"
             cluster.stack.turn(

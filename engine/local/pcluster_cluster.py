@@ -13,6 +13,13 @@ from engine.local.pcluster_config import dig, subnet_ids
 from engine.local.world import World
 
 FLEET_KEY = "COMPUTE_FLEET"
+# failureCode -> which script of the head node failed, and what was being done with it.
+SCRIPT_FAILURES = {
+    "OnNodeStartDownloadFailure": ("OnNodeStart", "download"),
+    "OnNodeStartExecutionFailure": ("OnNodeStart", "execute"),
+    "OnNodeConfiguredDownloadFailure": ("OnNodeConfigured", "download"),
+    "OnNodeConfiguredExecutionFailure": ("OnNodeConfigured", "execute"),
+}
 TRANSITIONS = {
     "STOP_REQUESTED": "STOPPED",
     "STOPPING": "STOPPED",
@@ -134,6 +141,36 @@ class Cluster:
         logs.ensure_log_stream(self.log_group, name)
         event = {"timestamp": int(self.world.now() * 1000), "message": message}
         logs.groups[self.log_group].streams[name].put_log_events([event])
+
+    def script_failed(self, code: str, sentence: str) -> None:
+        """What a head node logs and signals when a script of its own fails; nothing for any other code.
+
+        What the script printed is in cfn-init's log, what it said on stderr nowhere. node.sh prints why.
+        Source   aws-parallelcluster-cookbook, custom_action_executor.py (ScriptRunner, HeadNodeLogger);
+                 aws-parallelcluster 3.16.1, cluster_stack.py: the wait condition and who signals it
+        """
+        event, done = SCRIPT_FAILURES.get(code, ("", ""))
+        action = dig(self.config, "HeadNode", "CustomActions", event, default={})
+        script = action.get("Sequence", [action])[0]
+        if not script:
+            return
+        told = f"fetch_and_run - Failed to {done} {event} script 1"
+        if done == "execute":
+            told += ", return code: 1"
+            if str(script["Script"]).endswith("/node.sh"):
+                moment, step = iso(self.world.now()), script["Args"][0]
+                self.log("cfn-init", f"{moment} node.sh: ERROR: {step} failed: {sentence}")
+        told += (
+            ". Please check /var/log/cfn-init.log in the head node, or check the cfn-init.log in CloudWatch."
+        )
+        self.log("cfn-init", told)
+        self.stack.record(
+            f"HeadNodeWaitCondition{utc(self.created):%Y%m%d%H%M%S}",
+            f"{self.stack.stack_id}/HeadNodeWaitConditionHandle",
+            "AWS::CloudFormation::WaitCondition",
+            "CREATE_FAILED",
+            f"WaitCondition received failed message: '{told}' for uniqueId: {self.instance_id}",
+        )
 
     def show_outputs(self) -> None:
         instance = self._ec2.get_instance(self.instance_id)

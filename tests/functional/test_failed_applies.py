@@ -163,22 +163,24 @@ def test_what_a_person_applied_by_hand_is_not_forgotten(
 
 
 def test_a_cluster_that_does_not_come_up(cloud, provisioner, backend, spec) -> None:
-    # GIVEN a cluster whose head node will fail
-    cloud.fail("create", cluster=NAMES.cluster, code="HeadNodeBootstrapFailure")
+    # GIVEN a cluster whose head node's script will fail
+    cloud.fail("create", cluster=NAMES.cluster, code="OnNodeConfiguredExecutionFailure")
 
     # WHEN
     failed = provisioner("apply", spec("efs"), "--yes").refused(8, "CLUSTER_FAILED", PROJECT)
 
     # THEN the reason is said, in full, and where to look
-    assert "HeadNodeBootstrapFailure" in failed.err
+    assert "OnNodeConfiguredExecutionFailure" in failed.err
+    assert "  - node.sh: head-configured failed: ordered by the local cloud" in failed.err
     assert f"provisioner status {PROJECT}" in failed.err
     status = provisioner("status", PROJECT, "--json").ok().json
     assert status["phase"] == "FAILED"
     assert status["message"].startswith("CLUSTER_FAILED")
-    assert "HeadNodeBootstrapFailure" in " ".join(status["cluster"]["failure_reasons"])
+    assert status["cluster"]["failure_reasons"][0].startswith("node.sh: head-configured failed: ")
+    assert "OnNodeConfiguredExecutionFailure" in " ".join(status["cluster"]["failure_reasons"])
     shown = provisioner("status", PROJECT).ok().out
     assert "FAILED" in shown
-    assert "HeadNodeBootstrapFailure" in shown
+    assert "OnNodeConfiguredExecutionFailure" in shown
     # AND the lock is given back, and the key kept
     assert [item["LockID"]["S"] for item in items(cloud, LOCKS)] == [f"{LOCK_ID}-md5"]
     key = cloud.client("secretsmanager").get_secret_value(SecretId=NAMES.key_secret)["SecretString"]

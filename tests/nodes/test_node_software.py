@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from engine.aws.logs import NODE_FAILED
 from tests.nodes.conftest import Node
 
 Render = Callable[[dict[str, str]], str]
@@ -63,6 +64,51 @@ def test_the_first_script_that_fails_ends_the_step_and_its_last_word_is_the_reas
     assert done.returncode == 1
     assert done.stderr == "node.sh: head-start/10-disk failed: the disk is full\n"
     assert "all is well" in done.stdout and "20-never was here" not in node.log
+
+
+@pytest.mark.parametrize(
+    ("broken", "reason"),
+    [
+        ("", "head-start/10-disk failed: the disk is full"),
+        ("rm s3/project/nodes/pc/node.json", "cannot be fetched: fatal error: An error occurred (403)"),
+        ("echo { >s3/project/nodes/pc/node.json", "is not JSON; apply the project again"),
+        # What no line foresees: no place for the log, none for the files.
+        ("rm -r var/log && touch var/log", "mkdir -p "),
+        ("touch opt", "mkdir -p "),
+    ],
+)
+def test_the_reason_is_printed(node: Node, render: Render, frame: Files, broken: str, reason: str) -> None:
+    """ParallelCluster has a pipe for what a script says on stderr, and drops it on a head node.
+
+    Source   aws-parallelcluster-cookbook, custom_action_executor.py, ScriptRunner and HeadNodeLogger
+    """
+    failing = '#!/bin/bash\necho "all is well"\necho "the disk is full" >&2\nexit 3\n'
+    node.software = render({**frame, "head-start.d/10-disk": failing})
+    url = node.configure({})
+    node.told(broken)
+
+    done = node.run("head-start", url)
+
+    # THEN the last line that is kept says why, after what the engine looks for
+    assert done.returncode == 1
+    said = done.stdout.splitlines()[-1].partition(NODE_FAILED)[2]
+    assert reason in said
+    # AND stderr has the same and nothing else: on a compute node it is part of an event
+    assert done.stderr == f"node.sh: {said}\n"
+
+
+def test_the_reason_is_one_line(node: Node, render: Render, frame: Files) -> None:
+    node.software = render(frame)
+    node.command("aws", "#!/bin/bash\necho one\necho two\nexit 1\n")
+    done = node.run("head-start", node.configure({}))
+    assert done.stdout.endswith("cannot be fetched: one two\n")
+
+
+def test_a_node_without_the_software_says_so(node: Node, render: Render, frame: Files) -> None:
+    node.software = render({name: text for name, text in frame.items() if name != "run"})
+    done = node.run("head-start", "")
+    assert done.returncode == 1
+    assert done.stdout.startswith(NODE_FAILED) and "/run" in done.stdout
 
 
 def test_a_process_that_a_script_leaves_behind_does_not_hold_the_step(

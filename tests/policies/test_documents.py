@@ -140,7 +140,7 @@ def test_names_are_the_defaults_of_the_settings() -> None:
 
 
 def test_a_reader_reads() -> None:
-    reading = re.compile(r":(Describe|Get|List|Query)")
+    reading = re.compile(r":(Describe|Filter|Get|List|Query)")
     for statement in statements("reader"):
         assert all(reading.search(action) for action in statement["Action"]), statement["Sid"]
     actions = {action for statement in statements("reader") for action in statement["Action"]}

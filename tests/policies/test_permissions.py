@@ -28,6 +28,8 @@ BUCKET = "arn:aws:s3:::pc-123456789012-lab-1-proj-1-abc"
 NODES = "arn:aws:s3:::provisioner-nodes-123456789012-us-east-1"
 REPOSITORIES = "arn:aws:ecr:us-east-1:123456789012:repository"
 PUBLIC = "arn:aws:s3:::provisioner-public-123456789012-us-east-1"
+# As AWS names it for FilterLogEvents when it refuses.
+NODE_LOGS = "arn:aws:logs:us-east-1:123456789012:log-group:/aws/parallelcluster/pc-a-202611231200:log-stream:"
 INTERFACE = "arn:aws:ec2:us-east-1:123456789012:network-interface/eni-0a1b"
 
 
@@ -136,6 +138,15 @@ def test_asking_who_one_is_needs_nothing() -> None:
         ("reader", "s3:GetObject", f"{BUCKET}/private/results.dat", False),
         ("reader", "s3:ListBucket", "arn:aws:s3:::somebody-else", False),
         ("reader", "ec2:CreateSubnet", "", False),
+        ("reader", "logs:FilterLogEvents", NODE_LOGS, True),
+        ("service-api", "logs:FilterLogEvents", NODE_LOGS, True),
+        ("service-worker", "logs:FilterLogEvents", NODE_LOGS, True),
+        (
+            "reader",
+            "logs:FilterLogEvents",
+            "arn:aws:logs:us-east-1:123456789012:log-group:/aws/lambda/x",
+            False,
+        ),
         # `prices` asks the Price List API, which the local cloud has not.
         ("reader", "pricing:GetProducts", "", True),
         ("plan", "ec2:CreateSubnet", "", False),

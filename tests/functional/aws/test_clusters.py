@@ -229,7 +229,7 @@ def test_the_cause_comes_first_and_followers_are_left_out(cloud: Cloud, stacks: 
         (CLUSTER, "HeadNodeWaitCondition20261123"),
         (STACK, "Cluster"),
     ]
-    assert "bootstrap_error_msg" in found.failures[0].hint
+    assert "cfn-init" in found.failures[0].hint
     assert f"/aws/parallelcluster/{CLUSTER}-" in found.failure_reasons[0]
     assert found.status == "CREATE_FAILED"
 
@@ -450,3 +450,147 @@ def test_only_a_fleet_that_has_stopped_is_stopped(cloud: Cloud, status: str | No
         data = {"M": {"status": {"S": status}}}
         cloud.dynamodb.put_item(TableName=table, Item={"Id": {"S": "COMPUTE_FLEET"}, "Data": data})
     assert fleet_is_stopped(cloud, "pc-1") is stopped
+
+
+GROUP = f"/aws/parallelcluster/{CLUSTER}-202611231201"
+STREAM = "ip-10-0-0-5.i-0123456789abcdef0.cfn-init"
+WAITED = (
+    "WaitCondition received failed message: 'fetch_and_run - Failed to execute OnNodeConfigured script 1'"
+)
+
+
+def bootstrap_failed(stacks: Stacks) -> None:
+    """A create whose head node gave up after 25 minutes."""
+    stacks.found(stack(STACK, "ROLLBACK_IN_PROGRESS"), stack(CLUSTER, "ROLLBACK_COMPLETE"))
+    began = event(CLUSTER, CLUSTER, "CREATE_IN_PROGRESS", "User Initiated")
+    kind = "AWS::CloudFormation::WaitCondition"
+    failed = event(CLUSTER, "HeadNodeWaitCondition2026", "CREATE_FAILED", WAITED, kind=kind, minute=25)
+    stacks.events(CLUSTER, [began, failed])
+    code = "OnNodeConfiguredExecutionFailure (LogGroup: /aws/lambda/pcluster-cfn-1)"
+    stacks.events(STACK, [event(STACK, "Cluster", "CREATE_FAILED", code, minute=27)])
+
+
+@pytest.fixture
+def logs(cloud: Cloud) -> Iterator[Stubber]:
+    with Stubber(cloud.logs) as stub:
+        yield stub
+        stub.assert_no_pending_responses()
+
+
+def groups_found(logs: Stubber, *names: str) -> None:
+    found = [{"logGroupName": name} for name in names]
+    logs.add_response(
+        "describe_log_groups",
+        {"logGroups": found},
+        {"logGroupNamePrefix": f"/aws/parallelcluster/{CLUSTER}-"},
+    )
+
+
+def lines_found(
+    logs: Stubber, *messages: str, stream: str = STREAM, page: int = 0, more: bool = False
+) -> None:
+    moments = {"startTime": START, "endTime": START + timedelta(minutes=30)}
+    expected = {
+        "logGroupName": GROUP,
+        "filterPattern": '"node.sh: ERROR:"',
+        **{name: int(moment.timestamp() * 1000) for name, moment in moments.items()},
+        **({"nextToken": str(page)} if page else {}),
+    }
+    at = int((START + timedelta(minutes=24)).timestamp() * 1000)
+    events = [
+        {"message": message, "timestamp": at + number, "logStreamName": stream}
+        for number, message in enumerate(messages)
+    ]
+    answer = {"events": events, **({"nextToken": str(page + 1)} if more else {})}
+    logs.add_response("filter_log_events", answer, expected)
+
+
+def test_what_a_nodes_script_said_comes_before_what_cloudformation_was_told(
+    cloud: Cloud, stacks: Stacks, logs: Stubber
+) -> None:
+    # GIVEN a head node whose script failed, and log groups of an earlier cluster and of one named alike
+    bootstrap_failed(stacks)
+    alike = f"/aws/parallelcluster/{CLUSTER}-x-202611231203"
+    groups_found(logs, GROUP.replace("1123", "1122"), GROUP, alike)
+    # AND what a user of a node had written into its syslog
+    lines_found(logs, "node.sh: ERROR: it was the others", stream="ip-10-0-0-5.i-1.syslog", more=True)
+    lines_found(
+        logs,
+        "2026-11-23T12:24:00Z node.sh: ERROR: head-configured/20-storage failed: mount-s3 is not there",
+        "2026-11-23T12:24:09Z node.sh: ERROR: compute-start/10-users failed: something later",
+        page=1,
+    )
+    # WHEN AWS is asked
+    found = describe(cloud)
+    # THEN that is the first reason, with where the rest of it lies; CloudFormation's are as ever
+    assert found.failure_reasons[0] == (
+        "node.sh: head-configured/20-storage failed: mount-s3 is not there (All that it said is in the log "
+        f"group {GROUP}, stream {STREAM}.)"
+    )
+    assert found.failures[0].stack == CLUSTER
+    assert found.failures[0].at == START + timedelta(minutes=24)
+    assert found.failures[1].reason == WAITED
+    assert "OnNodeConfiguredExecutionFailure" in found.failures[2].reason
+
+
+def test_a_nodes_words_are_made_fit_to_be_told(cloud: Cloud, stacks: Stacks, logs: Stubber) -> None:
+    bootstrap_failed(stacks)
+    groups_found(logs, GROUP)
+    said = "node.sh: ERROR: a/b failed:\t\x1b[31mx-amz-security-token:SECRET\x1b[0m " + "so " * 400 + "\nmore"
+    lines_found(logs, said)
+
+    reason = describe(cloud).failures[0].reason
+
+    assert reason.startswith("a/b failed:  [31mx-amz-security-token:*** [0m so so")
+    assert len(reason) == 500 and reason.endswith("…")
+
+
+@pytest.mark.parametrize("refused", ["describe_log_groups", "filter_log_events"])
+def test_logs_that_cannot_be_read_hide_no_cause(
+    cloud: Cloud, stacks: Stacks, logs: Stubber, refused: str
+) -> None:
+    bootstrap_failed(stacks)
+    if refused == "filter_log_events":
+        groups_found(logs, GROUP)
+    logs.add_client_error(refused, "AccessDeniedException", "no")
+
+    assert [one.resource for one in describe(cloud).failures] == ["HeadNodeWaitCondition2026", "Cluster"]
+
+
+def test_the_search_in_the_logs_ends(cloud: Cloud, stacks: Stacks, logs: Stubber) -> None:
+    # GIVEN a log group that is full of other things
+    bootstrap_failed(stacks)
+    groups_found(logs, GROUP)
+    for page in range(5):
+        lines_found(logs, page=page, more=True)
+
+    # THEN it is given up after some pages
+    assert len(describe(cloud).failures) == 2
+
+
+def test_no_logs_are_asked_where_no_node_failed(cloud: Cloud, stacks: Stacks, logs: Stubber) -> None:
+    stacks.found(stack(STACK, "CREATE_COMPLETE"), stack(CLUSTER, "ROLLBACK_COMPLETE"))
+    stacks.events(CLUSTER, [event(CLUSTER, "HeadNode", "CREATE_FAILED", "InsufficientInstanceCapacity")])
+
+    assert len(describe(cloud).failures) == 1
+
+
+def test_an_update_that_failed_is_searched_from_its_own_beginning(
+    cloud: Cloud, stacks: Stacks, logs: Stubber
+) -> None:
+    # GIVEN a cluster whose script failed in an update, hours after it was made
+    stacks.found(stack(STACK, "UPDATE_ROLLBACK_COMPLETE"), stack(CLUSTER, "UPDATE_ROLLBACK_COMPLETE"))
+    kind = "AWS::CloudFormation::WaitCondition"
+    stacks.events(
+        CLUSTER,
+        [
+            event(CLUSTER, CLUSTER, "CREATE_IN_PROGRESS", minute=-900),
+            event(CLUSTER, CLUSTER, "UPDATE_IN_PROGRESS", "User Initiated"),
+            event(CLUSTER, "HeadNodeWait", "CREATE_FAILED", "Update failed", kind=kind, minute=25),
+        ],
+    )
+    stacks.events(STACK, [event(STACK, STACK, "UPDATE_ROLLBACK_COMPLETE", minute=27)])
+    groups_found(logs, GROUP)
+    lines_found(logs, "12:24 node.sh: ERROR: head-updated/10-users failed: no key")
+
+    assert describe(cloud).failure_reasons[0].startswith("node.sh: head-updated/10-users failed: no key (")

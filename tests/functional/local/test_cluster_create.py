@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import time
+
 import boto3
 import pytest
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
-from tests.functional.local.conftest import CLUSTER, STACK
+from engine.aws.clusters import describe_cluster
+from engine.aws.session import Cloud
+from engine.local.durations import Durations
+from engine.local.server import LocalCloud
+from tests.functional.local.conftest import CLUSTER, STACK, Ground
 
 
 @pytest.fixture
@@ -261,6 +267,42 @@ def test_a_script_that_is_not_there_fails_the_bootstrap(cloud, ground, config):
     ground.cfn.delete_stack(StackName=STACK)
     ground.s3.put_object(Bucket=bucket, Key="setup.sh", Body=b"#!/bin/sh\n")
     ground.running(config)
+
+
+@pytest.mark.parametrize(
+    ("event", "step"), [("OnNodeStart", "head-start"), ("OnNodeConfigured", "head-configured")]
+)
+def test_a_script_of_the_node_software_that_fails(event, step):
+    """In real time: events of stacks have moto's clock, logs that of the local cloud."""
+
+    def failed(code):
+        cloud.fail("create", code=code)
+        ground.create(config)
+        until = time.monotonic() + 20
+        while ground.status() != "ROLLBACK_COMPLETE":
+            assert time.monotonic() < until, ground.status()
+            time.sleep(0.1)
+        reasons = describe_cluster(aws, cluster_name=CLUSTER, stack_name=STACK).failure_reasons
+        ground.cfn.delete_stack(StackName=STACK)
+        return reasons
+
+    with LocalCloud(durations=Durations(cluster_create_s=0.2, cluster_delete_s=0.2)) as cloud:
+        aws = Cloud(region="us-east-1", endpoint_url=cloud.endpoint, local=True)
+        # GIVEN a cluster with our software, whose head node's script fails
+        ground = Ground(cloud)
+        config = ground.config(ground.subnet())
+        bucket = ground.bucket("scripts-bucket")
+        ground.s3.put_object(Bucket=bucket, Key="a/node.sh", Body=b"#!/bin/sh\n")
+        script = {"Script": f"s3://{bucket}/a/node.sh", "Args": [step, f"s3://{bucket}/node.json"]}
+        config["HeadNode"]["CustomActions"] = {event: script}
+        # WHEN the rollback has taken everything away
+        reasons = failed(f"{event}ExecutionFailure")
+        # THEN CloudFormation knows which script it was, and the log group why
+        assert reasons[0].startswith(f"node.sh: {step} failed: ordered by the local cloud's failure list.")
+        assert f"fetch_and_run - Failed to execute {event} script 1, return code: 1" in reasons[1]
+        assert f"{event}ExecutionFailure" in reasons[2]
+        # AND that does not explain what fails later for another reason
+        assert "node.sh" not in "".join(failed("HeadNodeBootstrapFailure"))
 
 
 def test_a_failed_cluster_is_rolled_back(cloud, ground, config):
