@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
-from urllib.parse import parse_qs
+from urllib.parse import parse_qs, parse_qsl
 
 READING = re.compile(
     r"^(Describe|List|Get|Head|BatchGet|TransactGet|Query|Scan|Select|Lookup|Validate|Estimate|Detect|Search)"
@@ -23,8 +23,8 @@ class Request:
     """An AWS call as it arrives, whatever becomes of it.
 
     path      of its address, with bucket and key for S3
-    query     names of the parameters in its address
-    headers   names of its headers that begin with x-amz-
+    query     parameters in its address
+    headers   its headers that begin with x-amz-, by their names in small letters
     body      form, JSON or content, as the service takes it
     signer    id of the access key it was signed with
     """
@@ -32,8 +32,8 @@ class Request:
     service: str
     operation: str
     path: str
-    query: frozenset[str]
-    headers: frozenset[str]
+    query: Mapping[str, str]
+    headers: Mapping[str, str]
     body: bytes
     signer: str = ""
 
@@ -58,10 +58,12 @@ class Calls:
         service = call[0] if call else _service(environ)
         if service is None or not (self.listeners or self.answered):
             return None
-        query = frozenset(parse_qs(environ.get("QUERY_STRING", ""), keep_blank_values=True))
-        headers = frozenset(
-            name[5:].lower().replace("_", "-") for name in environ if name.startswith("HTTP_X_AMZ_")
-        )
+        query = dict(parse_qsl(environ.get("QUERY_STRING", ""), keep_blank_values=True))
+        headers = {
+            name[5:].lower().replace("_", "-"): str(value)
+            for name, value in environ.items()
+            if name.startswith("HTTP_X_AMZ_")
+        }
         request = Request(
             service=service,
             operation=call[1] if call else "?",

@@ -358,7 +358,10 @@ def resource(request: Request) -> str:
         # A secret's ARN ends with six characters of Secrets Manager's choice.
         return secret if secret.startswith("arn:") else arn("secretsmanager", f"secret:{secret}-AbCdEf")
     if request.service == "lambda" and (found := re.search(r"/functions/([^/]+)", request.path)):
-        return arn("lambda", f"function:{found[1].rsplit(':', 1)[-1]}")
+        # Lambda Developer Guide, "Referencing functions in the Resource section of policies": what allows a
+        # function by its name alone refuses a call that names a version besides, even if it is $LATEST.
+        version = f":{request.query['Qualifier']}" if "Qualifier" in request.query else ""
+        return arn("lambda", f"function:{found[1].rpartition('function:')[2]}{version}")
     if request.service == "rds" and request.operation.endswith("DBInstance"):
         return arn("rds", f"db:{form(request, 'DBInstanceIdentifier')}")
     if request.service == "ec2" and request.operation.endswith("KeyPair"):

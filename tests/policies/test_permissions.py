@@ -35,9 +35,7 @@ INTERFACE = "arn:aws:ec2:us-east-1:123456789012:network-interface/eni-0a1b"
 
 def request(service: str, operation: str, path: str = "/", body: Any = b"", **more: Any) -> Request:
     content = body if isinstance(body, bytes) else json.dumps(body).encode()
-    return Request(
-        service, operation, path, more.get("query", frozenset()), more.get("headers", frozenset()), content
-    )
+    return Request(service, operation, path, more.get("query", {}), more.get("headers", {}), content)
 
 
 def wanted(*arguments: Any, **more: Any) -> list[tuple[str, str]]:
@@ -53,13 +51,33 @@ def test_s3_names_many_otherwise() -> None:
     path = "/pc-123456789012-lab-1-proj-1-abc"
     assert wanted("s3", "HeadBucket", path) == [("s3:ListBucket", BUCKET)]
     assert wanted("s3", "HeadObject", f"{path}/a/b") == [("s3:GetObject", f"{BUCKET}/a/b")]
-    assert wanted("s3", "DeleteObject", f"{path}/a", query=frozenset({"versionId"})) == [
+    assert wanted("s3", "DeleteObject", f"{path}/a", query={"versionId": "1"}) == [
         ("s3:DeleteObjectVersion", f"{BUCKET}/a")
     ]
-    assert wanted("s3", "PutObject", f"{path}/a", headers=frozenset({"x-amz-tagging"})) == [
+    assert wanted("s3", "PutObject", f"{path}/a", headers={"x-amz-tagging": "a=b"}) == [
         ("s3:PutObject", f"{BUCKET}/a"),
         ("s3:PutObjectTagging", f"{BUCKET}/a"),
     ]
+
+
+def test_a_function_is_called_by_its_version() -> None:
+    """Terraform's provider names a version, boto3 does not: Lambda compares each with an ARN of its form."""
+    function = "arn:aws:lambda:us-east-1:123456789012:function:provisioner-accounting"
+    plain = "/2015-03-31/functions/provisioner-accounting/invocations"
+    for path, query, resource in (
+        (plain, {}, function),
+        (plain, {"Qualifier": "$LATEST"}, f"{function}:$LATEST"),
+        (f"/2015-03-31/functions/{function}/invocations", {}, function),
+        (f"/2015-03-31/functions/{function}:7/invocations", {}, f"{function}:7"),
+    ):
+        assert wanted("lambda", "Invoke", path, query=query) == [("lambda:InvokeFunction", resource)]
+
+
+@pytest.mark.parametrize("role", ["apply", "orphans", "service-worker"])
+@pytest.mark.parametrize(("version", "allowed"), [("", True), (":$LATEST", True), (":7", False)])
+def test_who_deploys_may_call_the_accounting_function(role: str, version: str, allowed: bool) -> None:
+    function = f"arn:aws:lambda:us-east-1:123456789012:function:provisioner-accounting{version}"
+    assert Policies(*ROLES[role]).allow(Need("lambda:InvokeFunction", function, "lambda:Invoke")) is allowed
 
 
 def test_a_transaction_needs_what_its_writes_need() -> None:

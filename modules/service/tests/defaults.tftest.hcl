@@ -278,6 +278,18 @@ run "as_it_comes" {
   }
 
   assert {
+    condition = [
+      for statement in jsondecode(aws_iam_policy.function["worker-pipeline-apply"].policy).Statement : statement.Resource
+      if statement.Sid == "ThroughTheProvider"
+      ] == [[
+        "arn:aws:lambda:eu-central-1:210987654321:function:pcluster-cfn-*",
+        "arn:aws:lambda:eu-central-1:210987654321:function:acme-accounts",
+        "arn:aws:lambda:eu-central-1:210987654321:function:acme-accounts:$LATEST",
+    ]]
+    error_message = "The worker must be let call this installation's accounting function, with a version named, as Terraform does, and without."
+  }
+
+  assert {
     condition = length(setintersection(
       flatten([for statement in jsondecode(aws_iam_policy.function["api-service-api"].policy).Statement : statement.Action]),
       ["cloudformation:CreateStack", "ec2:CreateSubnet", "fsx:CreateFileSystem", "s3:CreateBucket", "sqs:ReceiveMessage"],

@@ -52,8 +52,8 @@ def test_listeners_hear_what_is_asked_even_what_has_no_name():
     assert [(one.service, one.operation) for one in heard] == [("s3", "GetObject"), ("s3", "?")]
     assert (heard[0].path, heard[0].query, heard[0].headers) == (
         "/bucket/key",
-        {"versionId"},
-        {"x-amz-tagging"},
+        {"versionId": "1"},
+        {"x-amz-tagging": "a=b"},
     )
     assert heard[0].signer == "k"
     assert calls.to_dict() == {}
