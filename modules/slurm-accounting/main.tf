@@ -313,7 +313,8 @@ resource "aws_iam_role" "monitoring" {
   })
 }
 
-# AWS's managed policy AmazonRDSEnhancedMonitoringRole, on the one log group that RDS writes to.
+# AWS's managed policy AmazonRDSEnhancedMonitoringRole, on the one log group that RDS writes to. CloudWatch Logs asks
+# for the ARN with ":*" (its user guide, "CloudWatch Logs resources and operations"), IAM's reference for it without.
 resource "aws_iam_role_policy" "monitoring" {
   count = local.monitoring ? 1 : 0
 
@@ -325,7 +326,7 @@ resource "aws_iam_role_policy" "monitoring" {
       {
         Effect   = "Allow"
         Action   = ["logs:CreateLogGroup", "logs:PutRetentionPolicy"]
-        Resource = "${local.arn.logs}:log-group:RDSOSMetrics"
+        Resource = [for tail in ["", ":*"] : "${local.arn.logs}:log-group:RDSOSMetrics${tail}"]
       },
       {
         Effect   = "Allow"

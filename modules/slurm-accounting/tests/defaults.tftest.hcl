@@ -163,6 +163,17 @@ run "database" {
   }
 
   assert {
+    condition = toset(flatten([
+      for statement in jsondecode(aws_iam_role_policy.monitoring[0].policy).Statement : statement.Resource
+      if contains(statement.Action, "logs:CreateLogGroup")
+      ])) == toset([
+      "arn:aws:logs:us-east-1:123456789012:log-group:RDSOSMetrics",
+      "arn:aws:logs:us-east-1:123456789012:log-group:RDSOSMetrics:*",
+    ])
+    error_message = "CloudWatch Logs asks for a group with :* behind its name."
+  }
+
+  assert {
     condition = (
       { for log, group in aws_cloudwatch_log_group.database : log => group.name } == {
         error     = "/aws/rds/instance/provisioner-slurm-accounting/error"
