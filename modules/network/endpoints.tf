@@ -68,20 +68,42 @@ locals {
     }
   ]
 
-  # A head node may tag and detach what is any cluster's, and terminate what carries the name of its own
+  # A head node may tag, attach and detach what is in the account, and terminate what carries the name of its cluster
   # (pcluster/templates/cdk_builder_utils.py, Ec2TagsAndVolumes and EC2Terminate).
-  other_clusters = {
-    Sid       = "OtherClusters"
-    Effect    = "Deny"
-    Principal = "*"
-    Action    = "ec2:*"
-    Resource  = [for kind in ["instance", "volume"] : "arn:${local.partition}:ec2:${local.region}:${local.account_id}:${kind}/*"]
-    Condition = {
-      StringNotEquals = { "aws:ResourceTag/${local.cluster_tag}" = local.caller_cluster }
-      # An instance that is just being made has no tag yet.
-      Null = { for owner in ["Principal", "Resource"] : "aws:${owner}Tag/${local.cluster_tag}" => "false" }
+  barred_from_clusters = {
+    OtherClusters = {
+      actions = "ec2:*"
+      condition = {
+        StringNotEquals = { "aws:ResourceTag/${local.cluster_tag}" = local.caller_cluster }
+        # An instance that is just being made has no tag yet.
+        Null = { for owner in ["Principal", "Resource"] : "aws:${owner}Tag/${local.cluster_tag}" => "false" }
+      }
+    }
+    # What is no cluster's could be made the caller's own with a tag. No node changes such a thing: the tags of new nodes
+    # and of their volumes are in the launch template, and then EC2 names the call that makes them (EC2 user guide,
+    # "Grant permission to tag Amazon EC2 resources during creation"); only shared EBS storage is attached
+    # (aws-parallelcluster-cookbook, manageVolume.py), which no project has.
+    NoClusters = {
+      actions = ["ec2:AttachVolume", "ec2:CreateTags", "ec2:DetachVolume"]
+      condition = {
+        Null = {
+          "aws:PrincipalTag/${local.cluster_tag}" = "false"
+          "aws:ResourceTag/${local.cluster_tag}"  = "true"
+          "ec2:CreateAction"                      = "true"
+        }
+      }
     }
   }
+  ec2_denials = [
+    for sid, bar in local.barred_from_clusters : {
+      Sid       = sid
+      Effect    = "Deny"
+      Principal = "*"
+      Action    = bar.actions
+      Resource  = [for kind in ["instance", "volume"] : "arn:${local.partition}:ec2:${local.region}:${local.account_id}:${kind}/*"]
+      Condition = bar.condition
+    }
+  ]
 
   interface_policies = merge(
     {
@@ -90,7 +112,7 @@ locals {
     },
     { for service, statements in {
       cloudformation = [local.own_principals, local.own_stacks]
-      ec2            = [local.own_principals, local.other_clusters]
+      ec2            = concat([local.own_principals], local.ec2_denials)
       logs           = local.log_statements
     } : service => jsonencode({ Version = "2012-10-17", Statement = statements }) },
   )

@@ -407,23 +407,41 @@ run "a_cluster_reaches_its_own_alone" {
   }
 
   assert {
-    condition = [
-      for statement in jsondecode(aws_vpc_endpoint.interface["ec2"].policy).Statement : statement if statement.Effect == "Deny"
-      ] == [{
-        Sid       = "OtherClusters"
-        Effect    = "Deny"
-        Principal = "*"
-        Action    = "ec2:*"
-        Resource  = ["arn:aws:ec2:us-east-1:123456789012:instance/*", "arn:aws:ec2:us-east-1:123456789012:volume/*"]
-        Condition = {
+    condition = {
+      for statement in jsondecode(aws_vpc_endpoint.interface["ec2"].policy).Statement :
+      statement.Sid => [statement.Action, statement.Condition] if statement.Effect == "Deny"
+      } == {
+      OtherClusters = [
+        "ec2:*",
+        {
           StringNotEquals = { "aws:ResourceTag/parallelcluster:cluster-name" = "$${aws:PrincipalTag/parallelcluster:cluster-name}" }
           Null = {
             "aws:PrincipalTag/parallelcluster:cluster-name" = "false"
             "aws:ResourceTag/parallelcluster:cluster-name"  = "false"
           }
-        }
-    }]
-    error_message = "A cluster's role must change no instance or volume of another cluster, and nothing else may be barred."
+        },
+      ]
+      NoClusters = [
+        ["ec2:AttachVolume", "ec2:CreateTags", "ec2:DetachVolume"],
+        {
+          Null = {
+            "aws:PrincipalTag/parallelcluster:cluster-name" = "false"
+            "aws:ResourceTag/parallelcluster:cluster-name"  = "true"
+            "ec2:CreateAction"                              = "true"
+          }
+        },
+      ]
+    }
+    error_message = "A cluster's role must change no instance or volume of another cluster, take none that is no cluster's, and nothing else may be barred."
+  }
+
+  assert {
+    condition = alltrue([
+      for statement in jsondecode(aws_vpc_endpoint.interface["ec2"].policy).Statement :
+      statement.Principal == "*" && statement.Resource == ["arn:aws:ec2:us-east-1:123456789012:instance/*", "arn:aws:ec2:us-east-1:123456789012:volume/*"]
+      if statement.Effect == "Deny"
+    ])
+    error_message = "Only instances and volumes may be barred, from whoever asks."
   }
 }
 
