@@ -16,7 +16,6 @@ ENDPOINT_SERVICES = (
     "monitoring",
     "ssm",
     "ssmmessages",
-    "ec2messages",
     "elasticfilesystem",
     "fsx",
     "sts",

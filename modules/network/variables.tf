@@ -108,8 +108,10 @@ variable "project_ranges" {
 variable "interface_endpoints" {
   description = "AWS services that get an interface endpoint, by the last part of the endpoint service's name."
   type        = set(string)
+  # Not ec2messages: regions launched in 2024 and later do not have it, and SSM Agent does without from 3.3.40.0 on
+  # (Systems Manager user guide, "Reference: ec2messages, ssmmessages, and other API operations").
   default = [
-    "cloudformation", "ec2", "ec2messages", "elasticfilesystem", "fsx", "logs", "monitoring", "secretsmanager", "ssm", "ssmmessages", "sts",
+    "cloudformation", "ec2", "elasticfilesystem", "fsx", "logs", "monitoring", "secretsmanager", "ssm", "ssmmessages", "sts",
   ]
   nullable = false
 

@@ -31,7 +31,6 @@ NEEDED = {
 USEFUL = {
     "ssm": "Session Manager needs it",
     "ssmmessages": "Session Manager needs it",
-    "ec2messages": "Session Manager needs it",
     "elasticfilesystem": "jobs that ask EFS's API, with credentials of their own, need it; mounts do without",
     "fsx": "jobs that ask FSx's API, with credentials of their own, need it; mounts do without",
     "sts": "jobs that take on a role, with credentials of their own, need it",

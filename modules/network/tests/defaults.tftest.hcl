@@ -315,7 +315,7 @@ run "endpoints" {
 
   assert {
     condition = toset(keys(aws_vpc_endpoint.interface)) == toset([
-      "cloudformation", "ec2", "ec2messages", "elasticfilesystem", "fsx", "logs", "monitoring", "secretsmanager", "ssm", "ssmmessages", "sts",
+      "cloudformation", "ec2", "elasticfilesystem", "fsx", "logs", "monitoring", "secretsmanager", "ssm", "ssmmessages", "sts",
     ])
     error_message = "Every service that nodes call must have an endpoint."
   }

@@ -223,7 +223,7 @@ def test_both_kinds_of_endpoint_share_a_quota() -> None:
 
     demand = capacity.demand_for_endpoints(here, "eu-west-3")
 
-    assert (demand.used, demand.needed) == (2, 11)
+    assert (demand.used, demand.needed) == (2, 10)
 
 
 def test_each_queue_has_a_role_of_its_own() -> None:
