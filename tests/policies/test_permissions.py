@@ -30,6 +30,7 @@ REPOSITORIES = "arn:aws:ecr:us-east-1:123456789012:repository"
 PUBLIC = "arn:aws:s3:::provisioner-public-123456789012-us-east-1"
 # As AWS names it for FilterLogEvents when it refuses.
 NODE_LOGS = "arn:aws:logs:us-east-1:123456789012:log-group:/aws/parallelcluster/pc-a-202611231200:log-stream:"
+DATABASES = "arn:aws:rds:us-east-1:123456789012:db"
 INTERFACE = "arn:aws:ec2:us-east-1:123456789012:network-interface/eni-0a1b"
 
 
@@ -172,6 +173,9 @@ def test_asking_who_one_is_needs_nothing() -> None:
         ("apply", "rds:DeleteDBInstance", "", False),
         ("apply", "dynamodb:DeleteTable", "", False),
         ("shared", "rds:DeleteDBInstance", "", True),
+        # Terraform asks for it by its DbiResourceId, with a filter: RDS holds that against all instances.
+        ("shared", "rds:DescribeDBInstances", f"{DATABASES}:*", True),
+        ("shared", "rds:DeleteDBInstance", f"{DATABASES}:another", False),
         # The provider removes what Lambda has left, and let go of, before a subnet or a group can go.
         ("shared", "ec2:DeleteNetworkInterface", INTERFACE, True),
         # docs/setup.md, "Packages for the nodes": root installs them, so nobody else may put any there.
