@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qs
+from urllib.parse import parse_qs, unquote_plus, urlsplit
 
 from engine.local.calls import Request
 from engine.local.connection import environment_for
@@ -97,7 +97,6 @@ ACTIONS: dict[str, list[str]] = {
     # Amazon S3 User Guide, "Required permissions for Amazon S3 API operations".
     "s3:AbortMultipartUpload": ["s3:AbortMultipartUpload"],
     "s3:CompleteMultipartUpload": ["s3:PutObject"],
-    "s3:CopyObject": ["s3:GetObject", "s3:PutObject"],
     "s3:CreateMultipartUpload": ["s3:PutObject"],
     "s3:DeleteBucketEncryption": ["s3:PutEncryptionConfiguration"],
     "s3:DeleteBucketLifecycle": ["s3:PutLifecycleConfiguration"],
@@ -160,13 +159,9 @@ BESIDES: dict[str, list[str]] = {
     ],
     "fsx:CreateFileSystem": ["ec2:GetSecurityGroupsForVpc", "iam:CreateServiceLinkedRole"],
     # Service Authorization Reference, "Dependent actions".
-    "ec2:CreateFlowLogs": ["iam:PassRole"],
     "ec2:CreateVpcEndpoint": ["route53:AssociateVPCWithHostedZone"],
-    "apigateway:UpdateAccount": ["iam:PassRole"],
-    "lambda:CreateFunction": ["iam:PassRole"],
     "rds:CreateDBInstance": [
         "iam:CreateServiceLinkedRole",
-        "iam:PassRole",
         "secretsmanager:CreateSecret",
         "secretsmanager:TagResource",
     ],
@@ -177,7 +172,29 @@ BESIDES: dict[str, list[str]] = {
 }
 """What AWS checks for the same call elsewhere, on resources of its choice."""
 
+PASSING = {
+    "apigateway:UpdateAccount",
+    "ec2:CreateFlowLogs",
+    "events:PutTargets",
+    "lambda:CreateFunction",
+    "lambda:UpdateFunctionConfiguration",
+    "rds:CreateDBInstance",
+    "rds:ModifyDBInstance",
+}
+"""Calls that hand a role to a service. Source: Service Authorization Reference, "Dependent actions"."""
+_ROLE = re.compile(r"arn:aws:iam::[0-9]{12}:role/[\w+=,.@/-]+")
+# Which actions have another name for one version of an object.
+_OF_OBJECTS = re.compile(r"^(s3:(?:Delete|Get|Put)Object)(Acl|Tagging)?$")
+
+RDS_KINDS = {
+    "DBInstanceIdentifier": "db",
+    "DBParameterGroupName": "pg",
+    "DBSubnetGroupName": "subgrp",
+}
+"""Parameter -> kind of resource in ARNs. Source: Service Authorization Reference, Amazon RDS."""
+
 TAGGING = {
+    "cloudformation": "TagResource",
     "cloudwatch": "TagResource",
     "dynamodb": "TagResource",
     "ec2": "CreateTags",
@@ -193,7 +210,7 @@ TAGGING = {
     "sns": "TagResource",
     "sqs": "TagQueue",
 }
-"""What a call needs besides that makes something with tags on it."""
+"""What a call needs besides that makes something with tags on it; IAM has an action for each kind."""
 _TAGS = re.compile(
     rb'"[Tt]ags"\s*:\s*[\[{]\s*["{]|TagSpecification\.1\.|Tags\.(member|Tag)\.1\.|Tags\.entry\.1\.'
 )
@@ -295,31 +312,36 @@ def needs(request: Request) -> Iterable[Need]:
                 action = "ConditionCheckItem" if kind == "ConditionCheck" else f"{kind}Item"
                 yield Need(f"dynamodb:{action}", table(item["TableName"]), operation)
         return
+    about = resources(request) or [""]
     if prefix == "apigateway":
         verb = re.match(r"[A-Z][a-z]+", request.operation)
         action = _VERBS.get(verb[0]) if verb else None
         assert action, f"no HTTP method is known for {operation}"
-        yield Need(f"apigateway:{action}", "", operation)
+        yield Need(f"apigateway:{action}", about[0], operation)
         if request.operation == "UpdateRestApi" and b"/policy" in request.body:
-            yield Need("apigateway:UpdateRestApiPolicy", "", operation)
-        yield from (Need(other, "", operation) for other in BESIDES.get(operation, []))
-        return
-    for action in ACTIONS.get(operation, [f"{prefix}:{request.operation}"]):
-        if "versionId" in request.query and action in ("s3:DeleteObject", "s3:GetObject"):
-            action += "Version"
-        yield Need(action, resource(request), operation)
+            yield Need("apigateway:UpdateRestApiPolicy", about[0], operation)
+    else:
+        for action in ACTIONS.get(operation, [f"{prefix}:{request.operation}"]):
+            if "versionId" in request.query:
+                action = _OF_OBJECTS.sub(r"\1Version\2", action)
+            yield from (Need(action, on, operation) for on in about)
     for action in BESIDES.get(operation, []):
         yield Need(action, "", operation)
+    if operation in PASSING:
+        yield from (Need("iam:PassRole", role, operation) for role in _ROLE.findall(unquoted(request)))
     if operation == "fsx:CreateDataRepositoryAssociation":
         yield from of_linked_bucket(request)
+    if operation in ("cloudformation:CreateStack", "cloudformation:UpdateStack"):
+        yield from of_template(request)
+    tagging = f"Tag{request.operation.removeprefix('Create')}" if prefix == "iam" else TAGGING.get(prefix)
     if (
-        prefix in TAGGING
+        tagging
         and request.operation.startswith(("Authorize", "Create", "Import", "Put"))
         and _TAGS.search(request.body)
     ):
-        yield Need(f"{prefix}:{TAGGING[prefix]}", "", operation, on_new=True)
-    if operation == "s3:PutObject" and "x-amz-tagging" in request.headers:
-        yield Need("s3:PutObjectTagging", resource(request), operation)
+        yield Need(f"{prefix}:{tagging}", about[0].removesuffix(":log-stream:"), operation, on_new=True)
+    if operation in ("s3:CreateMultipartUpload", "s3:PutObject") and "x-amz-tagging" in request.headers:
+        yield Need("s3:PutObjectTagging", about[0], operation)
 
 
 def of_linked_bucket(request: Request) -> Iterator[Need]:
@@ -337,38 +359,118 @@ def of_linked_bucket(request: Request) -> Iterator[Need]:
         yield Need(action, objects, operation)
 
 
-def resource(request: Request) -> str:
-    """The ARN of what a call is about, where the call names it."""
-    if request.service == "s3":
-        return f"arn:aws:s3:::{request.path.strip('/')}" + (
-            "/*" if request.operation == "DeleteObjects" else ""
-        )
-    if request.service == "dynamodb":
-        return field(request, "ResourceArn") or table(field(request, "TableName"))
-    if request.service == "cloudformation":
-        stack = form(request, "StackName")
-        if not stack and request.operation == "DescribeStacks":
-            # Without a name it is every stack of the region that is described.
-            return arn("cloudformation", "stack/*/*")
-        return (
-            stack if stack.startswith("arn:") else arn("cloudformation", f"stack/{stack}/id") if stack else ""
-        )
-    if request.service == "secretsmanager":
-        secret = field(request, "SecretId") or field(request, "Name")
-        # A secret's ARN ends with six characters of Secrets Manager's choice.
-        return secret if secret.startswith("arn:") else arn("secretsmanager", f"secret:{secret}-AbCdEf")
-    if request.service == "lambda" and (found := re.search(r"/functions/([^/]+)", request.path)):
-        # Lambda Developer Guide, "Referencing functions in the Resource section of policies": what allows a
-        # function by its name alone refuses a call that names a version besides, even if it is $LATEST.
-        version = f":{request.query['Qualifier']}" if "Qualifier" in request.query else ""
-        return arn("lambda", f"function:{found[1].rpartition('function:')[2]}{version}")
-    if request.service == "rds" and request.operation.endswith("DBInstance"):
-        return arn("rds", f"db:{form(request, 'DBInstanceIdentifier')}")
-    if request.service == "ec2" and request.operation.endswith("KeyPair"):
-        return arn("ec2", f"key-pair/{form(request, 'KeyName')}")
-    if request.service == "logs" and (group := field(request, "logGroupName")):
-        return arn("logs", f"log-group:{group}")
-    return ""
+def of_template(request: Request) -> Iterator[Need]:
+    """What CloudFormation asks of the caller for a template that it fetches and whose macros it expands.
+
+    Source   CloudFormation User Guide, "Control CloudFormation access with IAM" and "Create a CloudFormation
+             macro": who changes the stack reads the template, and may use the transform
+    """
+    operation = f"cloudformation:{request.operation}"
+    if address := form(request, "TemplateURL"):
+        url = urlsplit(address)
+        yield Need("s3:GetObject", f"arn:aws:s3:::{url.netloc.partition('.s3')[0]}{url.path}", operation)
+    if b"CAPABILITY_AUTO_EXPAND" in request.body:
+        serverless = f"arn:aws:cloudformation:{REGION}:aws:transform/Serverless-2016-10-31"
+        yield Need("cloudformation:CreateChangeSet", serverless, operation)
+
+
+def resources(request: Request) -> list[str]:
+    """The ARNs of what a call is about; none where the call does not name it."""
+    if request.service == "rds":
+        return of_databases(request)
+    named: dict[str, Callable[[Request], str]] = {
+        "apigateway": lambda call: f"arn:aws:apigateway:{REGION}::{call.path}",
+        "cloudformation": of_stack,
+        "dynamodb": of_table,
+        "ec2": of_key_pair,
+        "events": lambda call: arn("events", "rule/", field(call, "Rule") or field(call, "Name")),
+        "iam": of_role_or_policy,
+        "lambda": of_function,
+        "logs": of_log_group,
+        "s3": of_bucket_or_object,
+        "secretsmanager": of_secret,
+        "sqs": lambda call: arn("sqs", "", field(call, "QueueName") or last(field(call, "QueueUrl"), "/")),
+    }
+    found = named[request.service](request) if request.service in named else ""
+    return [found] if found else []
+
+
+def of_bucket_or_object(request: Request) -> str:
+    every = "/*" if request.operation == "DeleteObjects" else ""
+    return f"arn:aws:s3:::{request.path.strip('/')}{every}"
+
+
+def of_table(request: Request) -> str:
+    index = field(request, "IndexName")
+    return field(request, "ResourceArn") or (
+        table(field(request, "TableName")) + (f"/index/{index}" if index else "")
+    )
+
+
+def of_stack(request: Request) -> str:
+    stack = form(request, "StackName")
+    if not stack and request.operation == "DescribeStacks":
+        # Without a name it is every stack of the region that is described.
+        return arn("cloudformation", "stack/", "*/*")
+    return stack if stack.startswith("arn:") else arn("cloudformation", "stack/", stack and f"{stack}/id")
+
+
+def of_secret(request: Request) -> str:
+    secret = field(request, "SecretId") or field(request, "Name")
+    # A secret's ARN ends with six characters of Secrets Manager's choice.
+    return secret if secret.startswith("arn:") else arn("secretsmanager", "secret:", f"{secret}-AbCdEf")
+
+
+def of_function(request: Request) -> str:
+    """With the version, if the call names one.
+
+    Source   Lambda Developer Guide, "Referencing functions in the Resource section of policies": what
+             allows a function by its name alone refuses a call that names a version, even $LATEST
+    """
+    if tagged := re.search(r"/tags/(arn:.+)", request.path):
+        return tagged[1]
+    if request.operation == "CreateFunction":
+        return arn("lambda", "function:", field(request, "FunctionName"))
+    if not (found := re.search(r"/functions/([^/]+)", request.path)):
+        return ""
+    version = f":{request.query['Qualifier']}" if "Qualifier" in request.query else ""
+    return arn("lambda", "function:", last(found[1], "function:") + version)
+
+
+def of_databases(request: Request) -> list[str]:
+    """Everything that the call names, by the kind of its name."""
+    if tagged := form(request, "ResourceName"):
+        return [tagged]
+    named = [arn("rds", f"{kind}:", form(request, parameter)) for parameter, kind in RDS_KINDS.items()]
+    if request.operation == "DescribeDBInstances" and not any(named):
+        # Terraform asks for an instance by its DbiResourceId, with a filter, and RDS holds that against all
+        # instances (terraform-provider-aws 5.100.0, findDBInstanceByID).
+        return [arn("rds", "db:", "*")]
+    return [one for one in named if one]
+
+
+def of_role_or_policy(request: Request) -> str:
+    path = form(request, "Path") or "/"
+    for kind, parameter in (("role", "RoleName"), ("policy", "PolicyName")):
+        if name := form(request, parameter):
+            return f"arn:aws:iam::{ACCOUNT}:{kind}{path}{name}"
+    return form(request, "PolicyArn")
+
+
+def of_key_pair(request: Request) -> str:
+    named = request.operation.endswith("KeyPair")
+    return arn("ec2", "", f"key-pair/{form(request, 'KeyName')}") if named else ""
+
+
+def of_log_group(request: Request) -> str:
+    """As CloudWatch Logs asks for it, but for the calls about tags, which name it by its plain ARN.
+
+    Source   CloudWatch Logs User Guide, "CloudWatch Logs resources and operations": with ":*" in policies
+    """
+    group, stream = field(request, "logGroupName"), field(request, "logStreamName")
+    return field(request, "resourceArn") or arn(
+        "logs", "log-group:", group and f"{group}:log-stream:{stream}"
+    )
 
 
 def asks_for_tags(statement: dict[str, Any]) -> bool:
@@ -377,11 +479,16 @@ def asks_for_tags(statement: dict[str, Any]) -> bool:
 
 
 def table(name: str) -> str:
-    return arn("dynamodb", f"table/{name}")
+    return arn("dynamodb", "", f"table/{name}")
 
 
-def arn(service: str, rest: str) -> str:
-    return f"arn:aws:{service}:{REGION}:{ACCOUNT}:{rest}"
+def arn(service: str, kind: str, name: str) -> str:
+    """Empty for what has no name."""
+    return name and f"arn:aws:{service}:{REGION}:{ACCOUNT}:{kind}{name}"
+
+
+def last(text: str, separator: str) -> str:
+    return text.rpartition(separator)[2]
 
 
 def field(request: Request, name: str) -> str:
@@ -392,6 +499,11 @@ def field(request: Request, name: str) -> str:
 def form(request: Request, name: str) -> str:
     """A member of a form."""
     return parse_qs(request.body.decode("utf-8")).get(name, [""])[0]
+
+
+def unquoted(request: Request) -> str:
+    """The body, a form's values as they were meant."""
+    return unquote_plus(request.body.decode("utf-8", "replace"))
 
 
 def listed(value: Any) -> list[Any]:

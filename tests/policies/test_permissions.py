@@ -74,6 +74,88 @@ def test_a_function_is_called_by_its_version() -> None:
         assert wanted("lambda", "Invoke", path, query=query) == [("lambda:InvokeFunction", resource)]
 
 
+@pytest.mark.parametrize(
+    ("service", "operation", "path", "body", "resource"),
+    [
+        # CloudWatch Logs asks for ":*" behind a group's name, but for its tags.
+        (
+            "logs",
+            "CreateLogGroup",
+            "/",
+            {"logGroupName": "g"},
+            "logs:us-east-1:123456789012:log-group:g:log-stream:",
+        ),
+        (
+            "logs",
+            "GetLogEvents",
+            "/",
+            {"logGroupName": "g", "logStreamName": "s"},
+            "log-group:g:log-stream:s",
+        ),
+        ("logs", "TagResource", "/", {"resourceArn": "arn:of:g"}, "arn:of:g"),
+        ("rds", "DescribeDBInstances", "/", b"DBInstanceIdentifier=d", "rds:us-east-1:123456789012:db:d"),
+        ("rds", "DescribeDBInstances", "/", b"Filters.Filter.1.Name=dbi-resource-id", ":db:*"),
+        ("rds", "ListTagsForResource", "/", b"ResourceName=arn:of:d", "arn:of:d"),
+        ("iam", "GetRolePolicy", "/", b"RoleName=r&PolicyName=p", "arn:aws:iam::123456789012:role/r"),
+        ("iam", "AttachRolePolicy", "/", b"RoleName=r&PolicyArn=arn:of:p", ":role/r"),
+        ("iam", "CreatePolicy", "/", b"PolicyName=p&Path=/a/", ":policy/a/p"),
+        ("iam", "GetPolicy", "/", b"PolicyArn=arn:of:p", "arn:of:p"),
+        ("lambda", "CreateFunction", "/2015-03-31/functions", {"FunctionName": "f"}, ":function:f"),
+        ("lambda", "ListTags", "/2017-03-31/tags/arn:of:f", b"", "arn:of:f"),
+        ("sqs", "SendMessage", "/", {"QueueUrl": "https://sqs/123456789012/q.fifo"}, ":123456789012:q.fifo"),
+        ("events", "PutTargets", "/", {"Rule": "r"}, ":rule/r"),
+        ("dynamodb", "Query", "/", {"TableName": "t", "IndexName": "i"}, ":table/t/index/i"),
+        (
+            "apigateway",
+            "GetStage",
+            "/restapis/a/stages/b",
+            b"",
+            "arn:aws:apigateway:us-east-1::/restapis/a/stages/b",
+        ),
+        ("ec2", "DeleteKeyPair", "/", b"KeyName=k", ":key-pair/k"),
+    ],
+)
+def test_what_a_call_is_about(service: str, operation: str, path: str, body: Any, resource: str) -> None:
+    ((_, found),) = wanted(service, operation, path, body)
+    assert found.endswith(resource)
+
+
+def test_a_database_is_made_of_several_things() -> None:
+    body = b"DBInstanceIdentifier=d&DBParameterGroupName=p&DBSubnetGroupName=s"
+    made = [
+        on for action, on in wanted("rds", "CreateDBInstance", body=body) if action == "rds:CreateDBInstance"
+    ]
+    assert made == [f"arn:aws:rds:us-east-1:123456789012:{one}" for one in ("db:d", "pg:p", "subgrp:s")]
+
+
+@pytest.mark.parametrize(
+    "role", ["arn:aws:iam::123456789012:role/r", "arn%3Aaws%3Aiam%3A%3A123456789012%3Arole%2Fr"]
+)
+def test_who_hands_a_role_to_a_service_must_be_let(role: str) -> None:
+    needed = ("iam:PassRole", "arn:aws:iam::123456789012:role/r")
+    assert needed in wanted("rds", "CreateDBInstance", body=f"MonitoringRoleArn={role}".encode())
+    assert needed in wanted("lambda", "UpdateFunctionConfiguration", "/functions/f", {"Role": role})
+    assert needed not in wanted("lambda", "UpdateFunctionConfiguration", "/functions/f", {"Timeout": 3})
+
+
+def test_a_template_is_fetched_and_expanded_in_the_caller_s_name() -> None:
+    body = (
+        b"StackName=s&TemplateURL=https%3A%2F%2Fus-east-1-aws-parallelcluster.s3.us-east-1.amazonaws.com%2Fa%2Fb.yaml"
+        b"&Capabilities.member.1=CAPABILITY_AUTO_EXPAND&Tags.member.1.Key=a&Tags.member.1.Value=b"
+    )
+    stack = "arn:aws:cloudformation:us-east-1:123456789012:stack/s/id"
+    asked = wanted("cloudformation", "CreateStack", body=body)
+    assert {one for one in asked if one[1]} == {
+        ("cloudformation:CreateStack", stack),
+        ("cloudformation:TagResource", stack),
+        ("s3:GetObject", "arn:aws:s3:::us-east-1-aws-parallelcluster/a/b.yaml"),
+        (
+            "cloudformation:CreateChangeSet",
+            "arn:aws:cloudformation:us-east-1:aws:transform/Serverless-2016-10-31",
+        ),
+    }
+
+
 @pytest.mark.parametrize("role", ["apply", "orphans", "service-worker"])
 @pytest.mark.parametrize(("version", "allowed"), [("", True), (":$LATEST", True), (":7", False)])
 def test_who_deploys_may_call_the_accounting_function(role: str, version: str, allowed: bool) -> None:
@@ -94,6 +176,12 @@ def test_what_is_made_with_tags_needs_the_right_to_tag() -> None:
     tagged = b"Action=CreateSubnet&TagSpecification.1.ResourceType=subnet&TagSpecification.1.Tag.1.Key=a"
     assert ("ec2:CreateTags", "") in wanted("ec2", "CreateSubnet", body=tagged)
     assert ("ec2:CreateTags", "") not in wanted("ec2", "CreateSubnet", body=b"Action=CreateSubnet")
+    role = ("iam:TagRole", "arn:aws:iam::123456789012:role/r")
+    assert role in wanted("iam", "CreateRole", body=b"RoleName=r&Tags.member.1.Key=a")
+    group = {"logGroupName": "g", "tags": {"a": "b"}}
+    # Tags are looked up by the plain ARN.
+    tagged = ("logs:TagResource", "arn:aws:logs:us-east-1:123456789012:log-group:g")
+    assert tagged in wanted("logs", "CreateLogGroup", body=group)
     assert ("fsx:TagResource", "") in wanted("fsx", "CreateFileSystem", body={"Tags": [{"Key": "a"}]})
     assert ("fsx:TagResource", "") not in wanted("fsx", "CreateFileSystem", body={"Tags": []})
 
