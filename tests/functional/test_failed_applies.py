@@ -30,6 +30,8 @@ LOCKS, REGISTRY = "provisioner-terraform-locks", "provisioner-registry"
 
 # What a plan writes: the project's record, its address block with the counter, and Terraform's own lock.
 PLANNING = {"dynamodb:PutItem", "dynamodb:UpdateItem", "dynamodb:TransactWriteItems", "dynamodb:DeleteItem"}
+# And looking again why a cluster failed, which changes nothing.
+PLANNING |= {"logs:FilterLogEvents"}
 
 # As Terraform 1.11 writes it (its S3 backend: lock item "<bucket>/<key>").
 LOCK_ID = f"{STATE_BUCKET}/{NAMES.state_key}"
