@@ -14,7 +14,6 @@ from engine.cli.progress import Progress
 from engine.errors import RequestError
 
 if TYPE_CHECKING:
-    from engine.aws.state_store import StateCorrupt
     from engine.errors import EngineError
     from engine.operations.orphans import Orphan
 
@@ -39,8 +38,8 @@ def orphans(
     """Compare the tags in the account with the registry and the states of the projects.
 
     Without an option nothing is changed. Exits with 2 when something is left that belongs to nobody. A
-    project whose state cannot be read, or that cannot be taken in, is passed over; its error is told at the
-    end, with the exit code of that.
+    project whose record or state cannot be read, or that cannot be taken in, is passed over; its error is
+    told at the end, with the exit code of that.
 
     \b
     Examples:
@@ -60,7 +59,7 @@ def orphans(
 
     from engine.operations import orphans as operations
 
-    unread: list[StateCorrupt] = []
+    unread: list[EngineError] = []
     refused: list[EngineError] = []
     with Progress("orphans") as progress:
         engine = invocation.engine(progress)

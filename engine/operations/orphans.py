@@ -12,7 +12,13 @@ from engine.aws import belongings
 from engine.aws.belongings import CLUSTER, KEY_PAIR, Belonging
 from engine.aws.registry import Phase, ProjectRecord
 from engine.aws.state_store import StateCorrupt
-from engine.errors import EngineError, OperationInProgress, TerraformInterrupted, UnknownProject
+from engine.errors import (
+    EngineError,
+    ItemUnreadable,
+    OperationInProgress,
+    TerraformInterrupted,
+    UnknownProject,
+)
 from engine.model.names import Names
 from engine.model.operation import Kind, Wish
 from engine.operations import records, recovery
@@ -92,25 +98,35 @@ class Deleted:
     kept: tuple[tuple[Orphan, str], ...]
 
 
-def find_orphans(engine: Engine, *, unread: list[StateCorrupt] | None = None) -> list[Orphan]:
+def find_orphans(engine: Engine, *, unread: list[EngineError] | None = None) -> list[Orphan]:
     """Compare what is tagged in the account with the registry and the states; changes nothing.
 
-    A project whose state cannot be read is told and passed over: what of it belongs to nobody is not known.
+    A project whose record or state cannot be read is told and passed over: what of it belongs to nobody is
+    not known.
     unread   gets the error of each such project
     Raises   NotBootstrapped, AccessDenied, Unreachable, BackendError
     """
     by_project: dict[tuple[str, str], list[Belonging]] = {}
     for one in belongings.list_belongings(engine.cloud, account_id=engine.settings.require_account()):
         by_project.setdefault((one.vlab_id, one.project_id), []).append(one)
-    registered = {(record.vlab_id, record.project_id): record for record in engine.registry.list()}
+    unread = [] if unread is None else unread
+    newer: list[ItemUnreadable] = []
+    records_there = engine.registry.list(passed_over=newer.append)
+    registered = {(record.vlab_id, record.project_id): record for record in records_there}
+    for unreadable in newer:
+        engine.reporter.note(f"{unreadable.project} is passed over: its record cannot be read")
+    unread += newer
+    # There is a record, whatever it says: nothing of such a project is without one.
+    unknown = {error.project for error in newer}
     found: list[Orphan] = []
     for ids, things in sorted(by_project.items()):
+        if "/".join(ids) in unknown:
+            continue
         try:
             found += _of_project(engine, engine.names(*ids), things, registered.get(ids))
         except StateCorrupt as error:
             engine.reporter.note(f"{'/'.join(ids)} is passed over: its state cannot be read")
-            if unread is not None:
-                unread.append(error)
+            unread.append(error)
     return found
 
 

@@ -151,18 +151,28 @@ def test_deleting_needs_the_account_typed_and_keeps_data(
     assert [line for line in cloud.left_over() if names.cluster in line or names.bucket in line] == []
 
 
-def test_a_state_that_cannot_be_read_hides_nobody_else_s(
-    backend: Cloud, provisioner: Provisioner, names: Names, cloud: LocalCloud
+@pytest.mark.parametrize("unread", ["STATE_CORRUPT", "ITEM_UNREADABLE"])
+def test_a_project_that_cannot_be_read_hides_nobody_else_s(
+    backend: Cloud, provisioner: Provisioner, names: Names, cloud: LocalCloud, unread: str
 ) -> None:
-    # GIVEN something else in one project's state's place, and what another project has left
+    # GIVEN something else in one project's state's place, or a record of a newer engine; and what another
+    # project has left
     register(backend, names, Phase.READY)
     make_things(backend, names)
-    backend.s3.put_object(Bucket=STATES, Key=names.state_key, Body=b"spoilt")
+    if unread == "STATE_CORRUPT":
+        backend.s3.put_object(Bucket=STATES, Key=names.state_key, Body=b"spoilt")
+    else:
+        backend.dynamodb.update_item(
+            TableName="provisioner-registry",
+            Key={"pk": {"S": "PROJECT"}, "sk": {"S": names.project}},
+            UpdateExpression="SET phase = :newer",
+            ExpressionAttributeValues={":newer": {"S": "MOVING"}},
+        )
     other = names_for("lab-1", "proj-2", account_id=ACCOUNT)
     make_things(backend, other, "10.42.201.0/24")
     # THEN the others are shown, and that one is told; of it nothing is taken for an orphan
     for options in ([], ["--json"]):
-        shown = provisioner("orphans", *options).refused(7, "STATE_CORRUPT", "lab-1/proj-1 is passed over")
+        shown = provisioner("orphans", *options).refused(7, unread, "lab-1/proj-1 is passed over")
         assert "lab-1/proj-2" in shown.out and "lab-1/proj-1" not in shown.out
     # AND the others' are deleted
     before = cloud.left_over()
