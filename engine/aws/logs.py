@@ -1,5 +1,5 @@
-"""The log groups ParallelCluster leaves behind, two new ones for each created cluster, kept by default; and
-what nodes said in them.
+"""Log groups: how old one is, those ParallelCluster leaves behind (two new ones for each created cluster, kept by
+default), and what nodes said in them.
 """
 
 from __future__ import annotations
@@ -73,6 +73,20 @@ def find_node_failure(
                 at = datetime.fromtimestamp(event["timestamp"] / 1000, UTC)
                 return NodeFailure(_readable(reason), group, event["logStreamName"], at)
     return None
+
+
+def is_younger(cloud: Cloud, name: str, age: timedelta) -> bool:
+    """Whether a log group was made less than so long ago: nothing in it is older than that then. False where
+    there is none."""
+    with aws_errors(f"looking for the log group {name}"):
+        pages = cloud.logs.get_paginator("describe_log_groups").paginate(logGroupNamePrefix=name)
+        made = [
+            datetime.fromtimestamp(group["creationTime"] / 1000, UTC)
+            for page in pages
+            for group in page["logGroups"]
+            if group["logGroupName"] == name
+        ]
+    return bool(made) and cloud.now() - made[0] < age
 
 
 def list_cluster_log_groups(cloud: Cloud, cluster_name: str) -> list[str]:

@@ -11,8 +11,10 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import Any
 
+from engine.aws import logs
 from engine.aws.existing.search import Found, Known, Life, Search, Wanted
 from engine.aws.existing.table import find_existing
 from engine.aws.registry import Phase, ProjectRecord
@@ -24,6 +26,7 @@ from engine.operations.waiting import waiting
 from engine.terraform.runner import Runner
 from engine.terraform.state import Instance, instances
 from engine.workspace.imports import IMPORTS_FILE, creations, imports_file, planned_values
+from engine.workspace.resources import JOB_RECORDS
 from engine.workspace.stack import Presence
 
 _POLL_S = 5.0
@@ -45,7 +48,6 @@ class Sweep:
     runner    in the project's workspace, initialised
     imports   address -> import id, of what was found so far
     replace   addresses of what was found and is of no use: AWS says that it failed, or it is half made
-    young     addresses of what was found and is younger than anything in it is to be kept
     always    look even though the last run came to its end
     stored    what is stored of the project, where it was looked up just now; None: it is when it is needed
     """
@@ -55,7 +57,6 @@ class Sweep:
     runner: Runner
     imports: dict[str, str] = field(default_factory=dict)
     replace: list[str] = field(default_factory=list)
-    young: set[str] = field(default_factory=set)
     always: bool = False
     stored: Stored | None = None
 
@@ -116,8 +117,6 @@ class Sweep:
             self.imports[one.address] = thing.import_id
             if thing.life is Life.FAILED:
                 self.replace.append(one.address)
-            if thing.young:
-                self.young.add(one.address)
             said = f" ({thing.says}: made anew)" if thing.life is Life.FAILED else ""
             self.engine.reporter.note(f"{one.address} exists already: {thing.import_id} is taken over{said}")
         self._forget_predecessors(found, state)
@@ -211,6 +210,31 @@ def sweep_is_due(
         return True
     record = record or engine.registry.get(names.vlab_id, names.project_id)
     return record is None or record.phase not in _CLEAN
+
+
+def young_records(engine: Engine, names: Names, plan: Mapping[str, Any]) -> frozenset[str]:
+    """The address of the job records, where the plan ends their being kept for ever and none is old enough to
+    go by that.
+
+    Making their log group takes two calls. What was cut short between them, or imported and cut short, keeps
+    everything for ever, whether a state knows it by now or not.
+    plan     `terraform show -json`
+    Source   AWS provider, internal/service/logs/group.go: CreateLogGroup, the id, PutRetentionPolicy
+    """
+    return frozenset(
+        entry["address"]
+        for entry in plan.get("resource_changes") or ()
+        if entry["address"] == JOB_RECORDS
+        and (days := _days_after_for_ever(entry["change"]))
+        and logs.is_younger(engine.cloud, names.job_log_group, timedelta(days=days))
+    )
+
+
+def _days_after_for_ever(change: Mapping[str, Any]) -> int:
+    """For how many days is kept what was kept for ever until now; 0: that does not change."""
+    if change["actions"] != ["update"] or change["before"].get("retention_in_days"):
+        return 0
+    return change["after"].get("retention_in_days") or 0
 
 
 def _wanted(plan: Mapping[str, Any]) -> Iterator[Wanted]:

@@ -381,7 +381,7 @@ def plan_again(
     if context is not None and policies is not None:
         context = replace(context, policy_results=policies(shown))
     if context is not None and sweep is not None:
-        context = replace(context, young=frozenset(sweep.young))
+        context = replace(context, young=adopt.young_records(sweep.engine, names, shown))
     own_queues = spec.queues is not None
     review = build_review(shown, project=names.project, own_queues=own_queues, context=context)
     for name, text in reports(review).items():

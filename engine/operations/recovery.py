@@ -7,7 +7,7 @@ it would be left running. So the whole workspace is planned once more, and what 
 from __future__ import annotations
 
 import time
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 
 from engine.aws import stacks
 from engine.aws.existing.search import OrphanConflict
@@ -19,6 +19,7 @@ from engine.operations import adopt, lustre, repair, states
 from engine.operations.engine import Engine
 from engine.operations.planning import PLAN_FILE, require_own_function, write_project
 from engine.operations.states import read_state
+from engine.review.context import Context
 from engine.review.model import Action, Change
 from engine.review.plan import build_review
 from engine.terraform.runner import Runner
@@ -62,7 +63,7 @@ def take_in(engine: Engine, spec: ProjectSpec, *, always: bool = False) -> tuple
         return ()
     imports = _without_failed_stacks(engine, names, sweep)
     if imports:
-        _import(engine, names, runner, imports, young=sweep.young)
+        _import(engine, names, runner, imports)
     (folder / IMPORTS_FILE).unlink(missing_ok=True)
     return tuple(sorted(imports))
 
@@ -76,12 +77,10 @@ def is_due(engine: Engine, names: Names) -> bool:
     return adopt.sweep_is_due(engine, names, read_state(engine, names))
 
 
-def _import(
-    engine: Engine, names: Names, runner: Runner, imports: Mapping[str, str], *, young: Collection[str]
-) -> None:
+def _import(engine: Engine, names: Names, runner: Runner, imports: Mapping[str, str]) -> None:
     # What is imported may hang on the file system, and its changes are then carried out along with it.
     lustre.await_update(engine, names)
-    changes = _plan(names, runner, imports, targets=imports)
+    changes = _plan(engine, names, runner, imports, targets=imports)
     # Nobody has reviewed a change of the cluster, and CloudFormation may refuse it or stop nodes for it. A
     # later engine plans one: the address of the nodes' software was in the lost state (ADR 0017). Nor has
     # anybody given up records that would be kept for fewer days.
@@ -91,13 +90,13 @@ def _import(
         if change.address in imports
         and (
             (change.type == _STACK_TYPE and change.action not in _UNCHANGED)
-            or (change.action is Action.UPDATE and change.loses_data and change.address not in young)
+            or (change.action is Action.UPDATE and change.loses_data)
         )
     }
     if as_it_is:
         imports = {address: found for address, found in imports.items() if address not in as_it_is}
         others = [change.address for change in changes if change.address not in as_it_is]
-        changes = _plan(names, runner, imports, targets=others) if others else ()
+        changes = _plan(engine, names, runner, imports, targets=others) if others else ()
     harmful = [change for change in changes if change.action not in _HARMLESS]
     if harmful:
         raise OrphanConflict(
@@ -117,12 +116,14 @@ def _import(
 
 
 def _plan(
-    names: Names, runner: Runner, imports: Mapping[str, str], *, targets: Iterable[str]
+    engine: Engine, names: Names, runner: Runner, imports: Mapping[str, str], *, targets: Iterable[str]
 ) -> tuple[Change, ...]:
     (runner.workdir / IMPORTS_FILE).write_text(imports_file(imports), "utf-8")
     plan_file = runner.workdir / PLAN_FILE
     runner.plan(plan_file, targets=sorted(targets))
-    return build_review(runner.show_plan(plan_file), project=names.project).changes
+    shown = runner.show_plan(plan_file)
+    context = Context(young=adopt.young_records(engine, names, shown))
+    return build_review(shown, project=names.project, context=context).changes
 
 
 def _without_failed_stacks(engine: Engine, names: Names, sweep: adopt.Sweep) -> dict[str, str]:

@@ -45,7 +45,7 @@ from engine.model.saved_plan import (
 )
 from engine.model.spec import ProjectSpec, dump_spec, load_spec, spec_digest
 from engine.model.tiers import last_tier
-from engine.operations import records, states
+from engine.operations import adopt, records, states
 from engine.operations.engine import Engine
 from engine.operations.files import write_private
 from engine.operations.folders import read_workspace, restore_workspace
@@ -276,7 +276,11 @@ def _apply(
             shown,
             project=names.project,
             own_queues=loaded.spec.queues is not None,
-            context=replace(context, policy_results=check_plan(engine, shown)),
+            context=replace(
+                context,
+                policy_results=check_plan(engine, shown),
+                young=adopt.young_records(engine, names, shown),
+            ),
         )
         has_changes = loaded.manifest.has_changes
         planned = Planned(loaded.spec, names, folder, runner, plan_file, review, has_changes)

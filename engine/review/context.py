@@ -52,8 +52,8 @@ class Context:
                     knows it only during the apply
     policy_results  what the installation's own policies say against the plan
     taken_over      ids of what the project took over under the names that it has
-    young           addresses of what is taken over and younger than anything in it is to be kept: that it is
-                    kept for fewer days than now loses nothing
+    young           addresses of what is younger than anything in it is to be kept: that it is kept for fewer
+                    days than now loses nothing
     own_name        the part that all of the project's names have, and nobody else's
     """
 

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import copy
 import json
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
-from engine.aws.existing.named import find_log_group
 from engine.aws.existing.search import OrphanConflict
 from engine.aws.registry import Phase, ProjectRecord
 from engine.aws.session import Cloud
@@ -130,26 +128,8 @@ def test_everything_that_is_there_is_imported(engine: Engine, cloud: LocalCloud,
     assert imports["module.efs.aws_efs_mount_target.this[0]"].startswith("fsmt-")
     assert set(imports) <= CREATED
     assert looking.replace == []
-    # AND a log group that a killed run left without its days has nothing in it that is older than those
-    assert looking.young == {"module.job_records.aws_cloudwatch_log_group.this"}
     # AND the same plan finds nothing new
     assert not looking.finds(PLAN)
-
-
-def test_what_a_killed_run_left_for_ever_loses_nothing_by_its_days() -> None:
-    """But a group that has been there for longer than that does."""
-    group = {"logGroupName": "g", "arn": "arn:g", "creationTime": 1_000_000_000_000}
-    made = datetime.fromtimestamp(1_000_000_000, UTC)
-    for age, days, young in ((0, 1, True), (29, 30, True), (31, 30, False), (31, 0, False)):
-        logs = SimpleNamespace(
-            get_paginator=lambda _: SimpleNamespace(paginate=lambda **_: [{"logGroups": [group]}]),
-            list_tags_for_resource=lambda **_: {"tags": {}},
-        )
-        cloud = SimpleNamespace(logs=logs, now=lambda age=age: made + timedelta(days=age))
-        search: Any = SimpleNamespace(cloud=cloud, require_ours=lambda *_: None)
-        wanted: Any = SimpleNamespace(values={"name": "g", "retention_in_days": days})
-        found = find_log_group(search, wanted)
-        assert found is not None and found.young is young
 
 
 def test_what_failed_is_made_anew_and_what_is_in_progress_is_waited_for(

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
-
 from botocore.exceptions import ClientError
 
 from engine.aws.bucket_settings import is_set
@@ -71,7 +69,6 @@ def find_secret(search: Search, wanted: Wanted) -> Found | None:
 
 
 def find_log_group(search: Search, wanted: Wanted) -> Found | None:
-    """Making one takes two calls, and what was cut short between them keeps everything for ever."""
     name = wanted.values["name"]
     logs = search.cloud.logs
     with aws_errors(f"looking for the log group {name}"):
@@ -79,11 +76,10 @@ def find_log_group(search: Search, wanted: Wanted) -> Found | None:
         groups = [one for page in pages for one in page["logGroups"] if one["logGroupName"] == name]
         if not groups:
             return None
-        group = groups[0]
-        found = logs.list_tags_for_resource(resourceArn=group["arn"].removesuffix(":*")).get("tags", {})
+        arn = groups[0]["arn"].removesuffix(":*")
+        found = logs.list_tags_for_resource(resourceArn=arn).get("tags", {})
     search.require_ours(wanted, f"The log group {name}", found)
-    age = search.cloud.now() - datetime.fromtimestamp(group["creationTime"] / 1000, UTC)
-    return Found(name, name, young=age < timedelta(days=wanted.values.get("retention_in_days", 0)))
+    return Found(name, name)
 
 
 def find_cluster_stack(search: Search, wanted: Wanted) -> Found | None:

@@ -73,14 +73,12 @@ class Found:
     import_id   what an import block takes
     id          what Terraform will call `id`; others refer to it
     says        AWS's own word for its state, where it has one
-    young       younger than anything in it is to be kept: that it is kept for fewer days loses nothing
     """
 
     import_id: str
     id: str
     life: Life = Life.READY
     says: str = ""
-    young: bool = False
 
 
 @dataclass

@@ -51,7 +51,7 @@ def take_in(tmp_path: Path, mocker: Any) -> Any:
         check=lambda: None,
         settings=Settings(),
     )
-    sweep = SimpleNamespace(imports={}, replace=[], young=set(), finds=lambda _: True)
+    sweep = SimpleNamespace(imports={}, replace=[], finds=lambda _: True)
     mocker.patch.object(recovery, "write_project", return_value=tmp_path)
     mocker.patch.object(recovery.states, "push_errored")
     mocker.patch.object(recovery, "read_state", return_value={})
@@ -67,7 +67,7 @@ def take_in(tmp_path: Path, mocker: Any) -> Any:
         **sides: Any,
     ) -> tuple[str, ...]:
         sweep.imports = dict(found)
-        sweep.young = {address} if young else set()
+        mocker.patch.object(recovery.adopt, "young_records", return_value={address} if young else frozenset())
         bucket = entry(BUCKET, "no-op", before={}, after={}, importing={"id": NAMES.bucket})
         change = entry(address, *actions, **{"before": {}, "after": {}, **sides})
         entries[:] = [bucket] * (BUCKET in found) + [change]
