@@ -23,7 +23,7 @@ from engine.operations.holding import holding_workspace
 from engine.operations.place import Place
 from engine.operations.planning import check_ground, make_plan
 from engine.operations.provision import Approve
-from engine.operations.release import await_subnet_gone, give_back, release
+from engine.operations.release import await_subnet_gone, give_back, is_half_parked, release
 from engine.operations.requests import SCHEDULE
 from engine.operations.saved_plans import plan_store
 from engine.operations.states import claim_workspace, made_nothing, read_state, require_sound
@@ -101,7 +101,7 @@ def _destroy(engine: Engine, record: ProjectRecord, wish: Wish, approve: Approve
         _forget(engine, record)
         return Destroyed(kept=())
     # What has begun to park is parked first.
-    if wish.purge_data and record.phase is not Phase.PARKING:
+    if wish.purge_data and not _is_half_parked(engine, record):
         _refuse_called_off(engine, record)
     if wish.purge_data and may_go(engine, record, purge_now=wish.purge_now):
         return _purge(engine, record, approve, wish)
@@ -123,6 +123,10 @@ def may_go(place: Place, record: ProjectRecord, *, purge_now: bool) -> bool:
     """Whether a purge deletes the data at this moment; one that has begun is brought to its end."""
     is_due = record.purge_at is not None and record.purge_at <= place.now()
     return purge_now or is_due or record.phase is Phase.DESTROYING
+
+
+def _is_half_parked(engine: Engine, record: ProjectRecord) -> bool:
+    return is_half_parked(record, engine.duty.operation.notes if engine.duty else {})
 
 
 def _mark(engine: Engine, vlab_id: str, project_id: str) -> datetime:
@@ -207,10 +211,10 @@ def _purge(engine: Engine, record: ProjectRecord, approve: Approve, wish: Wish) 
     recovery.take_in(engine, spec)
     planned = make_plan(engine, spec, Presence.REMOVED)
     parked = all(one.address.startswith(_PARKED) for one in instances(read_state(engine, names)))
-    if not parked and record.phase is not Phase.DESTROYING:
-        record = records.record_of(engine, spec.vlab_id, spec.project_id)
-        if record.phase is not Phase.PARKING:
-            _refuse_called_off(engine, record)
+    half_parked = _is_half_parked(engine, record)  # keys and address block go last
+    if (half_parked or not parked) and record.phase is not Phase.DESTROYING:
+        if not half_parked:
+            _refuse_called_off(engine, records.record_of(engine, spec.vlab_id, spec.project_id))
         skip_export = wish.skip_export or unless_kept
         release(engine, spec.vlab_id, spec.project_id, approve=approve, skip_export=skip_export)
         planned = make_plan(engine, spec, Presence.REMOVED)

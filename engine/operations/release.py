@@ -7,7 +7,7 @@ the export that follows is complete; only a checked export lets the file system 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
 from engine.aws import addresses, clusters
@@ -32,6 +32,8 @@ from engine.workspace.stack import Presence
 
 # EC2's answers are consistent eventually (EC2 API reference, "Eventual consistency").
 _SUBNET_PATIENCE_S, _SUBNET_POLL_S = 60.0, 3.0
+# Kept with the operation: it has begun to park the project.
+_PARKING_NOTE = "parking"
 
 SkipExport = str | Callable[[], str | None] | None
 
@@ -76,6 +78,14 @@ def release(
         return _release(engine.within(within_s), vlab_id, project_id, approve, skip_export)
 
 
+def is_half_parked(record: ProjectRecord, notes: Mapping[str, str]) -> bool:
+    """Whether parking the project was begun and is not done. A failure has written its phase over PARKING.
+
+    notes   of the operation that may have begun it
+    """
+    return record.phase is Phase.PARKING or (record.phase is Phase.FAILED and _PARKING_NOTE in notes)
+
+
 def plan_release(engine: Engine, vlab_id: str, project_id: str) -> Planned:
     """What a release would change. Changes nothing: what a killed run has left is taken in by the release.
 
@@ -100,6 +110,7 @@ def _release(
         carrying_out(engine, vlab_id, project_id, wish) as engine,
         records.working(engine, planned.spec, Phase.PARKING, done=Phase.PARKED),
     ):
+        engine.note(_PARKING_NOTE, "begun")
         keep_review(engine, planned)
         # Bound to the operation, so that Terraform's lock says which one holds it.
         planned = replace(planned, runner=engine.runner(planned.names, after=planned.runner))

@@ -32,18 +32,22 @@ from engine.operations import records
 from engine.operations import release as releasing
 from engine.operations.destroy import Destroyed, destroy, keep
 from engine.operations.engine import Engine, open_engine
+from engine.operations.lustre import Export
+from engine.operations.planning import Planned
 from engine.operations.provision import plan
 from engine.operations.release import release
 from engine.operations.reporting import Silent
 from engine.operations.requests import Desk
 from engine.operations.work import work
 from engine.service.worker import Worker
+from engine.workspace.resources import LUSTRE
 from tests.functional.conftest import Provisioner
 from tests.functional.service.gateway import Gateway
 from tests.functional.service.test_worker import Lambda
 
 PROJECT = "/v1/projects/lab/proj"
 EFS = {"storage": {"kind": "efs"}}
+FILE_SYSTEM = "fs-0123456789abcdef0"
 
 
 @pytest.fixture
@@ -195,17 +199,31 @@ def test_while_a_project_is_being_parked_keep_says_by_what(
 
 @pytest.fixture
 def running(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> list[str | None]:
-    """A project with a cluster and Lustre, without Terraform; gives why each release that parked it left the
-    export out (None: it exported)."""
+    """A project with a cluster and Lustre, and releases without Terraform; gives why each that parked it left
+    the export out (None: it exported)."""
     released: list[str | None] = []
     engine.registry.replace(record(engine), now=engine.now(), phase=Phase.READY)
+    there = [SimpleNamespace(address=LUSTRE, id=FILE_SYSTEM)]
 
-    def release(at_work: Engine, *_: Any, skip_export: Any, **__: Any) -> None:
-        with records.working(at_work, records.spec_of(record(engine)), Phase.PARKING, done=Phase.PARKED):
-            released.append(skip_export() if callable(skip_export) else skip_export)
+    def plan(at_work: Engine, *_: Any) -> Any:
+        spec = records.spec_of(record(engine))
+        nothing: Any = SimpleNamespace(apply=lambda _: there.clear())
+        planned = Planned(spec, engine.names_of(spec), Path(), nothing, Path(), nothing, has_changes=True)
+        return at_work, planned, record(engine)
+
+    def give_up(*_: Any, skip_export: str | None) -> Export:
+        released.append(skip_export)
+        return Export(waived=skip_export)
 
     plan_nothing(monkeypatch)
-    monkeypatch.setattr(destroying, "instances", lambda _: [SimpleNamespace(address="module.fsx[0].x.this")])
+    for module in (destroying, releasing):
+        monkeypatch.setattr(module, "instances", lambda _: there)
+    for name in ("keep_review", "read_state", "_remove_cluster", "_require_reviewed", "give_back"):
+        monkeypatch.setattr(releasing, name, lambda *_, **__: None)
+    monkeypatch.setattr(releasing, "_plan", plan)
+    monkeypatch.setattr(releasing, "plan_again", lambda *_: plan(engine)[1])
+    monkeypatch.setattr(releasing.lustre, "give_up", give_up)
+    monkeypatch.setattr(Engine, "runner", lambda *_, after, **__: after)
     monkeypatch.setattr(destroying, "release", release)
     return released
 
@@ -272,6 +290,80 @@ def test_a_purge_that_was_called_off_between_two_runs_is_parked_to_the_end(
     with pytest.raises(PurgeCancelled):
         purge(engine, now=now)
     assert (running, record(engine).phase, record(engine).purge_at) == ([None], Phase.PARKED, None)
+
+
+class Weather(BackendError):
+    """What passes by itself."""
+
+    retryable = True
+
+
+@pytest.mark.parametrize("trouble", ["in its middle", "at its end"])
+def test_a_purge_that_was_called_off_is_parked_to_the_end_after_a_failure_too(
+    engine: Engine,
+    gateway: Gateway,
+    running: list[str | None],
+    monkeypatch: pytest.MonkeyPatch,
+    trouble: str,
+) -> None:
+    """Else the cluster is gone, and Lustre costs on; or keys and address block stay."""
+    handed_in: list[str] = []
+    weather = iter([True])
+
+    def give_back(at_work: Engine, given: ProjectRecord, _: Any) -> None:
+        if trouble == "at its end" and next(weather, False):
+            raise Weather("The subnet is shown still.")
+        handed_in.append(given.project)
+
+    def remove(*_: Any, **__: Any) -> None:
+        if trouble == "in its middle" and next(weather, False):
+            raise Weather("503")
+
+    monkeypatch.setattr(releasing, "give_back", give_back)
+    monkeypatch.setattr(releasing, "_remove_cluster", remove)
+    # GIVEN a purge of which the worker's first run failed while it parked, for a moment
+    confirmed = "purge_data=true&purge_now=true&confirm=lab%2Fproj"
+    purging = gateway("DELETE", PROJECT, query=confirmed).body["operation"]["id"]
+    assert work(engine, "lab/proj", purging, owner=engine.owner).state is State.CONTINUES
+    assert record(engine).phase is Phase.FAILED
+    assert keep(engine, "lab", "proj")
+    # WHEN the next one goes on
+    ended = work(engine, "lab/proj", purging, owner=engine.owner)
+    # THEN
+    assert ended.failure is not None and ended.failure.code == "PURGE_CANCELLED"
+    assert (record(engine).phase, handed_in) == (Phase.PARKED, ["lab/proj"])
+    assert running == (["the data is purged"] if trouble == "at its end" else [None])
+
+
+def test_what_was_put_down_before_the_keys_were_handed_in_is_parked_to_the_end(
+    engine: Engine, running: list[str | None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    handed_in: list[str] = []
+
+    def give_back(at_work: Engine, given: ProjectRecord, _: Any) -> None:
+        if not handed_in:
+            handed_in.append("put down")
+            assert at_work.duty is not None
+            at_work.duty.stop()
+            at_work.check()
+        handed_in.append(given.project)
+
+    monkeypatch.setattr(releasing, "give_back", give_back)
+    # GIVEN a state that holds only what stays, and a record that says PARKING
+    with pytest.raises(OutOfTime):
+        purge(engine, now=True)
+    assert record(engine).phase is Phase.PARKING
+    call_off(engine)
+    with pytest.raises(PurgeCancelled):
+        purge(engine, now=True)
+    assert (record(engine).phase, handed_in) == (Phase.PARKED, ["put down", "lab/proj"])
+
+
+def call_off(engine: Engine) -> None:
+    """As `keep` did, whose process died then."""
+    purging = engine.operations.active("lab/proj")
+    assert purging is not None
+    engine.registry.replace(record(engine), now=engine.now(), purge_at=None, called_off=purging.id)
 
 
 @pytest.fixture
