@@ -103,14 +103,28 @@ def keep(invocation: Invocation, project: str) -> None:
     """Take back `destroy --purge-data` of VLAB/PROJECT while its data is still there.
 
     A purge that is under way ends as called off. A project that is parked stays so; `apply` brings it up.
+    Where the purge had begun to give Lustre up without an export, this says so.
 
     \b
     Example:
       provisioner keep lab-1/proj-1
     """
+    from engine.aws.registry import Phase
     from engine.operations.destroy import keep as operation
 
     vlab_id, project_id = ids_from(project, invocation)
     name = f"{vlab_id}/{project_id}"
     kept = operation(invocation.engine(Silent()), vlab_id, project_id)
-    click.echo(f"The data of {name} is kept." if kept else f"The data of {name} was not to go.")
+    click.echo(f"The data of {name} is kept." if kept.was_to_go else f"The data of {name} was not to go.")
+    if kept.lustre:
+        click.echo(
+            f"That is its bucket and its home. Its Lustre file system {kept.lustre} was being given up "
+            "without an export: files that are not in the bucket are gone, or may be."
+        )
+    if kept.half_parked:
+        click.echo(
+            f"It is half parked: `provisioner release {name}` parks it to the end, if no worker does; an "
+            "apply brings it up."
+        )
+    elif kept.phase not in (Phase.PARKED, Phase.READY):
+        click.echo(f"It is {kept.phase}: `provisioner status {name}` tells more.")

@@ -23,7 +23,7 @@ from engine.operations.holding import holding_workspace
 from engine.operations.place import Place
 from engine.operations.planning import check_ground, make_plan
 from engine.operations.provision import Approve
-from engine.operations.release import await_subnet_gone, give_back, is_half_parked, release
+from engine.operations.release import WAIVED_NOTE, await_subnet_gone, give_back, is_half_parked, release
 from engine.operations.requests import SCHEDULE
 from engine.operations.saved_plans import plan_store
 from engine.operations.states import claim_workspace, made_nothing, read_state, require_sound
@@ -45,6 +45,22 @@ class Destroyed:
     kept: tuple[str, ...]
     objects_deleted: int = 0
     purge_at: datetime | None = None
+
+
+@dataclass(frozen=True)
+class Kept:
+    """What became of the data that somebody keeps.
+
+    was_to_go     False: nobody had asked for its end, or it was called off before
+    phase         where the project stands
+    half_parked   the purge had begun to park the project, and is not done with that
+    lustre        the file system that the purge had begun to give up without an export; "" for none
+    """
+
+    was_to_go: bool
+    phase: Phase
+    half_parked: bool = False
+    lustre: str = ""
 
 
 def destroy(
@@ -169,9 +185,9 @@ def _cancelled(record: ProjectRecord) -> PurgeCancelled:
     )
 
 
-def keep(engine: Engine, vlab_id: str, project_id: str) -> bool:
-    """Keep the data that was to go; False when it was not to go anyway. A purge that is under way is called
-    off: it goes no further than to park the project.
+def keep(engine: Engine, vlab_id: str, project_id: str) -> Kept:
+    """Keep the data that was to go. A purge that is under way is called off: it goes no further than to park
+    the project.
 
     Raises   UnknownProject; DataAtRisk when its deletion has begun; OperationInProgress while an operation
              parks the project, or when somebody wrote the record at that moment (ask again)
@@ -181,21 +197,28 @@ def keep(engine: Engine, vlab_id: str, project_id: str) -> bool:
     standing = engine.operations.standing(record.project)
     active = engine.operations.get(record.project, standing.operation_id) if standing.operation_id else None
     purge = active if active is not None and active.wish.purge_data else None
-    if purge is not None and _is_called_off(record, purge):
-        purge = None
-    if purge is None and record.purge_at is None:
-        return False
+    under_way = purge is not None and not _is_called_off(record, purge)
+    was_to_go = under_way or record.purge_at is not None
     # Who works under a record must be able to write down how that ended.
-    if active is not None and record.phase in records.AT_WORK and standing.held(engine.now()):
+    if was_to_go and active is not None and record.phase in records.AT_WORK and standing.held(engine.now()):
         raise OperationInProgress(
             f"{active.id} ({active.wish.kind}) of {record.project} is at work at this moment; nothing was "
             "called off yet.",
             hint=f"Ask again once the project is parked (`provisioner status {record.project}`).",
             details={"operation": active.to_dict()},
         )
-    called_off = purge.id if purge is not None else None
-    engine.registry.replace(record, now=engine.now(), purge_at=None, called_off=called_off)
-    return True
+    if was_to_go:
+        called_off = purge.id if purge is not None else None
+        record = engine.registry.replace(record, now=engine.now(), purge_at=None, called_off=called_off)
+    # Only now: a run that was frozen for long goes by the record that it reads after it has noted this.
+    purge = engine.operations.get(purge.project, purge.id) if purge is not None else None
+    notes = purge.notes if purge is not None else {}
+    return Kept(
+        was_to_go,
+        record.phase,
+        half_parked=is_half_parked(record, notes),
+        lustre=notes.get(WAIVED_NOTE, ""),
+    )
 
 
 def _purge(engine: Engine, record: ProjectRecord, approve: Approve, wish: Wish) -> Destroyed:

@@ -134,7 +134,9 @@ def _export_of(engine: Engine, names: Names, file_system_id: str, lifecycle: str
     linked = filesystems.list_links(engine.cloud, file_system_id)
     # An earlier run of this operation cuts the links when it has had its whole export.
     if not linked and _begun_before(engine, file_system_id) is None:
-        # Cut by another release, or by a person: only a person can tell.
+        # Cut by another release, or by a person: only a person can tell. A link that is made anew imports
+        # the bucket, and FSx prevents no conflict (FSx for Lustre User Guide, "Automatically import updates
+        # from your S3 bucket").
         done = next(
             (one for one in exports.list_exports(engine.cloud, file_system_id) if one.succeeded), None
         )
@@ -142,7 +144,9 @@ def _export_of(engine: Engine, names: Names, file_system_id: str, lifecycle: str
         raise DataAtRisk(
             f"The Lustre file system of {names.project} has no link to S3 and cannot be exported: it stays. "
             f"Last whole export: {last}.",
-            hint='If that export holds everything, release again with --skip-export "exported before".',
+            hint="An apply links it again, and the release after that exports it; of a file that differs, "
+            "FSx may take the bucket's version. If that export holds everything, release again with "
+            '--skip-export "exported before".',
             details={"last_export": done.task_id if done else None},
         )
     return _export(engine, names, file_system_id)

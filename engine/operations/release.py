@@ -34,6 +34,9 @@ from engine.workspace.stack import Presence
 _SUBNET_PATIENCE_S, _SUBNET_POLL_S = 60.0, 3.0
 # Kept with the operation: it has begun to park the project.
 _PARKING_NOTE = "parking"
+WAIVED_NOTE = "lustre_waived"
+"""Kept with the operation: the file system that is given up without an export, unless somebody keeps the data
+at that very moment."""
 
 SkipExport = str | Callable[[], str | None] | None
 
@@ -183,6 +186,9 @@ def _park(engine: Engine, planned: Planned, skip_export: SkipExport) -> lustre.E
     _remove_cluster(engine, planned, in_state=CLUSTER_STACK in there)
     export = lustre.Export()
     if LUSTRE in there:
+        if skip_export:
+            # Before a reason is asked for: who keeps the data says so first, and looks at this then.
+            engine.note(WAIVED_NOTE, there[LUSTRE])
         reason = skip_export() if callable(skip_export) else skip_export
         export = lustre.give_up(engine, planned.names, there[LUSTRE], skip_export=reason)
     engine.check()

@@ -14,11 +14,13 @@ from typing import Any
 
 import pytest
 
+from engine.aws.operation_items import Standing
 from engine.aws.queue import read_task
 from engine.aws.registry import Phase, ProjectRecord
 from engine.errors import (
     BackendError,
     DataAtRisk,
+    EngineError,
     OperationInProgress,
     OutOfTime,
     PurgeCancelled,
@@ -30,7 +32,7 @@ from engine.operations import destroy as destroying
 from engine.operations import provision as provisioning
 from engine.operations import records
 from engine.operations import release as releasing
-from engine.operations.destroy import Destroyed, destroy, keep
+from engine.operations.destroy import Destroyed, Kept, destroy, keep
 from engine.operations.engine import Engine, open_engine
 from engine.operations.lustre import Export
 from engine.operations.planning import Planned
@@ -85,9 +87,9 @@ def test_data_is_marked_first_and_a_mark_stays(engine: Engine) -> None:
 
 def test_a_mark_is_taken_back_by_keep_and_by_bringing_the_project_up(engine: Engine) -> None:
     purge(engine)
-    assert keep(engine, "lab", "proj") is True
+    assert keep(engine, "lab", "proj").was_to_go
     assert record(engine).purge_at is None
-    assert keep(engine, "lab", "proj") is False
+    assert not keep(engine, "lab", "proj").was_to_go
 
     purge(engine)
     with records.working(engine, records.spec_of(record(engine)), Phase.APPLYING, done=Phase.READY):
@@ -150,7 +152,7 @@ def test_keeping_calls_off_a_purge_that_waits_for_a_worker(
     else:
         confirmed = "purge_data=true&confirm=lab%2Fproj"
         waiting = gateway("DELETE", PROJECT, query=confirmed).body["operation"]["id"]
-    assert keep(engine, "lab", "proj") is True
+    assert keep(engine, "lab", "proj").was_to_go
 
     ended = work(engine, "lab/proj", waiting, owner=engine.owner)
 
@@ -167,8 +169,8 @@ def test_keeping_calls_off_a_purge_that_has_not_marked_the_data_yet(
     """ "kept" is never said of what then goes all the same."""
 
     def meanwhile(at_work: Engine, *_: Any, **__: Any) -> Any:
-        assert keep(engine, "lab", "proj") is True
-        assert keep(engine, "lab", "proj") is False
+        assert keep(engine, "lab", "proj").was_to_go
+        assert not keep(engine, "lab", "proj").was_to_go
         return _Planned()
 
     plan_nothing(monkeypatch, meanwhile)
@@ -194,7 +196,7 @@ def test_while_a_project_is_being_parked_keep_says_by_what(
 
     monkeypatch.setattr(destroying, "release", release)
     assert purge(engine).purge_at is not None
-    assert keep(engine, "lab", "proj") is True
+    assert keep(engine, "lab", "proj").was_to_go
 
 
 @pytest.fixture
@@ -233,7 +235,7 @@ def test_a_purge_at_once_that_was_called_off_leaves_a_running_project_as_it_is(
 ) -> None:
     confirmed = "purge_data=true&purge_now=true&confirm=lab%2Fproj"
     waiting = gateway("DELETE", PROJECT, query=confirmed).body["operation"]["id"]
-    assert keep(engine, "lab", "proj") is True
+    assert keep(engine, "lab", "proj").was_to_go
 
     ended = work(engine, "lab/proj", waiting, owner=engine.owner)
 
@@ -248,7 +250,7 @@ def test_data_that_is_kept_while_a_purge_plans_to_park_is_exported(
     park = destroying.release
 
     def release(*args: Any, **more: Any) -> Any:
-        assert keep(engine, "lab", "proj") is True
+        assert keep(engine, "lab", "proj").was_to_go
         return park(*args, **more)
 
     monkeypatch.setattr(destroying, "release", release)
@@ -284,7 +286,7 @@ def test_a_purge_that_was_called_off_between_two_runs_is_parked_to_the_end(
     with pytest.raises(OutOfTime):
         purge(engine, now=now)
     assert record(engine).phase is Phase.PARKING
-    assert keep(engine, "lab", "proj") is True
+    assert keep(engine, "lab", "proj").was_to_go
     # WHEN the next one goes on THEN nothing is left half parked, and what Lustre holds is exported
     monkeypatch.setattr(destroying, "release", park)
     with pytest.raises(PurgeCancelled):
@@ -326,7 +328,7 @@ def test_a_purge_that_was_called_off_is_parked_to_the_end_after_a_failure_too(
     purging = gateway("DELETE", PROJECT, query=confirmed).body["operation"]["id"]
     assert work(engine, "lab/proj", purging, owner=engine.owner).state is State.CONTINUES
     assert record(engine).phase is Phase.FAILED
-    assert keep(engine, "lab", "proj")
+    assert keep(engine, "lab", "proj").was_to_go
     # WHEN the next one goes on
     ended = work(engine, "lab/proj", purging, owner=engine.owner)
     # THEN
@@ -357,6 +359,63 @@ def test_what_was_put_down_before_the_keys_were_handed_in_is_parked_to_the_end(
     with pytest.raises(PurgeCancelled):
         purge(engine, now=True)
     assert (record(engine).phase, handed_in) == (Phase.PARKED, ["put down", "lab/proj"])
+
+
+def test_keep_says_that_lustre_was_being_given_up_without_an_export(
+    engine: Engine, provisioner: Provisioner, running: list[str | None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever keeps the data must not take it for granted that files are there which went with it."""
+    give_up = releasing.lustre.give_up
+
+    def put_down(at_work: Engine, *_: Any, **__: Any) -> Export:
+        assert at_work.duty is not None
+        at_work.duty.stop()
+        at_work.check()
+        raise AssertionError
+
+    # GIVEN a purge that was put down when its cluster was gone, and the file system's end asked for
+    monkeypatch.setattr(releasing.lustre, "give_up", put_down)
+    with pytest.raises(OutOfTime):
+        purge(engine, now=True)
+    # WHEN somebody keeps the data
+    told = provisioner("keep", "lab/proj").ok().out
+    # THEN
+    assert "is kept" in told and f"{FILE_SYSTEM} was being given up without an export" in told
+    assert "half parked: `provisioner release lab/proj`" in told
+    # AND what the next run finds of it is exported
+    monkeypatch.setattr(releasing.lustre, "give_up", give_up)
+    release(engine, "lab", "proj", approve=lambda _: None)
+    assert (running, record(engine).phase) == ([None], Phase.PARKED)
+    assert provisioner("keep", "lab/proj").ok().out == "The data of lab/proj was not to go.\n"
+
+
+@pytest.mark.parametrize("first", ["keep", "the run"])
+def test_either_the_run_or_the_person_learns_of_the_other(
+    engine: Engine, running: list[str | None], monkeypatch: pytest.MonkeyPatch, first: str
+) -> None:
+    """A run that was frozen until its lease was over goes on while somebody keeps the data."""
+    kept: list[Kept] = []
+
+    def somebody_keeps(at_work: Engine) -> None:
+        monkeypatch.setattr(Standing, "held", lambda *_: False)
+        kept.append(keep(engine, "lab", "proj"))
+
+    if first == "keep":
+        monkeypatch.setattr(releasing, "_remove_cluster", lambda at_work, *_, **__: somebody_keeps(at_work))
+    else:
+        note = Engine.note
+
+        def noted(at_work: Engine, name: str, value: str) -> None:
+            note(at_work, name, value)
+            if value == FILE_SYSTEM:
+                somebody_keeps(at_work)
+
+        monkeypatch.setattr(Engine, "note", noted)
+    with pytest.raises(EngineError):
+        purge(engine, now=True)
+    (told,) = kept
+    assert told.was_to_go and told.lustre == ("" if first == "keep" else FILE_SYSTEM)
+    assert "the data is purged" not in running
 
 
 def call_off(engine: Engine) -> None:

@@ -118,9 +118,11 @@ def test_without_links_a_person_is_told_of_the_last_export(engine: Any, fsx: Any
         SimpleNamespace(succeeded=True, task_id="task-1", succeeded_count=7),
     ]
     # WHEN it is released THEN it stays, and the export that was made is named
-    with pytest.raises(DataAtRisk, match="task-1, 7 files"):
+    with pytest.raises(DataAtRisk, match="task-1, 7 files") as refused:
         lustre.give_up(engine, NAMES, FS, skip_export=None)
     assert fsx.deleted == []
+    # AND both ways on
+    assert "An apply links it again" in refused.value.hint and "--skip-export" in refused.value.hint
 
 
 def test_the_export_of_an_earlier_run_lets_it_go_when_that_run_has_cut_the_links(
