@@ -41,7 +41,7 @@ from engine.errors import (
     Superseded,
     UnknownOperation,
 )
-from engine.model.operation import Event, Failure, Kind, Operation, Owner, State
+from engine.model.operation import Event, Failure, Kind, Operation, Owner, State, failed
 
 if TYPE_CHECKING:
     from engine.aws.operation_items import Attributes, Item
@@ -209,20 +209,33 @@ class OperationStore:
         dead: Callable[[Owner], bool],
         now: datetime,
     ) -> bool:
+        text = f"Given up for {new.wish.kind} ({new.id}) while nobody worked on it."
+        return self.give_up(standing, old, Failure(Superseded.code, text), now=now, dead=dead)
+
+    def give_up(
+        self,
+        standing: Standing,
+        operation: Operation,
+        failure: Failure,
+        *,
+        now: datetime,
+        dead: Callable[[Owner], bool],
+    ) -> bool:
+        """End an operation that nobody works on; False where somebody does, or has taken it up since.
+
+        standing   as it was read before
+        dead       says of the owner that it is known to be dead; then its lease need not have expired
+        """
         if standing.held(now) and standing.owner is not None and not dead(standing.owner):
             return False
-        ended = replace(
-            old,
-            state=State.FAILED,
-            failure=Failure(
-                Superseded.code, f"Given up for {new.wish.kind} ({new.id}) while nobody worked on it."
-            ),
-            updated_at=now,
-            finished_at=now,
-        )
         try:
             # Under a new token, so that an owner who was only thought dead writes no more.
-            self._end(_lease_of(old, standing), ended, finished=True, token=standing.token + 1)
+            self._end(
+                _lease_of(operation, standing),
+                failed(operation, failure, now),
+                finished=True,
+                token=standing.token + 1,
+            )
         except LeaseLost:
             return False
         return True

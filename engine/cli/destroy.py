@@ -121,10 +121,9 @@ def keep(invocation: Invocation, project: str) -> None:
             f"That is its bucket and its home. Its Lustre file system {kept.lustre} was being given up "
             "without an export: files that are not in the bucket are gone, or may be."
         )
-    if kept.half_parked:
-        click.echo(
-            f"It is half parked: `provisioner release {name}` parks it to the end, if no worker does; an "
-            "apply brings it up."
-        )
+    if kept.half_parked and kept.at_work:
+        click.echo(f"It is being parked to the end (`provisioner status {name}`).")
+    elif kept.half_parked:
+        click.echo(f"It is half parked: `provisioner release {name}` parks it, `apply` brings it up.")
     elif kept.phase not in (Phase.PARKED, Phase.READY):
         click.echo(f"It is {kept.phase}: `provisioner status {name}` tells more.")

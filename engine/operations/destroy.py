@@ -14,9 +14,9 @@ from datetime import datetime, timedelta
 from engine.aws import buckets, logs
 from engine.aws.registry import Phase, ProjectRecord
 from engine.errors import OperationInProgress, PurgeCancelled
-from engine.model.operation import Kind, Operation, Wish
+from engine.model.operation import Failure, Kind, Operation, Wish
 from engine.operations import records, recovery
-from engine.operations.carry import carrying_out
+from engine.operations.carry import carrying_out, is_dead
 from engine.operations.engine import Engine
 from engine.operations.folders import remove_workspace
 from engine.operations.holding import holding_workspace
@@ -24,7 +24,7 @@ from engine.operations.place import Place
 from engine.operations.planning import check_ground, make_plan
 from engine.operations.provision import Approve
 from engine.operations.release import WAIVED_NOTE, await_subnet_gone, give_back, is_half_parked, release
-from engine.operations.requests import SCHEDULE
+from engine.operations.requests import SCHEDULE, goes_on
 from engine.operations.saved_plans import plan_store
 from engine.operations.states import claim_workspace, made_nothing, read_state, require_sound
 from engine.review.findings import refuse_data_loss
@@ -54,12 +54,14 @@ class Kept:
     was_to_go     False: nobody had asked for its end, or it was called off before
     phase         where the project stands
     half_parked   the purge had begun to park the project, and is not done with that
+    at_work       somebody works on it, or a worker is to: that one brings this to its end
     lustre        the file system that the purge had begun to give up without an export; "" for none
     """
 
     was_to_go: bool
     phase: Phase
     half_parked: bool = False
+    at_work: bool = False
     lustre: str = ""
 
 
@@ -187,7 +189,7 @@ def _cancelled(record: ProjectRecord) -> PurgeCancelled:
 
 def keep(engine: Engine, vlab_id: str, project_id: str) -> Kept:
     """Keep the data that was to go. A purge that is under way is called off: it goes no further than to park
-    the project.
+    the project. One that was left is ended here, and nothing more is done in it. Safe to repeat.
 
     Raises   UnknownProject; DataAtRisk when its deletion has begun; OperationInProgress while an operation
              parks the project, or when somebody wrote the record at that moment (ask again)
@@ -197,10 +199,12 @@ def keep(engine: Engine, vlab_id: str, project_id: str) -> Kept:
     standing = engine.operations.standing(record.project)
     active = engine.operations.get(record.project, standing.operation_id) if standing.operation_id else None
     purge = active if active is not None and active.wish.purge_data else None
+    now = engine.now()
+    held = standing.held(now) and standing.owner is not None and not is_dead(standing.owner)
     under_way = purge is not None and not _is_called_off(record, purge)
     was_to_go = under_way or record.purge_at is not None
     # Who works under a record must be able to write down how that ended.
-    if was_to_go and active is not None and record.phase in records.AT_WORK and standing.held(engine.now()):
+    if was_to_go and active is not None and record.phase in records.AT_WORK and held:
         raise OperationInProgress(
             f"{active.id} ({active.wish.kind}) of {record.project} is at work at this moment; nothing was "
             "called off yet.",
@@ -209,14 +213,20 @@ def keep(engine: Engine, vlab_id: str, project_id: str) -> Kept:
         )
     if was_to_go:
         called_off = purge.id if purge is not None else None
-        record = engine.registry.replace(record, now=engine.now(), purge_at=None, called_off=called_off)
+        record = engine.registry.replace(record, now=now, purge_at=None, called_off=called_off)
     # Only now: a run that was frozen for long goes by the record that it reads after it has noted this.
     purge = engine.operations.get(purge.project, purge.id) if purge is not None else None
     notes = purge.notes if purge is not None else {}
+    at_work = active is not None and (held or goes_on(active, standing, now))
+    if purge is not None and not purge.state.finished and not at_work:
+        # Nobody would end it, and it would bar all others. Who takes it up at this moment ends it as well.
+        failure = Failure(**_cancelled(record).to_dict())
+        at_work = not engine.operations.give_up(standing, purge, failure, now=now, dead=is_dead)
     return Kept(
         was_to_go,
         record.phase,
         half_parked=is_half_parked(record, notes),
+        at_work=at_work,
         lustre=notes.get(WAIVED_NOTE, ""),
     )
 

@@ -165,6 +165,11 @@ def awaits_worker(operation: Operation, standing: Standing, now: datetime) -> bo
     return (asked or standing.wanted_at is not None) and not is_left(operation, standing, now)
 
 
+def goes_on(operation: Operation, standing: Standing, now: datetime) -> bool:
+    """Whether a worker has it, or a message of it: that one goes on with it."""
+    return _is_wanted(operation, standing, now) and not is_left(operation, standing, now)
+
+
 def is_lost(operation: Operation, standing: Standing, now: datetime) -> bool:
     """Whether an unfinished operation is to be sent again although nobody asks for it."""
     return _is_wanted(operation, standing, now) and is_left(operation, standing, now)

@@ -15,8 +15,9 @@ from typing import Any
 import pytest
 
 from engine.aws.operation_items import Standing
+from engine.aws.operation_store import OperationStore
 from engine.aws.queue import read_task
-from engine.aws.registry import Phase, ProjectRecord
+from engine.aws.registry import Phase, ProjectRecord, Registry
 from engine.errors import (
     BackendError,
     DataAtRisk,
@@ -286,7 +287,7 @@ def test_a_purge_that_was_called_off_between_two_runs_is_parked_to_the_end(
     with pytest.raises(OutOfTime):
         purge(engine, now=now)
     assert record(engine).phase is Phase.PARKING
-    assert keep(engine, "lab", "proj").was_to_go
+    call_off(engine)
     # WHEN the next one goes on THEN nothing is left half parked, and what Lustre holds is exported
     monkeypatch.setattr(destroying, "release", park)
     with pytest.raises(PurgeCancelled):
@@ -416,6 +417,106 @@ def test_either_the_run_or_the_person_learns_of_the_other(
     (told,) = kept
     assert told.was_to_go and told.lustre == ("" if first == "keep" else FILE_SYSTEM)
     assert "the data is purged" not in running
+
+
+@pytest.fixture
+def left(engine: Engine, running: list[str | None], monkeypatch: pytest.MonkeyPatch) -> str:
+    """The id of a purge that its person left before it parked the project."""
+
+    def interrupted(*_: Any, **__: Any) -> Any:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(destroying, "make_plan", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            purge(engine, now=True)
+    purging = engine.operations.active("lab/proj")
+    assert purging is not None and purging.state is State.CONTINUES
+    return purging.id
+
+
+def is_called_off(engine: Engine, purging: str) -> bool:
+    ended = engine.operations.require("lab/proj", purging)
+    assert (ended.state is State.FAILED) == (engine.operations.active("lab/proj") is None)
+    return ended.failure is not None and ended.failure.code == "PURGE_CANCELLED"
+
+
+def test_a_purge_that_was_left_bars_nobody_once_it_is_called_off(
+    engine: Engine, left: str, gateway: Gateway
+) -> None:
+    assert gateway("PUT", PROJECT, body=EFS).code == "OPERATION_IN_PROGRESS"
+    kept = keep(engine, "lab", "proj")
+    assert kept == Kept(was_to_go=True, phase=Phase.READY) and is_called_off(engine, left)
+    assert gateway("PUT", PROJECT, body=EFS).status == 202
+
+
+def test_one_that_was_left_half_parked_bars_nobody_and_keep_says_who_parks_it(
+    engine: Engine, running: list[str | None], gateway: Gateway, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(*_: Any, **__: Any) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(releasing, "_remove_cluster", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        purge(engine, now=True)
+    left = engine.operations.active("lab/proj")
+    assert left is not None
+    kept = keep(engine, "lab", "proj")
+    assert kept == Kept(was_to_go=True, phase=Phase.FAILED, half_parked=True)
+    assert is_called_off(engine, left.id)
+    assert gateway("PUT", PROJECT, body=EFS).status == 202
+
+
+def test_a_keep_that_died_half_way_is_run_again(engine: Engine, left: str) -> None:
+    call_off(engine)
+    assert not is_called_off(engine, left)
+    assert not keep(engine, "lab", "proj").was_to_go
+    assert is_called_off(engine, left)
+
+
+def test_two_who_keep_the_data_at_once(engine: Engine, left: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    give_up, second = OperationStore.give_up, iter([True])
+
+    def meanwhile(*args: Any, **more: Any) -> bool:
+        if next(second, False):
+            assert not keep(engine, "lab", "proj").was_to_go
+        return give_up(*args, **more)
+
+    monkeypatch.setattr(OperationStore, "give_up", meanwhile)
+    assert keep(engine, "lab", "proj").was_to_go
+    assert is_called_off(engine, left)
+
+
+@pytest.mark.parametrize("when", ["before keep says so", "after"])
+def test_a_run_that_begins_while_the_data_is_kept_ends_as_called_off(
+    engine: Engine, left: str, running: list[str | None], monkeypatch: pytest.MonkeyPatch, when: str
+) -> None:
+    owner = replace(engine.owner, name="another")
+    claimed: list[Any] = []
+
+    def claim() -> None:
+        now = engine.now()
+        claimed.append(engine.operations.claim("lab/proj", left, owner, now=now, ttl=engine.lease_ttl))
+
+    write = Registry.replace
+
+    def replaced(*args: Any, **more: Any) -> ProjectRecord:
+        if when == "before keep says so":
+            claim()
+        written = write(*args, **more)
+        if when == "after":
+            claim()
+        return written
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Registry, "replace", replaced)
+        assert keep(engine, "lab", "proj").at_work
+    # THEN keep has ended nothing under that run
+    ((lease, operation),) = claimed
+    engine.operations.hand_over(lease, operation)
+    with pytest.raises(PurgeCancelled):
+        purge(engine, now=True)
+    assert is_called_off(engine, left) and (running, record(engine).phase) == ([], Phase.READY)
 
 
 def call_off(engine: Engine) -> None:
