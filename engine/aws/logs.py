@@ -1,5 +1,5 @@
-"""Log groups: how old one is, those ParallelCluster leaves behind (two new ones for each created cluster, kept by
-default), and what nodes said in them.
+"""Log groups: how old one is, those ParallelCluster leaves behind, two new ones for each created cluster, and
+what nodes said in them.
 """
 
 from __future__ import annotations
