@@ -79,6 +79,32 @@ def test_a_secret_variables_value_is_hidden_wherever_it_is_printed() -> None:
     assert masking.text("key=s3cr3t-value; then line-two-y") == f"key={MASK}; then {MASK}"
 
 
+@pytest.mark.parametrize("left", [4, 4096, 4097, 5000, 5999, 6000])
+def test_what_a_cut_left_of_a_secret_is_hidden(left: int) -> None:
+    secret = "".join(chr(ord("a") + at * at % 23) for at in range(5990)) + "the-end-XY"
+    assert Masking({"TOKEN": secret}).end(secret[-left:] + " 4 steps") == f"{MASK} 4 steps"
+    # BUT three characters may be there by chance
+    assert Masking({"TOKEN": secret}).end("-XY 4 steps") == "-XY 4 steps"
+
+
+def test_the_secret_that_left_most_decides_what_is_hidden() -> None:
+    longer, other = "x" * 40 + "abcd", "12345678-abcdefgh"
+    assert Masking({"A_KEY": longer, "B_KEY": other}).end("abcdefgh done") == f"{MASK} done"
+
+
+@pytest.mark.parametrize(
+    ("secret", "text"),
+    [
+        ("aaaaaaab", "aaaaabx"), ("abababab", "abababx"), ("abcabcabd", "abcabdx"), ("aaaaaaaa", "aaaaax"),
+        ("1234567x", "67x"), ("1234567x", ""),
+    ],
+)  # fmt: skip
+def test_a_rest_is_the_longest_end_that_a_text_begins_with(secret: str, text: str) -> None:
+    ends = [length for length in range(4, len(secret)) if text.startswith(secret[-length:])]
+    shown = MASK + text[max(ends) :] if ends else text
+    assert Masking({"TOKEN": secret + "/" + secret}).end(text) == shown
+
+
 def test_a_short_or_numeric_value_hides_nothing_else() -> None:
     masking = Masking({"KEY_ID": "1", "PIN": "12345678", "TOKEN": "on"})
     assert masking.text("1 node, 12345678 cells, on time") == "1 node, 12345678 cells, on time"
@@ -102,6 +128,21 @@ def test_no_output_takes_time_by_the_square_of_its_length(unit: str) -> None:
         begun = time.process_time()
         for _ in range(3):
             masking.text(text)
+        return time.process_time() - begun
+
+    assert seconds(65536) < 24 * max(seconds(8192), 0.002)
+
+
+@pytest.mark.parametrize("end", ["a", "b"])
+@pytest.mark.parametrize("unit", ["a", "ab", "aaaaaaab"])
+def test_no_secret_takes_time_by_the_square_of_its_length(unit: str, end: str) -> None:
+    """One variable may have 128 KiB, and a tail 64."""
+
+    def seconds(length: int) -> float:
+        secret, text = ((unit * size)[:size] + end for size in (2 * length, length))
+        masking = Masking({"TOKEN": secret})
+        begun = time.process_time()
+        masking.end(text + "c")
         return time.process_time() - begun
 
     assert seconds(65536) < 24 * max(seconds(8192), 0.002)

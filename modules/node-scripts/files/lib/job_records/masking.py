@@ -6,7 +6,7 @@ Too much masked is a nuisance, too little is a leak: a name that merely sounds s
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 MASK = "***"
 
@@ -22,8 +22,8 @@ _HARMLESS_NAMES = frozenset({"PWD", "OLDPWD", "SSH_AUTH_SOCK", "XAUTHORITY"})
 _MIN_SECRET_LENGTH = 8
 # Each is looked for in every text of the record.
 _MAX_SECRETS = 1000
-# How much of a secret's end a text's beginning is held against.
-_MIN_REST, _MAX_REST = 4, 4096
+# How much of a secret's end a text must begin with to be taken for the rest of it.
+_MIN_REST = 4
 
 # Every repetition in front of a fixed text has a limit: without one, a long run of letters would take time
 # by the square of its length, and any user could hold up the records.
@@ -92,9 +92,8 @@ class Masking:
 
     def end(self, text: str) -> str:
         """The same of a text whose beginning was cut off, perhaps within a secret."""
-        for secret in self._secrets:
-            text = _without_rest(text, secret)
-        return self.text(text)
+        rest = _longest_rest(text, self._secrets)
+        return MASK * bool(rest) + self.text(text[rest:])
 
     def text(self, text: str) -> str:
         """A command line, an output: without the values of secret variables, nor what looks like a secret."""
@@ -105,13 +104,39 @@ class Masking:
         return text
 
 
-def _without_rest(text: str, secret: str) -> str:
-    """The text; what it begins with is masked where it may be the rest of this secret."""
-    longest = min(len(secret) - 1, len(text), _MAX_REST)
-    for length in range(longest, _MIN_REST - 1, -1):
-        if text.startswith(secret[-length:]):
-            return MASK + text[length:]
-    return text
+def _longest_rest(text: str, secrets: Iterable[str]) -> int:
+    """How many characters at a text's beginning are the end of a secret: the most that are, 0 if none.
+
+    Takes time by the length of text and secrets, whatever they hold: a user chooses both.
+    Source   Knuth, Morris, Pratt, "Fast Pattern Matching in Strings" (1977)
+    """
+    longest, borders = 0, None
+    for secret in secrets:
+        # No more of it fits into the text; and a rest begins where the text's first characters are.
+        start = secret.find(text[:_MIN_REST], max(0, len(secret) - len(text)))
+        if start < 0:
+            continue
+        if borders is None:
+            borders = _borders(text)
+        matched = 0
+        for sign in secret[start:]:
+            while matched and sign != text[matched]:
+                matched = borders[matched - 1]
+            matched += sign == text[matched]
+        longest = max(longest, matched)
+    return longest if longest >= _MIN_REST else 0
+
+
+def _borders(text: str) -> Sequence[int]:
+    """For each beginning of a text: how much of its own beginning it ends with, short of all of it."""
+    borders = [0] * len(text)
+    matched = 0
+    for at in range(1, len(text)):
+        while matched and text[at] != text[matched]:
+            matched = borders[matched - 1]
+        matched += text[at] == text[matched]
+        borders[at] = matched
+    return borders
 
 
 def bearable(environment: Mapping[str, str]) -> bool:
