@@ -7,7 +7,7 @@ it would be left running. So the whole workspace is planned once more, and what 
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 
 from engine.aws import stacks
 from engine.aws.existing.search import OrphanConflict
@@ -23,14 +23,14 @@ from engine.review.context import Context
 from engine.review.model import Action, Change
 from engine.review.plan import build_review
 from engine.terraform.runner import Runner
+from engine.terraform.state import instances
 from engine.workspace.imports import IMPORTS_FILE, imports_file
+from engine.workspace.resources import ACCOUNTING_SECRET, ACCOUNTING_USER, CLUSTER_STACK
 from engine.workspace.stack import Presence
 
-_STACK_TYPE = "aws_cloudformation_stack"
 _POLL_S = 5.0
 _PATIENCE_S = 4500.0
-_UNCHANGED = (Action.IMPORT, Action.NO_CHANGE, Action.READ)
-_HARMLESS = (*_UNCHANGED, Action.UPDATE, Action.CREATE)
+_HARMLESS = (Action.IMPORT, Action.NO_CHANGE, Action.READ, Action.UPDATE, Action.CREATE)
 
 
 def take_in(engine: Engine, spec: ProjectSpec, *, always: bool = False) -> tuple[str, ...]:
@@ -80,24 +80,25 @@ def is_due(engine: Engine, names: Names) -> bool:
 def _import(engine: Engine, names: Names, runner: Runner, imports: Mapping[str, str]) -> None:
     # What is imported may hang on the file system, and its changes are then carried out along with it.
     lustre.await_update(engine, names)
-    changes = _plan(engine, names, runner, imports, targets=imports)
-    # Nobody has reviewed a change of the cluster, and CloudFormation may refuse it or stop nodes for it. A
-    # later engine plans one: the address of the nodes' software was in the lost state (ADR 0017). Nor has
-    # anybody given up records that would be kept for fewer days.
-    as_it_is = {
-        change.address: imports[change.address]
+    # A plan for the cluster would be one for all that it needs, too, and make what AWS lacks of that. Nor has
+    # anybody reviewed a change of it, and CloudFormation may refuse that or stop nodes for it: a later engine
+    # plans one, since the address of the nodes' software was in the lost state (ADR 0017).
+    as_it_is = imports.keys() & {CLUSTER_STACK}
+    calls = _calls(engine, names, imports) if as_it_is else ()
+    changes = _plan(engine, names, runner, _without(imports, as_it_is), calls)
+    # Nor has anybody given up records that would be kept for fewer days.
+    fewer_days = {one.address for one in changes if one.action is Action.UPDATE and one.loses_data}
+    if kept := imports.keys() & fewer_days:
+        as_it_is |= kept
+        changes = _plan(engine, names, runner, _without(imports, as_it_is), calls)
+    harmful = [
+        change
         for change in changes
-        if change.address in imports
-        and (
-            (change.type == _STACK_TYPE and change.action not in _UNCHANGED)
-            or (change.action is Action.UPDATE and change.loses_data)
-        )
-    }
-    if as_it_is:
-        imports = {address: found for address, found in imports.items() if address not in as_it_is}
-        others = [change.address for change in changes if change.address not in as_it_is]
-        changes = _plan(engine, names, runner, imports, targets=others) if others else ()
-    harmful = [change for change in changes if change.action not in _HARMLESS]
+        if change.action not in _HARMLESS
+        or change.loses_data
+        # It has no import block any more, so what needs it has Terraform make it.
+        or (change.action is Action.CREATE and change.address in imports)
+    ]
     if harmful:
         raise OrphanConflict(
             f"What an earlier run made of {names.project} does not fit its spec any more; taking it in would "
@@ -110,17 +111,33 @@ def _import(engine: Engine, names: Names, runner: Runner, imports: Mapping[str, 
     engine.reporter.step("Taking it in", "APPLYING")
     if changes:
         runner.apply(runner.workdir / PLAN_FILE)
-    for address, found in as_it_is.items():
+    for address in sorted(as_it_is):
         engine.check()
-        runner.take_over(address, found)
+        runner.take_over(address, imports[address])
+
+
+def _calls(engine: Engine, names: Names, imports: Mapping[str, str]) -> tuple[str, ...]:
+    """The call that made the cluster's database user, where no state knows it: a release takes the user away
+    by that. Not where the secret is gone: the user would get a password that the running cluster lacks.
+    """
+    known = {*imports, *(one.address for one in instances(read_state(engine, names)))}
+    return (ACCOUNTING_USER,) if ACCOUNTING_SECRET in known and ACCOUNTING_USER not in known else ()
+
+
+def _without(imports: Mapping[str, str], addresses: Collection[str]) -> dict[str, str]:
+    return {address: found for address, found in imports.items() if address not in addresses}
 
 
 def _plan(
-    engine: Engine, names: Names, runner: Runner, imports: Mapping[str, str], *, targets: Iterable[str]
+    engine: Engine, names: Names, runner: Runner, imports: Mapping[str, str], calls: Iterable[str]
 ) -> tuple[Change, ...]:
+    """What taking in these and making these calls changes; what they need is in it, too."""
     (runner.workdir / IMPORTS_FILE).write_text(imports_file(imports), "utf-8")
+    targets = sorted([*imports, *calls])
+    if not targets:  # a plan without any would be of all
+        return ()
     plan_file = runner.workdir / PLAN_FILE
-    runner.plan(plan_file, targets=sorted(targets))
+    runner.plan(plan_file, targets=targets)
     shown = runner.show_plan(plan_file)
     context = Context(young=adopt.young_records(engine, names, shown))
     return build_review(shown, project=names.project, context=context).changes
@@ -129,9 +146,8 @@ def _plan(
 def _without_failed_stacks(engine: Engine, names: Names, sweep: adopt.Sweep) -> dict[str, str]:
     """The imports that are left once stacks that AWS calls failed are deleted."""
     imports = dict(sweep.imports)
-    for address in sweep.replace:
-        if f".{_STACK_TYPE}." in address:
-            _delete_stack(engine, names, imports.pop(address))
+    if CLUSTER_STACK in sweep.replace:
+        _delete_stack(engine, names, imports.pop(CLUSTER_STACK))
     return imports
 
 

@@ -14,6 +14,8 @@ from engine.aws.session import Cloud
 from engine.aws.state_store import StateStore
 from engine.local.server import LocalCloud
 from engine.model.names import names_for
+from engine.terraform.state import instances
+from engine.workspace.resources import ACCOUNTING_USER, CLUSTER_STACK, JOB_RECORDS
 from tests.functional.conftest import Provisioner
 from tests.functional.test_lifecycle import a_later_engine
 from tests.functional.test_second_cluster import offer_release
@@ -146,3 +148,36 @@ def test_a_cluster_whose_state_is_lost_can_be_given_back_by_a_later_engine(
     provisioner("orphans").ok()
     assert provisioner("status", PROJECT, "--json").ok().json["phase"] == "PARKED"
     assert not any("cloudformation" in line and NAMES.stack in line for line in cloud.left_over())
+
+
+def test_a_cluster_with_records_that_are_kept_for_longer_is_taken_in_and_given_back(
+    cloud: LocalCloud,
+    backend: Cloud,
+    provisioner: Provisioner,
+    spec: Callable[..., Path],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """What the nodes read names the records' log group: Terraform would make that along with it."""
+    provisioner = with_policies(cloud, provisioner)
+    # GIVEN a cluster with records of a year, settings that name fewer days since, and a state that is lost
+    provisioner("apply", spec("efs"), "--yes").ok()
+    made = stack(backend)
+    monkeypatch.setenv("PROVISIONER_JOB_RECORD_RETENTION_DAYS", "90")
+    backend.s3.delete_object(Bucket=STATES, Key=NAMES.state_key)
+
+    # WHEN what exists is taken in THEN both are in the state as they are, with what a release takes away
+    provisioner("orphans", "--adopt", "--yes").ok()
+    assert stack(backend) == made
+    assert days_of_records(backend) == 365
+    state = json.loads(backend.s3.get_object(Bucket=STATES, Key=NAMES.state_key)["Body"].read())
+    assert {CLUSTER_STACK, JOB_RECORDS, ACCOUNTING_USER} <= {one.address for one in instances(state)}
+    provisioner("orphans").ok()
+    # AND the cluster can be given back
+    provisioner("release", PROJECT, "--yes").ok()
+    assert not any("cloudformation" in line and NAMES.stack in line for line in cloud.left_over())
+
+
+def days_of_records(aws: Cloud) -> int:
+    logs: Any = aws.logs
+    (group,) = logs.describe_log_groups(logGroupNamePrefix=NAMES.job_log_group)["logGroups"]
+    return int(group["retentionInDays"])

@@ -13,5 +13,5 @@ PLAN = json.loads((Path(__file__).parents[1] / "operations/fresh.plan.json").rea
 def test_every_address_is_one_of_a_new_project_with_lustre() -> None:
     planned = {one[kind] for one in PLAN["resource_changes"] for kind in ("address", "module_address")}
     named = {value for name, value in vars(resources).items() if name.isupper()}
-    assert len(named) == 7
+    assert len(named) == 9
     assert named <= planned
