@@ -117,7 +117,7 @@ class Sweep:
             self.imports[one.address] = thing.import_id
             if thing.life is Life.FAILED:
                 self.replace.append(one.address)
-            said = f" ({thing.says}: made anew)" if thing.life is Life.FAILED else ""
+            said = f" ({thing.says})" if thing.life is Life.FAILED else ""
             self.engine.reporter.note(f"{one.address} exists already: {thing.import_id} is taken over{said}")
         self._forget_predecessors(found, state)
         if found:

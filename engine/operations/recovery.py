@@ -28,6 +28,8 @@ from engine.workspace.imports import IMPORTS_FILE, imports_file
 from engine.workspace.resources import ACCOUNTING_SECRET, ACCOUNTING_USER, CLUSTER_STACK
 from engine.workspace.stack import Presence
 
+# CloudFormation user guide, "Stack status codes": where a stack ends that never came up.
+_NOT_MADE = ("CREATE_FAILED", "ROLLBACK_FAILED", "ROLLBACK_COMPLETE")
 _POLL_S = 5.0
 _PATIENCE_S = 4500.0
 _HARMLESS = (Action.IMPORT, Action.NO_CHANGE, Action.READ, Action.UPDATE, Action.CREATE)
@@ -37,8 +39,7 @@ def take_in(engine: Engine, spec: ProjectSpec, *, always: bool = False) -> tuple
     """Import what stands at AWS and in no state; gives its addresses. A clean project costs nothing.
 
     always   look even though the last run came to its end
-    A cluster's stack that failed is deleted: it is of no use, and importing it would not pass. One that
-    stands is never changed.
+    A cluster's stack that could not be made is deleted: it is of no use. One that stands is never changed.
     Raises   OrphanConflict when taking something in would delete or replace anything; what planning raises
     """
     names = engine.names_of(spec)
@@ -144,10 +145,13 @@ def _plan(
 
 
 def _without_failed_stacks(engine: Engine, names: Names, sweep: adopt.Sweep) -> dict[str, str]:
-    """The imports that are left once stacks that AWS calls failed are deleted."""
+    """The imports that are left once a stack that could not be made is deleted."""
     imports = dict(sweep.imports)
     if CLUSTER_STACK in sweep.replace:
-        _delete_stack(engine, names, imports.pop(CLUSTER_STACK))
+        stack = stacks.find_stack(engine.cloud, imports[CLUSTER_STACK])
+        # In one that got stuck later, in an update say, the cluster is as it was.
+        if stack is None or stack["StackStatus"] in _NOT_MADE:
+            _delete_stack(engine, names, imports.pop(CLUSTER_STACK))
     return imports
 
 

@@ -179,3 +179,21 @@ def test_what_needs_such_records_changes_nothing_of_them(take_in: Any, found: di
         take_in("update", address=JOB_RECORDS, found=found, needs={BUCKET: (JOB_RECORDS,)}, **sides)
     assert refused.value.details["addresses"] == [JOB_RECORDS]
     assert (take_in.applied, take_in.taken_over) == ([], [])
+
+
+@pytest.mark.parametrize(
+    ("status", "deleted"),
+    [
+        ("CREATE_FAILED", True), ("ROLLBACK_COMPLETE", True), ("ROLLBACK_FAILED", True),
+        ("UPDATE_ROLLBACK_FAILED", False), ("UPDATE_FAILED", False), ("DELETE_FAILED", False),
+    ],
+)  # fmt: skip
+def test_only_a_stack_that_could_not_be_made_is_deleted(
+    take_in: Any, mocker: Any, status: str, deleted: bool
+) -> None:
+    """Where an update got stuck the cluster is as it was, with its jobs."""
+    mocker.patch.object(recovery.stacks, "find_stack", side_effect=[{"StackStatus": status}, None])
+    delete = mocker.patch.object(recovery.stacks, "delete_stack")
+    take_in(found=CLUSTERS, failed=True)
+    assert delete.called is deleted
+    assert take_in.taken_over == ([] if deleted else [(CLUSTER_STACK, NAMES.stack)])
