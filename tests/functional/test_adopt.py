@@ -132,6 +132,28 @@ def test_everything_that_is_there_is_imported(engine: Engine, cloud: LocalCloud,
     assert not looking.finds(PLAN)
 
 
+def test_a_home_that_was_taken_over_is_found_by_its_tags(
+    engine: Engine, cloud: LocalCloud, tmp_path: Path
+) -> None:
+    """It keeps the token that it was made with: a state that is lost must not cost the project its home."""
+    # GIVEN homes of other tokens: one that this project took over, another one's, and nobody's
+    make: Any = engine.cloud.efs.create_file_system
+    tag = "module.efs.aws_efs_file_system.this"
+    own = make(CreationToken="old-home", Tags=pairs(marks(NAMES, tag)))["FileSystemId"]
+    theirs = marks(names_for("lab-9", "proj-1", account_id="123456789012"), tag)
+    make(CreationToken="their-home", Tags=pairs(theirs))
+    make(CreationToken="a-home")
+    # THEN its own is found
+    looking = sweep(engine, tmp_path)
+    with permitted(cloud, "plan"):
+        assert looking.finds(PLAN)
+    assert looking.imports[HOME] == own
+    # BUT where two say that they are it, no tag tells
+    make(CreationToken="older-home", Tags=pairs(marks(NAMES, tag)))
+    with pytest.raises(OrphanConflict, match="2 EFS file systems"):
+        sweep(engine, tmp_path).finds(PLAN)
+
+
 def test_what_failed_is_made_anew_and_what_is_in_progress_is_waited_for(
     engine: Engine, cloud: LocalCloud, tmp_path: Path, mocker: Any
 ) -> None:

@@ -27,15 +27,29 @@ _FSX_LIVES = {
 
 
 def find_efs(search: Search, wanted: Wanted) -> Found | None:
-    """A creation token belongs to one file system of the account for as long as that lives."""
+    """A creation token belongs to one file system of the account for as long as that lives.
+
+    One that was taken over (ADR 0033) keeps the token that it was made with, and is known by its tags.
+    """
     token = wanted.values["creation_token"]
     with aws_errors(f"looking for the EFS file system of {search.project}"):
         found = search.cloud.efs.describe_file_systems(CreationToken=token)["FileSystems"]
     standing = [one for one in found if one["LifeCycleState"] != "deleted"]
     if not standing:
-        return None
+        return _home_taken_over(search, wanted)
     search.require_ours(wanted, f"The EFS file system {token}", tag_map(standing[0].get("Tags")))
     return _efs(standing[0]["FileSystemId"], standing[0]["LifeCycleState"])
+
+
+def _home_taken_over(search: Search, wanted: Wanted) -> Found | None:
+    with aws_errors(f"looking for the EFS file system of {search.project}"):
+        pages = search.cloud.efs.get_paginator("describe_file_systems").paginate()
+        homes = {one["FileSystemId"]: one for page in pages for one in page["FileSystems"]}
+    standing = [
+        (id_, tag_map(one.get("Tags"))) for id_, one in homes.items() if one["LifeCycleState"] != "deleted"
+    ]
+    found = search.by_address(wanted, "EFS file systems", standing)
+    return _efs(found, homes[found]["LifeCycleState"]) if found else None
 
 
 def find_backup_policy(search: Search, wanted: Wanted) -> Found | None:
