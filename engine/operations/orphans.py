@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from engine.aws import belongings
+from engine.aws import addresses, belongings
 from engine.aws.belongings import CLUSTER, KEY_PAIR, Belonging
 from engine.aws.registry import Phase, ProjectRecord
 from engine.aws.state_store import StateCorrupt
@@ -225,7 +226,21 @@ def adopt_project(engine: Engine, vlab_id: str, project_id: str) -> tuple[str, .
             done = phase = before  # what is taken in goes with the rest
         with records.working(engine, spec, phase, done=done):
             engine.state_store.drop_lost_digest(names.state_key)
-            return recovery.take_in(engine, spec, always=True)
+            with _block_given_back(engine, names, parked=before is Phase.PARKED):
+                return recovery.take_in(engine, spec, always=True)
+
+
+@contextmanager
+def _block_given_back(engine: Engine, names: Names, *, parked: bool) -> Iterator[None]:
+    """Looking for what a project may have plans all of it, which claims an address block. A parked one has
+    none, and no release to come that would give it back."""
+    table = engine.settings.registry_table
+    claimed = addresses.get_claim(engine.cloud, table, project=names.project) is not None
+    try:
+        yield
+    finally:
+        if parked and not claimed and not addresses.standing_subnets(engine.cloud, project=names.project):
+            addresses.release_project(engine.cloud, table, project=names.project)
 
 
 def delete(engine: Engine, orphans: Iterable[Orphan], *, purge_data: bool) -> Deleted:

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from pytest_mock import MockerFixture
 
-from engine.aws import buckets
+from engine.aws import addresses, buckets
 from engine.aws.existing.search import OrphanConflict
 from engine.aws.registry import Phase, Registry
 from engine.aws.session import Cloud
@@ -22,7 +22,7 @@ from engine.model.names import Names, names_for
 from engine.model.operation import Kind, State, Wish, requested, succeeded
 from engine.model.settings import load_settings
 from engine.model.spec import ProjectSpec, dump_spec, load_spec, spec_digest
-from engine.operations import orphans, records
+from engine.operations import orphans, planning, records
 from engine.operations.engine import Engine, open_engine
 from engine.operations.reporting import Silent
 from engine.operations.work import work
@@ -271,6 +271,42 @@ def test_adopting_leaves_a_project_as_others_left_it(
     # THEN
     found = records.record_of(engine, "lab-1", "proj-1")
     assert (found.phase, found.purge_at) == (before, purge_at)
+
+
+@pytest.mark.parametrize(
+    ("phase", "planned", "stands", "kept"),
+    [
+        (Phase.PARKED, False, False, False),
+        (Phase.PARKED, True, False, True),
+        (Phase.PARKED, False, True, True),
+        (Phase.READY, False, False, True),
+    ],
+    ids=["parked", "planned since", "its subnet stands", "running"],
+)
+def test_a_parked_project_has_no_address_block_after_it_either(
+    phase: Phase,
+    planned: bool,
+    stands: bool,
+    kept: bool,
+    engine: Engine,
+    backend: Cloud,
+    names: Names,
+    mocker: MockerFixture,
+) -> None:
+    """The look for what it may have plans all of it, with a block."""
+
+    def claim() -> None:
+        planning.reserve_block(engine.cloud, engine.settings, names.project, now=engine.now())
+
+    register(backend, names, phase)
+    if planned:
+        claim()
+    if stands:
+        make_things(backend, names)
+    mocker.patch("engine.operations.recovery.take_in", side_effect=lambda *_, **__: claim())
+    orphans.adopt_project(engine, "lab-1", "proj-1")
+    held = addresses.get_claim(engine.cloud, engine.settings.registry_table, project=names.project)
+    assert (held is not None) is kept
 
 
 def test_what_another_operation_is_under_way_for_is_passed_over(
