@@ -88,6 +88,8 @@ def test_the_long_tests_are_made_at_night_alone() -> None:
     rules = DOCUMENT["long tests"]["rules"]
     assert taken(rules, {"CI_PIPELINE_SOURCE": "schedule", **MAIN})
     assert not taken(rules, {"CI_PIPELINE_SOURCE": "push", **MAIN})
+    # A merge cancels older pipelines of its branch, scheduled ones too, unless such a job has begun.
+    assert DOCUMENT["long tests"]["interruptible"] is False
 
 
 @dataclass(frozen=True)
