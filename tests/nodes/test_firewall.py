@@ -17,7 +17,7 @@ SIM = {"uid": 2000, "gid": 2000}
 # Slurm's, as ParallelCluster makes it.
 SLURM = {"uid": 401, "gid": 401}
 REFUSED = "Connection refused"
-STEPS = ("head-start", "head-configured", "compute-start", "compute-configured")
+STEPS = ("head-start", "head-configured", "head-updated", "compute-start", "compute-configured")
 METADATA = ["169.254.169.254:80", "fd00:ec2::254:80"]
 
 # Instance metadata, as far as a connection to it goes.
@@ -225,12 +225,89 @@ def test_it_can_run_again_and_comes_back_after_a_reboot(firewalled: Node, step: 
     ] * 2
 
 
-def test_rules_of_others_stay(firewalled: Node) -> None:
-    as_root(
-        firewalled,
-        "iptables -N PARALLELCLUSTER_IMDS; iptables -A OUTPUT -d 169.254.169.254 -j PARALLELCLUSTER_IMDS",
+# As its cookbook writes it: templates/imds/parallelcluster-iptables.service.erb, restore_tables.sh.erb.
+PARALLELCLUSTERS = "parallelcluster-iptables.service"
+RESTORES = """[Unit]
+After=network-online.target
+
+[Service]
+ExecStart={root}/bin/restore_tables.sh
+ExecStop={root}/bin/save_tables.sh
+
+[Install]
+WantedBy=multi-user.target
+"""
+
+
+def parallelcluster_keeps_metadata(node: Node) -> None:
+    chain = "PARALLELCLUSTER_IMDS"
+    for iptables, metadata in (("iptables", "169.254.169.254"), ("ip6tables", "fd00:ec2::254")):
+        as_root(node, f"{iptables} -N {chain}; {iptables} -A OUTPUT -d {metadata} -j {chain}")
+        as_root(node, f"{iptables} -A {chain} -d {metadata} -j REJECT")
+
+
+def parallelcluster_saves_its_rules(node: Node) -> None:
+    """Its recipe for instance metadata does, before the first script of ours runs."""
+    parallelcluster_keeps_metadata(node)
+    (node.root / "etc/systemd/system" / PARALLELCLUSTERS).write_text(RESTORES.format(root=node.root))
+    each = "for each in iptables ip6tables; do $each{}; done"
+    as_root(node, each.format("-save >etc/$each.rules"))
+    node.command("restore_tables.sh", "#!/bin/bash\n" + each.format("-restore <etc/$each.rules"))
+    node.command("save_tables.sh", "#!/bin/bash\n" + each.format("-save >etc/$each.rules"))
+
+
+def start_unit(node: Node, name: str) -> None:
+    """What systemd runs for a unit with its drop-ins."""
+    unit = node.root / "etc/systemd/system" / name
+    text = "\n".join(
+        path.read_text("utf-8") for path in (unit, *sorted(unit.with_name(f"{name}.d").glob("*.conf")))
     )
-    as_root(firewalled, "iptables -A PARALLELCLUSTER_IMDS -j REJECT")
+    for setting in ("ExecStart", "ExecStartPost"):
+        for command in re.findall(rf"^{setting}=-?(.*)$", text, re.MULTILINE):
+            as_root(node, command)
+
+
+@pytest.mark.parametrize("step", ["head-start", "head-configured", "head-updated"])
+def test_rules_that_parallelcluster_puts_back_at_a_boot_take_none_of_ours(
+    firewalled: Node, listen: Callable[..., None], step: str
+) -> None:
+    listen("127.0.0.1:2049")
+    # GIVEN a head node, whose rules ParallelCluster saved before ours were there
+    parallelcluster_saves_its_rules(firewalled)
+    start(firewalled, step)
+    # WHEN it boots, and ParallelCluster's rules come back in place of all others after ours, or before
+    names = ["provisioner-firewall.service", PARALLELCLUSTERS]
+    for order in (names, names[::-1]):
+        as_root(firewalled, "for each in iptables ip6tables; do $each -F; $each -X; done")
+        for name in order:
+            start_unit(firewalled, name)
+        # THEN no program of a user speaks NFS
+        assert reach(firewalled, ["127.0.0.1:2049"], **SIM) == {REFUSED}
+
+
+def test_the_firewall_waits_for_what_parallelcluster_puts_back(firewalled: Node) -> None:
+    # GIVEN a systemd that says what it read of the drop-in when it was told to
+    folder = firewalled.root / "etc/systemd/system"
+    read = f'cat "{folder}/{PARALLELCLUSTERS}.d/provisioner.conf" >>"{folder}/read"'
+    firewalled.command("systemctl", f"#!/bin/bash\n[[ $1 != daemon-reload ]] || {read}\n")
+    parallelcluster_saves_its_rules(firewalled)
+    start(firewalled, "head-start")
+    # THEN ParallelCluster's unit counts as started once its rules are there, and ours comes after it
+    known = (folder / "read").read_text().splitlines()
+    assert {"Type=oneshot", "TimeoutStartSec=60"} <= set(known)
+    ours = (folder / "provisioner-firewall.service").read_text().splitlines()
+    assert f"After={PARALLELCLUSTERS}" in ours
+    checked = firewalled.sh(f"systemd-analyze verify --man=no {folder / PARALLELCLUSTERS}")
+    assert "provisioner.conf" not in checked.stderr, checked.stderr
+
+
+def test_a_compute_node_has_no_rules_of_parallelclusters(firewalled: Node) -> None:
+    start(firewalled, "compute-start")
+    assert not (firewalled.root / f"etc/systemd/system/{PARALLELCLUSTERS}.d").exists()
+
+
+def test_rules_of_others_stay(firewalled: Node) -> None:
+    parallelcluster_keeps_metadata(firewalled)
     theirs = [line for line in rules(firewalled).splitlines() if "PARALLELCLUSTER_IMDS" in line]
     start(firewalled, "compute-start")
     assert [line for line in rules(firewalled).splitlines() if "PARALLELCLUSTER_IMDS" in line] == theirs
