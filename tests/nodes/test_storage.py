@@ -182,15 +182,34 @@ class TestEfs:
             *("daemon-reload", "enable provisioner-no-privileges-home.service"),
             *("daemon-reload", "enable --now provisioner-public.service"),
             *("daemon-reload", "enable --now provisioner-private.service"),
+            *("daemon-reload", "enable provisioner-buckets.service"),
         ]
         # AND the second time, and on a compute node, nothing is mounted twice
         assert prepare(efs, "efs", "compute-configured").returncode == 0
         assert len((efs.root / "mount-s3").read_text().splitlines()) == 2
-        assert (efs.root / "systemctl").read_text().count("daemon-reload") == 3
+        assert (efs.root / "systemctl").read_text().count("daemon-reload") == 4
+
+    def test_no_job_starts_before_the_buckets_are_there_after_a_reboot(self, efs: Node) -> None:
+        for step in ("head-configured", "compute-configured"):
+            assert prepare(efs, "efs", step).returncode == 0
+        unit = required_by_slurmd(efs, "provisioner-buckets.service")
+        mounts = [f"provisioner-{name}.service" for name in ("public", "private")]
+        assert f"After={' '.join(mounts)}\n" in unit and "TimeoutStartSec=300\n" in unit
+        (wait,) = re.findall(r"^ExecStart=(.*)$", unit, re.MULTILINE)
+        efs.told(wait)
+        # GIVEN a boot at which the first attempt to mount a bucket fails THEN what slurmd requires waits
+        place = efs.root / "data/project/private"
+        efs.told(f"umount {place}")
+        assert efs.sh(f"timeout 2 {wait}").returncode == 124
+        # WHEN the second one succeeds THEN it ends
+        efs.told(f"(sleep 2; mount -t tmpfs none {place}) & {wait}; mountpoint -q {place}; wait")
+        # AND no mount takes slurmd with it when it is started again while jobs run
+        for mount in mounts:
+            assert "RequiredBy=" not in (efs.root / "etc/systemd/system" / mount).read_text()
 
     def test_systemd_takes_the_units(self, efs: Node) -> None:
         assert prepare(efs, "efs").returncode == 0
-        for name in ("public", "private", "no-privileges-home"):
+        for name in ("public", "private", "buckets", "no-privileges-home"):
             unit = efs.root / f"etc/systemd/system/provisioner-{name}.service"
             checked = efs.sh(f"systemd-analyze verify --man=no {unit}")
             assert str(unit.name) not in checked.stderr, checked.stderr

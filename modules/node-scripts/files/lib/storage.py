@@ -34,6 +34,7 @@ HOMES = "/home"
 EFS_SCRATCH = "/home/scratch"
 UNITS = "/etc/systemd/system"
 HAND_OVER_S = 300
+BUCKETS_S = 300
 NO_PRIVILEGES = "nosuid,nodev"
 
 
@@ -179,6 +180,7 @@ def mount_buckets(settings: dict[str, Any], user: User) -> None:
     private = [*always, "--prefix=private/", *rights]
     _mount_bucket(program, storage["public_bucket"], f"{folder}/public", public)
     _mount_bucket(program, storage["private_bucket"], f"{folder}/private", private)
+    _hold_jobs_back(f"{folder}/public", f"{folder}/private")
 
 
 def _mount_bucket(program: str, bucket: str, folder: str, options: list[str]) -> None:
@@ -213,6 +215,39 @@ WantedBy=multi-user.target
         ) from None
     if not os.path.ismount(place):
         raise StepError(f"s3://{bucket} is not mounted at {place}, although {name} was started")
+
+
+def _hold_jobs_back(*folders: str) -> None:
+    """Have slurmd start, after a reboot, once all of these are mounted, or not at all.
+
+    A unit of its own: the first attempt of a mount may fail and the second succeed, which `After=` does not
+    wait for; and slurmd, if it required the mounts themselves, would be restarted with one that is, and jobs
+    with it.
+    Source   systemd.unit(5), "Requires="
+    """
+    places = [at(folder) for folder in folders]
+    names = [f"provisioner-{place.name}.service" for place in places]
+    mounted = " && ".join(f"mountpoint -q {place}" for place in places)
+    name = "provisioner-buckets.service"
+    unit = f"""[Unit]
+Description=Buckets at {" and ".join(map(str, places))}
+Wants={" ".join(names)}
+After={" ".join(names)}
+Before=slurmd.service
+
+[Service]
+Type=oneshot
+RemainAfterExit=true
+TimeoutStartSec={BUCKETS_S}
+ExecStart=/bin/bash -c 'until {mounted}; do sleep 1; done'
+
+[Install]
+# Without it a compute node takes no jobs. A head node has no slurmd.
+RequiredBy=slurmd.service
+"""
+    if write(at(f"{UNITS}/{name}"), unit):
+        run("systemctl", "daemon-reload")
+    run("systemctl", "enable", name)
 
 
 def _require_mounted(folder: str) -> None:
