@@ -257,3 +257,12 @@ def test_what_the_user_makes_is_the_groups_too(head: Node) -> None:
     profile = "etc/profile.d/provisioner-project.sh"
     assert head.sh(f". {profile}; umask", **SIM).stdout == "0007\n"
     assert head.sh(f"umask 022; . {profile}; umask", uid=1000, gid=1000).stdout == "0022\n"
+
+
+@pytest.mark.parametrize("step", ["head-start", "compute-start"])
+def test_whoever_signs_in_knows_the_cluster_s_name(head: Node, step: str) -> None:
+    assert start(head, step).returncode == 0
+    for who in (SIM, {"uid": 1000, "gid": 1000}):
+        assert (
+            head.sh(". etc/profile.d/provisioner-project.sh; printenv CLUSTER_NAME", **who).stdout == "pc-1\n"
+        )

@@ -23,7 +23,7 @@ from node import StepError, at, config, fetch, run, step, write
 
 SHELL = "/bin/bash"
 PRIVILEGED_GROUPS = {"root", "wheel", "sudo", "adm", "admin", "docker", "disk"}
-UMASK_FILE = "/etc/profile.d/provisioner-project.sh"
+PROFILE = "/etc/profile.d/provisioner-project.sh"
 
 
 # The home outlives the cluster: what stood in the way here would stop every head node of the project.
@@ -88,7 +88,20 @@ def make_account(user: User) -> None:
         run("usermod", *_prefix(), *amiss, user.name)
     run("usermod", *_prefix(), "--lock", user.name)
     _refuse_privileges(user)
-    _share_new_files(user)
+
+
+def write_profile(user: User, cluster: str) -> None:
+    """What every login begins with; jobs have it from the login that submits them.
+
+    Where ACLs are not to be had, the umask decides what the group may do with a new file. CLUSTER_NAME is
+    what scripts know the cluster by.
+    """
+    write(
+        at(PROFILE),
+        f"export CLUSTER_NAME={cluster}\n"
+        "# What a project's user makes is its group's too, and nobody else's.\n"
+        f'if [ "$(id -g)" = {user.gid} ]; then umask 0007; fi\n',
+    )
 
 
 def make_home(user: User) -> None:
@@ -176,15 +189,6 @@ def _refuse_privileges(user: User) -> None:
         raise StepError(f"{user.name} may use sudo on this image; look at /etc/sudoers and /etc/sudoers.d")
 
 
-def _share_new_files(user: User) -> None:
-    """Where ACLs are not to be had, the umask decides what the group may do with a new file."""
-    write(
-        at(UMASK_FILE),
-        "# What a project's user makes is its group's too, and nobody else's.\n"
-        f'if [ "$(id -g)" = {user.gid} ]; then umask 0007; fi\n',
-    )
-
-
 def _copy_skeleton(home: Path, user: User) -> None:
     skeleton = at("/etc/skel")
     if not skeleton.is_dir():
@@ -200,6 +204,7 @@ def main(action: str | None) -> None:
     user = user_of(settings)
     if action == "account":
         make_account(user)
+        write_profile(user, settings["project"]["cluster_name"])
     elif action == "home":
         make_home(user)
         install_keys(user, fetch_keys(settings))
