@@ -39,6 +39,9 @@ _COMPLETE = frozenset({"CREATE_COMPLETE", "UPDATE_COMPLETE"})
 _COMPLETE_AROUND = _COMPLETE | {"UPDATE_ROLLBACK_COMPLETE"}
 # ParallelCluster's codes for a node that did not come up (aws-parallelcluster 3.16.1, failureCode).
 _NODE_CODES = re.compile(r"\b(OnNode\w+|(HeadNode|StaticNode)Bootstrap)Failure\b")
+# Of the compute fleet: nodes of a queue failed to start ten times in succession, and it is inactive until
+# somebody starts the fleet (AWS ParallelCluster user guide, "Slurm cluster protected mode").
+PROTECTED = "PROTECTED"
 # CloudFormation takes few calls a second: so many questions at a time, and no more of them than it takes to
 # list all stacks of a region (quota: 2,000).
 _AT_ONCE = 5

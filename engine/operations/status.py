@@ -10,6 +10,8 @@ from typing import Any
 
 from engine.aws import addresses, clusters, filesystems, key_secrets
 from engine.aws.registry import PassedOver, Phase, ProjectRecord
+from engine.errors import BackendError
+from engine.model.aws_commands import update_fleet
 from engine.model.spec import LustreStorage, ProjectSpec
 from engine.operations import records
 from engine.operations.place import Place
@@ -17,7 +19,11 @@ from engine.operations.place import Place
 
 @dataclass(frozen=True)
 class ProjectStatus:
-    """One project: what was asked, and what there is."""
+    """One project: what was asked, and what there is.
+
+    fleet   status of the compute fleet in ParallelCluster's terms; None unless the cluster is ready, and
+            where AWS did not tell
+    """
 
     record: ProjectRecord
     spec: ProjectSpec
@@ -31,6 +37,25 @@ class ProjectStatus:
     user_key_arn: str | None
     version_for_new: str
     key_arn: str | None = None
+    fleet: str | None = None
+    region: str = ""
+
+    @property
+    def failure_reasons(self) -> tuple[str, ...]:
+        """Why the cluster failed, or can run no jobs, in one line each."""
+        reasons = self.cluster.failure_reasons
+        return (*reasons, self._why_no_nodes) if self.fleet == clusters.PROTECTED else reasons
+
+    @property
+    def _why_no_nodes(self) -> str:
+        cluster = self.cluster.cluster_name
+        command = update_fleet(cluster, "START_REQUESTED", region=self.region)
+        return (
+            "Compute nodes of a queue failed to start time after time, so ParallelCluster starts no more "
+            "there, and jobs wait for ever (compute fleet PROTECTED). Read the streams ….cloud-init-output "
+            f"in the log group /aws/parallelcluster/{cluster}-<date>: where a script of ours failed, a line "
+            f"with node.sh says why. Mend that, and start the fleet again: `{command}`."
+        )
 
     @property
     def newer_version(self) -> str | None:
@@ -59,7 +84,8 @@ class ProjectStatus:
                 "newer_version": self.newer_version,
                 "head_node_private_ip": self.cluster.head_node_private_ip,
                 "head_node_state": self.cluster.head_node_state,
-                "failure_reasons": list(self.cluster.failure_reasons),
+                "compute_fleet": self.fleet,
+                "failure_reasons": list(self.failure_reasons),
             },
             "lustre": self.lustre,
             "address_block": self.address,
@@ -90,10 +116,11 @@ def project_status(place: Place, vlab_id: str, project_id: str) -> ProjectStatus
     )
     key = key_secrets.find_secret(place.cloud, names.key_secret)
     user_key = key_secrets.find_secret(place.cloud, names.user_key_secret)
+    cluster = clusters.describe_cluster(place.cloud, cluster_name=names.cluster, stack_name=names.stack)
     return ProjectStatus(
         record=record,
         spec=spec,
-        cluster=clusters.describe_cluster(place.cloud, cluster_name=names.cluster, stack_name=names.stack),
+        cluster=cluster,
         lustre=f"{lustre.id} {lustre.lifecycle}" if lustre else None,
         address=claim.cidr if claim else None,
         bucket=place.names_of(spec).bucket,
@@ -103,7 +130,19 @@ def project_status(place: Place, vlab_id: str, project_id: str) -> ProjectStatus
         user_key_arn=user_key.arn if user_key and not user_key.going else None,
         version_for_new=place.settings.pcluster_version,
         key_arn=key.arn if key and not key.going else None,
+        fleet=_fleet(place, cluster),
+        region=place.settings.region,
     )
+
+
+def _fleet(place: Place, cluster: clusters.ClusterStatus) -> str | None:
+    """Nobody waits long for it, and all else is told without it."""
+    if not cluster.ready:
+        return None
+    try:
+        return clusters.fleet_status(place.cloud.impatient(), cluster.cluster_name)
+    except BackendError:
+        return None
 
 
 def _order(version: str) -> tuple[int, ...]:

@@ -111,7 +111,16 @@ class ClusterShape(TypedDict):
     newer_version: str | None
     head_node_private_ip: str | None
     head_node_state: str | None
-    failure_reasons: list[str]
+    compute_fleet: Annotated[
+        str | None,
+        Field(
+            description="RUNNING, STOPPED, or PROTECTED where nodes keep failing to start and jobs wait; "
+            "null while there is no complete cluster, and where AWS did not tell."
+        ),
+    ]
+    failure_reasons: Annotated[
+        list[str], Field(description="Why it failed, or can run no jobs, and what to do about it.")
+    ]
 
 
 class UserShape(TypedDict):

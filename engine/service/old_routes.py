@@ -238,7 +238,7 @@ def _one(desk: Desk, vlab_id: str, project_id: str) -> Reply:
         "clusterStatus": word,
         "cloudFormationStackStatus": cluster.cluster_stack_status,
         "cloudformationStackArn": cluster.stack_arn,
-        "computeFleetStatus": clusters.fleet_status(place.cloud, record.cluster) or "UNKNOWN",
+        "computeFleetStatus": status.fleet or clusters.fleet_status(place.cloud, record.cluster) or "UNKNOWN",
         "region": place.settings.region,
         "version": cluster.version or place.settings.pcluster_version,
         "scheduler": {"type": "slurm"},

@@ -108,6 +108,7 @@ def test_a_lustre_project_from_nothing_to_nothing(
     status = provisioner("status", "lab-1/proj-1", "--json").ok().json
     assert status["phase"] == "READY"
     assert status["cluster"]["status"] == "CREATE_COMPLETE"
+    assert status["cluster"]["compute_fleet"] == "RUNNING"
     assert status["cluster"]["head_node_private_ip"].startswith("10.42.")
     assert status["lustre"].endswith("AVAILABLE")
     # AND the workflow's user has a key of its own, whose public half waits for the head node

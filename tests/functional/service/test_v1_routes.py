@@ -10,8 +10,11 @@ from typing import Any
 
 import pytest
 
+from engine.aws import clusters
+from engine.aws.clusters import ClusterStatus
 from engine.aws.queue import read_task
 from engine.aws.registry import Phase
+from engine.aws.session import Cloud
 from engine.errors import Unreachable
 from engine.model.operation import Event, Kind, Owner, State, Wish, requested, succeeded
 from engine.model.spec import dump_spec, load_spec
@@ -19,6 +22,7 @@ from engine.operations import records
 from engine.operations.requests import Desk, is_lost
 from engine.service import v1_routes
 from engine.service.api import Service
+from tests.functional.conftest import make_table
 from tests.functional.service.gateway import Gateway
 
 TTL = timedelta(minutes=1)
@@ -39,6 +43,33 @@ def test_a_spec_becomes_an_operation_that_can_be_looked_at(gateway: Gateway, des
     assert (project["phase"], project["operation"]["id"]) == ("PLANNED", operation["id"])
     assert gateway("GET", f"{PROJECT}/operations").body == {"operations": [operation], "next": None}
     assert gateway("GET", f"{PROJECT}/operations/{operation['id']}/events").body["events"] == []
+
+
+def test_a_cluster_whose_nodes_keep_failing_to_start_is_told(
+    gateway: Gateway, desk: Desk, aws: Cloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # GIVEN a project whose cluster is complete, and whose fleet ParallelCluster protects from failing on
+    gateway("PUT", PROJECT, body=EFS)
+    name = gateway("GET", PROJECT).body["project"]["cluster"]["name"]
+    complete = ClusterStatus(name, *["CREATE_COMPLETE"] * 3, head_node=None, created_at=datetime.now(UTC))
+    monkeypatch.setattr(clusters, "describe_cluster", lambda *_, **__: complete)
+    table = f"parallelcluster-{name}"
+    # WHEN its fleet cannot be asked THEN all else is told
+    found = gateway("GET", PROJECT).body["project"]["cluster"]
+    assert (found["status"], found["compute_fleet"], found["failure_reasons"]) == (
+        "CREATE_COMPLETE",
+        None,
+        [],
+    )
+    # WHEN it can THEN why jobs wait is told with it
+    make_table(aws, table, "Id")
+    item = {"Id": {"S": "COMPUTE_FLEET"}, "Data": {"M": {"status": {"S": "PROTECTED"}}}}
+    aws.dynamodb.put_item(TableName=table, Item=item)
+    found = gateway("GET", PROJECT).body["project"]["cluster"]
+    aws.dynamodb.delete_table(TableName=table)
+    assert found["compute_fleet"] == "PROTECTED"
+    (reason,) = found["failure_reasons"]
+    assert f"--cluster-name {name} --status START_REQUESTED" in reason
 
 
 def test_the_same_wish_is_joined_and_another_is_told_which_one_is_under_way(gateway: Gateway) -> None:
