@@ -5,10 +5,11 @@ what nodes said in them.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from itertools import islice
+from typing import Any
 
 from botocore.exceptions import ClientError
 
@@ -29,9 +30,11 @@ _LATE = timedelta(minutes=5)
 # Where node.sh's words go. In others, such as that of syslog, any user of a node may write the like.
 _STREAMS = (".cfn-init", ".cloud-init-output")
 _GROUPS = 200
-# FilterLogEvents gives pages without any event, too, while it searches.
-_PAGES = 5
+# FilterLogEvents gives pages without any event, too, while it searches a group of many streams.
+_PAGES = 20
 _REASON_CHARS = 500
+# A caller of the API has half a minute in all.
+_PATIENCE_S = 8.0
 
 
 @dataclass(frozen=True)
@@ -48,31 +51,48 @@ def find_node_failure(
     cloud: Cloud, cluster_name: str, *, began: datetime, failed: datetime
 ) -> NodeFailure | None:
     """Why node.sh gave up first, in the newest log group of the cluster and during the operation that began
-    and failed then; None where nothing is found. A few calls, however much was logged.
+    and failed then; None where nothing is found. A few calls and seconds, however much was logged.
 
     Source   aws-parallelcluster-cookbook, custom_action_executor.py: of a script that failed a head node
              tells CloudFormation number and exit code alone. What it printed is in cfn-init's log, on a
              compute node in that of cloud-init (cloudwatch_agent_config.json)
     Raises   AccessDenied, Unreachable, BackendError
     """
+    cloud = cloud.impatient()
     with aws_errors(f"looking for what the nodes of {cluster_name} said"):
         group = max(_node_log_groups(cloud, cluster_name, _GROUPS), default=None)
         if group is None:
             return None
-        pages = cloud.logs.get_paginator("filter_log_events").paginate(
-            logGroupName=group,
-            filterPattern=f'"{NODE_FAILED.strip()}"',
-            startTime=_milliseconds(max(began, failed - _LOOK_BACK)),
-            endTime=_milliseconds(failed + _LATE),
-        )
-        for page in islice(pages, _PAGES):
-            for event in sorted(page["events"], key=lambda one: one["timestamp"]):
-                if not event["logStreamName"].endswith(_STREAMS):
-                    continue
-                reason = event["message"].partition(NODE_FAILED)[2].partition("\n")[0]
-                at = datetime.fromtimestamp(event["timestamp"] / 1000, UTC)
-                return NodeFailure(_readable(reason), group, event["logStreamName"], at)
+        for event in _node_failures(
+            cloud, group, began=max(began, failed - _LOOK_BACK), until=failed + _LATE
+        ):
+            reason = event["message"].partition(NODE_FAILED)[2].partition("\n")[0]
+            at = datetime.fromtimestamp(event["timestamp"] / 1000, UTC)
+            return NodeFailure(_readable(reason), group, event["logStreamName"], at)
     return None
+
+
+def _node_failures(cloud: Cloud, group: str, *, began: datetime, until: datetime) -> Iterator[dict[str, Any]]:
+    """What node.sh printed last in each node's log, page by page, the oldest of a page first.
+
+    Not botocore's paginator: the service gives the same token twice now and then, which that takes for an
+    error (aws-cli issue 3022).
+    """
+    asked: Any = {
+        "logGroupName": group,
+        "filterPattern": f'"{NODE_FAILED.strip()}"',
+        "startTime": _milliseconds(began),
+        "endTime": _milliseconds(until),
+    }
+    give_up = time.monotonic() + _PATIENCE_S
+    for _ in range(_PAGES):
+        page = cloud.logs.filter_log_events(**asked)
+        for event in sorted(page["events"], key=lambda one: one["timestamp"]):
+            if event["logStreamName"].endswith(_STREAMS):
+                yield event
+        if "nextToken" not in page or time.monotonic() > give_up:
+            return
+        asked["nextToken"] = page["nextToken"]
 
 
 def is_younger(cloud: Cloud, name: str, age: timedelta) -> bool:

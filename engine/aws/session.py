@@ -74,6 +74,8 @@ class LogsClient(Protocol):
 
     def list_tags_for_resource(self, *, resourceArn: str) -> Any: ...
 
+    def filter_log_events(self, **asked: Any) -> Any: ...
+
 
 class TaggingClient(Protocol):
     """As much of boto3's client of the Resource Groups Tagging API as the engine uses."""

@@ -104,6 +104,15 @@ def test_the_reason_is_one_line(node: Node, render: Render, frame: Files) -> Non
     assert done.stdout.endswith("cannot be fetched: one two\n")
 
 
+def test_a_file_that_cannot_be_written_is_not_told_whole(node: Node, render: Render, frame: Files) -> None:
+    node.software = render(frame)
+    node.command("cat", "#!/bin/bash\nexit 1\n")
+    done = node.run("head-start", node.configure({}))
+    (said,) = done.stdout.splitlines()
+    assert said.startswith(f"{NODE_FAILED}cat > '") and said.endswith(": failed")
+    assert done.stderr == said.replace("ERROR: ", "") + "\n"
+
+
 def test_a_node_without_the_software_says_so(node: Node, render: Render, frame: Files) -> None:
     node.software = render({name: text for name, text in frame.items() if name != "run"})
     done = node.run("head-start", "")

@@ -471,7 +471,9 @@ def bootstrap_failed(stacks: Stacks) -> None:
 
 
 @pytest.fixture
-def logs(cloud: Cloud) -> Iterator[Stubber]:
+def logs(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> Iterator[Stubber]:
+    # Its clients would be others, without the stub.
+    monkeypatch.setattr(Cloud, "impatient", lambda self: self)
     with Stubber(cloud.logs) as stub:
         yield stub
         stub.assert_no_pending_responses()
@@ -487,8 +489,9 @@ def groups_found(logs: Stubber, *names: str) -> None:
 
 
 def lines_found(
-    logs: Stubber, *messages: str, stream: str = STREAM, page: int = 0, more: bool = False
+    logs: Stubber, *messages: str, stream: str = STREAM, page: int = 0, more: bool = False, following: int = 0
 ) -> None:
+    following = following or (page + 1 if more else 0)
     moments = {"startTime": START, "endTime": START + timedelta(minutes=30)}
     expected = {
         "logGroupName": GROUP,
@@ -501,7 +504,7 @@ def lines_found(
         {"message": message, "timestamp": at + number, "logStreamName": stream}
         for number, message in enumerate(messages)
     ]
-    answer = {"events": events, **({"nextToken": str(page + 1)} if more else {})}
+    answer = {"events": events, **({"nextToken": str(following)} if following else {})}
     logs.add_response("filter_log_events", answer, expected)
 
 
@@ -561,11 +564,23 @@ def test_the_search_in_the_logs_ends(cloud: Cloud, stacks: Stacks, logs: Stubber
     # GIVEN a log group that is full of other things
     bootstrap_failed(stacks)
     groups_found(logs, GROUP)
-    for page in range(5):
+    for page in range(20):
         lines_found(logs, page=page, more=True)
 
     # THEN it is given up after some pages
     assert len(describe(cloud).failures) == 2
+
+
+def test_a_page_that_the_service_gives_twice_is_passed_over(
+    cloud: Cloud, stacks: Stacks, logs: Stubber
+) -> None:
+    bootstrap_failed(stacks)
+    groups_found(logs, GROUP)
+    lines_found(logs, more=True)
+    lines_found(logs, page=1, following=1)
+    lines_found(logs, "node.sh: ERROR: a/b failed: no", page=1)
+
+    assert describe(cloud).failure_reasons[0].startswith("node.sh: a/b failed: no (")
 
 
 def test_no_logs_are_asked_where_no_node_failed(cloud: Cloud, stacks: Stacks, logs: Stubber) -> None:
