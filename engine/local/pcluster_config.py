@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import chain
 from typing import Any
 
 
@@ -52,13 +53,21 @@ def subnet_ids(config: dict[str, Any]) -> list[str]:
     return list(dict.fromkeys(str(item) for item in found if item))
 
 
+def security_groups_of_nodes(config: dict[str, Any]) -> list[list[str]]:
+    """The security groups that the head node's section names, and those of each queue's."""
+    return [
+        [
+            group
+            for key in ("SecurityGroups", "AdditionalSecurityGroups")
+            for group in dig(section, "Networking", key, default=[]) or []
+        ]
+        for section in [dig(config, "HeadNode", default={}), *queues(config)]
+    ]
+
+
 def security_group_ids(config: dict[str, Any]) -> list[str]:
     """Every security group the configuration names, once each."""
-    found: list[str] = []
-    for section in [dig(config, "HeadNode", default={}), *queues(config)]:
-        for key in ("SecurityGroups", "AdditionalSecurityGroups"):
-            found.extend(dig(section, "Networking", key, default=[]) or [])
-    return list(dict.fromkeys(found))
+    return list(dict.fromkeys(chain.from_iterable(security_groups_of_nodes(config))))
 
 
 def shared_storage(config: dict[str, Any]) -> list[dict[str, Any]]:

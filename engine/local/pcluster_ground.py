@@ -14,6 +14,7 @@ from engine.local.pcluster_config import (
     instance_types,
     is_true,
     security_group_ids,
+    security_groups_of_nodes,
     shared_storage,
     subnet_ids,
 )
@@ -149,23 +150,24 @@ class Ground:
             if target.file_system_id == fs_id and target.life_cycle_state == "available"
         }
         for zone in sorted({subnet.availability_zone for subnet in subnets}):
+            there = [subnet for subnet in subnets if subnet.availability_zone == zone]
             if zone not in targets:
                 yield f"There is no available mount target of '{fs_id}' in the availability zone {zone}."
-            elif not self._open(config, targets[zone].security_groups or [], NFS_PORT, subnets):
+            elif not self._open(config, targets[zone].security_groups or [], NFS_PORT, there):
                 yield (
                     f"The security groups of the mount target of '{fs_id}' in {zone} do not allow "
                     f"traffic in and out on port {NFS_PORT}."
                 )
 
     def _open(self, config: dict[str, Any], groups: list[str], port: int, subnets: list[Any]) -> bool:
+        """Whether groups of a file system let all nodes in and out.
+
+        ParallelCluster wants a group of the rules' on the head node and on every queue, or addresses in the
+        rules that hold all subnets (3.16.1, cluster_validators.py: _are_ip_ranges_and_sg_accessible).
+        """
         return all(
-            port_open(
-                self._ec2,
-                groups,
-                port,
-                egress=egress,
-                peers=security_group_ids(config),
-                cidr=subnets[0].cidr_block,
-            )
+            port_open(self._ec2, groups, port, egress=egress, peers=carried, cidr=subnet.cidr_block)
             for egress in (False, True)
+            for carried in security_groups_of_nodes(config)
+            for subnet in subnets
         )

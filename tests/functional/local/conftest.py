@@ -97,17 +97,18 @@ class Ground:
         stack = self.cfn.describe_stacks(StackName=self.cloud.names.provider_stack)["Stacks"][0]
         return next(o["OutputValue"] for o in stack["Outputs"] if o["OutputKey"] == "ServiceToken")
 
-    def config(self, subnet: str) -> dict[str, Any]:
-        """The smallest configuration that comes up."""
+    def config(self, subnet: str, *groups: str) -> dict[str, Any]:
+        """The smallest configuration that comes up; with security groups for all its nodes."""
+        carried = {"AdditionalSecurityGroups": [*groups]} if groups else {}
         return {
             "Image": {"Os": "alinux2023"},
-            "HeadNode": {"InstanceType": "t3.medium", "Networking": {"SubnetId": subnet}},
+            "HeadNode": {"InstanceType": "t3.medium", "Networking": {"SubnetId": subnet, **carried}},
             "Scheduling": {
                 "Scheduler": "slurm",
                 "SlurmQueues": [
                     {
                         "Name": "debug",
-                        "Networking": {"SubnetIds": [subnet]},
+                        "Networking": {"SubnetIds": [subnet], **carried},
                         "ComputeResources": [
                             {"Name": "small", "InstanceType": "c5.large", "MinCount": 0, "MaxCount": 4}
                         ],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import time
 
 import boto3
@@ -174,20 +175,30 @@ def test_properties_are_checked(ground, config, properties, said):
     assert said in ground.reasons()
 
 
+def lustre_at_data(fs_id):
+    return {
+        "Name": "data",
+        "MountDir": "/data",
+        "StorageType": "FsxLustre",
+        "FsxLustreSettings": {"FileSystemId": fs_id},
+    }
+
+
+def efs_at_home(fs_id):
+    return {
+        "Name": "home",
+        "MountDir": "/home",
+        "StorageType": "Efs",
+        "EfsSettings": {"FileSystemId": fs_id, "EncryptionInTransit": True},
+    }
+
+
 def test_storage_must_be_ready(cloud, ground):
     # GIVEN a file system that is still being made
     subnet, group = ground.subnet(), ground.group("lustre", open_ports=(988,))
     fs_id = ground.lustre(subnet, group)["FileSystemId"]
-    config = ground.config(subnet)
-    config["HeadNode"]["Networking"]["AdditionalSecurityGroups"] = [group]
-    config["SharedStorage"] = [
-        {
-            "Name": "data",
-            "MountDir": "/data",
-            "StorageType": "FsxLustre",
-            "FsxLustreSettings": {"FileSystemId": fs_id},
-        }
-    ]
+    config = ground.config(subnet, group)
+    config["SharedStorage"] = [lustre_at_data(fs_id)]
     # THEN a cluster that mounts it is refused
     ground.create(config)
     assert "CREATING, not AVAILABLE" in ground.reasons()
@@ -197,19 +208,52 @@ def test_storage_must_be_ready(cloud, ground):
     ground.running(config)
 
 
+def mounted_efs(cloud, ground, subnet, group):
+    fs_id = ground.efs.create_file_system(CreationToken="home", Encrypted=True)["FileSystemId"]
+    ground.efs.create_mount_target(FileSystemId=fs_id, SubnetId=subnet, SecurityGroups=[group])
+    cloud.advance(cloud.world.durations.efs_mount_target_s)
+    return fs_id
+
+
+@pytest.mark.parametrize("without", ["head node", "one queue", "all queues"])
+@pytest.mark.parametrize("kind", ["lustre", "efs"])
+def test_every_kind_of_node_must_reach_the_storage(cloud, ground, kind, without):
+    """ParallelCluster asks it of the head node and of each queue."""
+    # GIVEN a file system that lets a group in, and a cluster of two queues whose nodes all carry it
+    subnet, group = ground.subnet(), ground.group("project", open_ports=(988, 2049))
+    if kind == "lustre":
+        storage = lustre_at_data(ground.lustre(subnet, group)["FileSystemId"])
+        cloud.advance(cloud.world.durations.fsx_create_s)
+    else:
+        storage = efs_at_home(mounted_efs(cloud, ground, subnet, group))
+    config = ground.config(subnet, group) | {"SharedStorage": [storage]}
+    queues = config["Scheduling"]["SlurmQueues"]
+    queues.append(copy.deepcopy(queues[0]) | {"Name": "second"})
+    whole = copy.deepcopy(config)
+    # WHEN some of them do not
+    for nodes in {"head node": [config["HeadNode"]], "one queue": queues[1:], "all queues": queues}[without]:
+        del nodes["Networking"]["AdditionalSecurityGroups"]
+    ground.create(config)
+    # THEN the cluster is refused for its storage
+    assert ground.status() == "ROLLBACK_COMPLETE"
+    assert "do not allow traffic in and out" in ground.reasons()
+    # AND a group that lets in the addresses of all subnets is enough
+    ground.cfn.delete_stack(StackName=STACK)
+    addresses = {"IpProtocol": "-1", "IpRanges": [{"CidrIp": "10.42.0.0/16"}]}
+    ground.ec2.authorize_security_group_ingress(GroupId=group, IpPermissions=[addresses])
+    ground.running(config)
+    # AND so is the group on all
+    ground.cfn.delete_stack(StackName=STACK)
+    cloud.advance(cloud.world.durations.cluster_delete_s)
+    ground.ec2.revoke_security_group_ingress(GroupId=group, IpPermissions=[addresses])
+    ground.running(whole)
+
+
 def test_a_home_on_efs_needs_a_mount_target(cloud, ground):
     subnet, group = ground.subnet(), ground.group("nfs", open_ports=(2049,))
     fs_id = ground.efs.create_file_system(CreationToken="home", Encrypted=True)["FileSystemId"]
-    config = ground.config(subnet)
-    config["HeadNode"]["Networking"]["AdditionalSecurityGroups"] = [group]
-    config["SharedStorage"] = [
-        {
-            "Name": "home",
-            "MountDir": "/home",
-            "StorageType": "Efs",
-            "EfsSettings": {"FileSystemId": fs_id, "EncryptionInTransit": True},
-        }
-    ]
+    config = ground.config(subnet, group)
+    config["SharedStorage"] = [efs_at_home(fs_id)]
     ground.create(config)
     assert "no available mount target" in ground.reasons()
     ground.cfn.delete_stack(StackName=STACK)
