@@ -75,7 +75,7 @@ class Clusters:
         problem = self._property_problem(region, properties, extra, name, parent)
         if problem is None and self._stack_named(region, name):
             problem = f"cluster {name} already exists"
-        messages = [problem] if problem else self._config_problems(region, name, config)
+        messages = [problem] if problem else self._config_problems(region, properties, name, config)
         if messages:
             self._refuse(done, messages, validation=problem is None)
             return
@@ -112,7 +112,7 @@ class Clusters:
                 f"({cluster.version}) used to create the cluster."
             )
         config = _with_tags(new.get("ClusterConfiguration"), tags)
-        messages = [problem] if problem else self._config_problems(region, name, config)
+        messages = [problem] if problem else self._config_problems(region, new, name, config)
         if not messages and cluster and cluster.status.endswith("_IN_PROGRESS"):
             messages = [f"Cannot execute update while stack is in {cluster.stack.status} status."]
         if not messages and cluster:
@@ -303,8 +303,11 @@ class Clusters:
             stack.name == name for stack in self._world.backends.cloudformation(region).stacks.values()
         )
 
-    def _config_problems(self, region: str, name: str, config: dict[str, Any]) -> list[str]:
-        return pcluster_validation.problems(name, config) or self._ground(region).problems(config)
+    def _config_problems(
+        self, region: str, properties: dict[str, Any], name: str, config: dict[str, Any]
+    ) -> list[str]:
+        release = self._version(region, properties)
+        return pcluster_validation.problems(name, config) or self._ground(region).problems(config, release)
 
     def _ground(self, region: str) -> Ground:
         return Ground(self._world.backends, region, self._fsx.store(region), self._accounting)

@@ -45,6 +45,13 @@ def instance_types(resource: dict[str, Any]) -> list[str]:
     return [str(item.get("InstanceType")) for item in resource.get("Instances", []) if isinstance(item, dict)]
 
 
+def image_ids(config: dict[str, Any]) -> list[str]:
+    """Every image of one's own that the configuration names, once each."""
+    sections = [config, dig(config, "HeadNode"), *queues(config)]
+    found = [dig(section, "Image", "CustomAmi") for section in sections]
+    return list(dict.fromkeys(str(item) for item in found if item))
+
+
 def subnet_ids(config: dict[str, Any]) -> list[str]:
     """Every subnet of the cluster, head node first, once each."""
     found = [dig(config, "HeadNode", "Networking", "SubnetId")]

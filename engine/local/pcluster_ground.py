@@ -11,6 +11,7 @@ from engine.local.fsx_store import FsxStore
 from engine.local.pcluster_config import (
     compute_resources,
     dig,
+    image_ids,
     instance_types,
     is_true,
     security_group_ids,
@@ -34,8 +35,11 @@ class Ground:
         self._accounting = accounting
         self._ec2 = backends.ec2(region)
 
-    def problems(self, config: dict[str, Any]) -> list[str]:
-        """Messages of everything that is missing or unfit; the configuration itself is valid."""
+    def problems(self, config: dict[str, Any], release: str) -> list[str]:
+        """Messages of everything that is missing or unfit; the configuration itself is valid.
+
+        release   ParallelCluster's, of the provider that is to make the cluster
+        """
         subnets = {one: self.subnet(one) for one in subnet_ids(config)}
         missing = [one for one, subnet in subnets.items() if subnet is None]
         if missing:
@@ -43,6 +47,8 @@ class Ground:
         return [
             *self._network(config, list(subnets.values())),
             *self._instances(config),
+            *self._images(config, release),
+            *self._boundary(config),
             *self._key_pair(config),
             *self._secret(config),
             *self._storage(config, list(subnets.values())),
@@ -103,10 +109,33 @@ class Ground:
                 ):
                     yield f"ComputeResources[{resource.get('Name')}]: '{name}' does not support EFA."
 
+    def _images(self, config: dict[str, Any], release: str) -> Iterator[str]:
+        """What an image's tags say against it; one that nobody has made here is taken on trust."""
+        wanted = {"version": release, "os": dig(config, "Image", "Os")}
+        for image_id in image_ids(config):
+            image = self._ec2.amis.get(image_id)
+            tags = {tag["key"]: tag["value"] for tag in image.get_tags()} if image else {}
+            for name, value in wanted.items():
+                given = tags.get(f"parallelcluster:{name}", value)
+                if given != value:
+                    yield f"The image {image_id} was made for {name} {given}, not for {value}."
+
+    def _boundary(self, config: dict[str, Any]) -> Iterator[str]:
+        """Policies of AWS are taken on trust: few of them are here."""
+        arn = dig(config, "Iam", "PermissionsBoundary")
+        of_aws = ":iam::aws:" in str(arn)
+        if arn is not None and not of_aws and arn not in self._backends.iam().managed_policies:
+            yield f"Iam.PermissionsBoundary: the policy {arn} was not found."
+
     def _key_pair(self, config: dict[str, Any]) -> Iterator[str]:
-        name = dig(config, "HeadNode", "Ssh", "KeyName")
-        if name is not None and name not in self._ec2.key_pairs:
+        name, os = dig(config, "HeadNode", "Ssh", "KeyName"), dig(config, "Image", "Os")
+        if name is None:
+            return
+        key_pair = self._ec2.key_pairs.get(name)
+        if key_pair is None:
             yield f"HeadNode.Ssh.KeyName: the key pair '{name}' does not exist."
+        elif key_pair.key_type == "rsa" and str(os).startswith("ubuntu"):
+            yield f"HeadNode.Ssh.KeyName: {os} does not support RSA keys, as '{name}' is one."
 
     def _secret(self, config: dict[str, Any]) -> Iterator[str]:
         arn = dig(config, "Scheduling", "SlurmSettings", "Database", "PasswordSecretArn")

@@ -35,7 +35,8 @@ class Ground:
         ][0]["VpcId"]
 
     def subnet(self, cidr: str = CIDR) -> str:
-        made = self.ec2.create_subnet(VpcId=self.vpc, CidrBlock=cidr, AvailabilityZone="us-east-1a")
+        zone = f"{self.cloud.region}a"
+        made = self.ec2.create_subnet(VpcId=self.vpc, CidrBlock=cidr, AvailabilityZone=zone)
         return made["Subnet"]["SubnetId"]
 
     def group(self, name: str, *, open_ports: tuple[int, ...] = ()) -> str:

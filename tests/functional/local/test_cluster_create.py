@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import json
 import time
 
 import boto3
@@ -259,6 +260,60 @@ def test_a_home_on_efs_needs_a_mount_target(cloud, ground):
     ground.cfn.delete_stack(StackName=STACK)
     ground.efs.create_mount_target(FileSystemId=fs_id, SubnetId=subnet, SecurityGroups=[group])
     cloud.advance(cloud.world.durations.efs_mount_target_s)
+    ground.running(config)
+
+
+def test_an_image_is_of_the_release_and_of_the_operating_system(cloud, ground, config):
+    def image(**tags):
+        source = ground.ec2.describe_images(Owners=["amazon"])["Images"][0]["ImageId"]
+        made = ground.ec2.copy_image(SourceImageId=source, SourceRegion=cloud.region, Name=str(tags))[
+            "ImageId"
+        ]
+        tags = [{"Key": f"parallelcluster:{key}", "Value": value} for key, value in tags.items()]
+        ground.ec2.create_tags(Resources=[made], Tags=tags)
+        return made
+
+    # WHEN an image's tags name another release, or another operating system THEN the cluster is refused
+    queue = config["Scheduling"]["SlurmQueues"][0]
+    queue["Image"] = {"CustomAmi": image(version="3.15.0", os="alinux2023")}
+    ground.create(config)
+    assert "was made for version 3.15.0, not for 3.16.1" in ground.reasons()
+    ground.cfn.delete_stack(StackName=STACK)
+    queue["Image"] = {"CustomAmi": image(version="3.16.1", os="rhel9")}
+    ground.create(config)
+    assert "was made for os rhel9, not for alinux2023" in ground.reasons()
+    ground.cfn.delete_stack(StackName=STACK)
+    # WHEN they name its own THEN it comes up
+    queue["Image"] = {"CustomAmi": image(version="3.16.1", os="alinux2023")}
+    ground.running(config)
+
+
+def test_a_boundary_must_be_there(cloud, ground, config):
+    config["Iam"] = {"PermissionsBoundary": "arn:aws:iam::123456789012:policy/nobody"}
+    ground.create(config)
+    assert "policy/nobody was not found" in ground.reasons()
+    ground.cfn.delete_stack(StackName=STACK)
+    everything = {"Effect": "Allow", "Action": "*", "Resource": "*"}
+    cloud.client("iam").create_policy(
+        PolicyName="nobody", PolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": [everything]})
+    )
+    ground.running(config)
+
+
+def test_a_boundary_may_be_one_of_awss(ground, config):
+    config["Iam"] = {"PermissionsBoundary": "arn:aws:iam::aws:policy/PowerUserAccess"}
+    ground.running(config)
+
+
+def test_ubuntu_takes_no_rsa_key(cloud, ground, config):
+    config["Image"]["Os"] = "ubuntu2404"
+    for kind in ("rsa", "ed25519"):
+        ground.ec2.create_key_pair(KeyName=kind, KeyType=kind)
+    config["HeadNode"]["Ssh"] = {"KeyName": "rsa"}
+    ground.create(config)
+    assert "ubuntu2404 does not support RSA keys" in ground.reasons()
+    ground.cfn.delete_stack(StackName=STACK)
+    config["HeadNode"]["Ssh"] = {"KeyName": "ed25519"}
     ground.running(config)
 
 
