@@ -14,6 +14,7 @@ from engine.model.settings import Settings
 from engine.model.spec import ProjectSpec
 from engine.model.tiers import find_tier, load_catalogue
 from engine.workspace.cluster_config import References, cluster_configuration, render_cluster_config
+from tests.pcluster.validators import OFFLINE
 
 Check = Callable[..., dict[str, dict[str, Any]]]
 Configuration = dict[str, Any]
@@ -65,7 +66,11 @@ def as_terraform_fills_it_in(*, lustre: bool) -> References:
 
 
 def configuration(
-    tier: str = "prod-mpi", storage: str = "lustre", settings: dict[str, Any] | None = None, **fields: Any
+    tier: str = "prod-mpi",
+    storage: str = "lustre",
+    settings: dict[str, Any] | None = None,
+    references: References | None = None,
+    **fields: Any,
 ) -> Configuration:
     spec = ProjectSpec.model_validate(
         {
@@ -82,7 +87,7 @@ def configuration(
         names=NAMES,
         settings=Settings.model_validate(settings or {}),
         tier=find_tier(CATALOGUE, tier),
-        references=as_terraform_fills_it_in(lustre=storage == "lustre"),
+        references=references or as_terraform_fills_it_in(lustre=storage == "lustre"),
     )
     return cluster_configuration(rendered)
 
@@ -126,6 +131,7 @@ def test_parallelcluster_takes_every_configuration(check: Check) -> None:
     # THEN it loads, the validators ran, and they find no error
     assert {name: verdict["schema"] for name, verdict in verdicts.items() if verdict["schema"]} == {}
     assert [name for name, verdict in verdicts.items() if ALWAYS_RUN - set(verdict["validators"])] == []
+    assert set().union(*(verdict["validators"] for verdict in verdicts.values())) == OFFLINE
     assert {name: found for name, verdict in verdicts.items() if (found := serious(verdict, name))} == {}
 
 
@@ -222,6 +228,15 @@ def broken_configurations() -> dict[str, tuple[Configuration, str]]:
         "a head node of another architecture": (
             broken(lambda c: c["HeadNode"].update(InstanceType="m7g.xlarge")),
             "InstanceArchitectureCompatibilityValidator",
+        ),
+        "an OS without an image": (broken(lambda c: c["Image"].update(Os="rocky9")), "OsCustomAmiValidator"),
+        "a home by IAM in clear text": (
+            broken(
+                lambda c: c["SharedStorage"][0]["EfsSettings"].update(
+                    IamAuthorization=True, EncryptionInTransit=False
+                )
+            ),
+            "EfsMountOptionsValidator",
         ),
     }
 
