@@ -72,13 +72,14 @@ def _shown(value: object) -> str:
 
 
 @click.command(short_help="Hand the identity provider's keys on to the clusters.")
+@click.option("--if-set", is_flag=True, help="Where no identity provider is set, that is no error.")
 @json_option
 @pass_invocation
-def refresh_jwks(invocation: Invocation, as_json: bool) -> None:
+def refresh_jwks(invocation: Invocation, if_set: bool, as_json: bool) -> None:
     """Fetch the keys that sign tokens of Slurm's REST API, check them, and write them to the nodes bucket.
 
-    Head nodes look there every five minutes. Run it when the realm's keys change, best as a pipeline on
-    a schedule; `apply` does it, too.
+    Head nodes look there every five minutes. The service's schedule `keys` and a scheduled pipeline do it
+    by the clock, and so does every `apply`; run it when a key must not work any more at once.
 
     \b
     Examples:
@@ -88,6 +89,12 @@ def refresh_jwks(invocation: Invocation, as_json: bool) -> None:
     from engine.cli.progress import Progress
     from engine.operations.token_keys import refresh_keys
 
+    if if_set and not invocation.settings.has_rest_api:
+        if as_json:
+            print_json({"keys": [], "changed": False})
+        else:
+            click.echo("No identity provider is set (jwks_url), so there are no keys to refresh.")
+        return
     with Progress("keys of tokens") as progress:
         done = refresh_keys(invocation.engine(progress))
     if as_json:

@@ -44,7 +44,7 @@ def left_out(error: ItemUnreadable) -> None:
 def count(function: str, outcome: str, *, seconds: float) -> None:
     """One EMF line: that something was done, how it ended, and how long it took.
 
-    function   "api", "worker" or "drift"
+    function   "api", "worker", "drift" or "keys"
     outcome    of few values: it becomes a dimension
     """
     metrics = EphemeralMetrics(namespace=NAMESPACE, service=SERVICE)

@@ -27,6 +27,7 @@ from engine.operations.engine import Engine, open_engine
 from engine.operations.installation import base_folder, read_catalogue, read_prices, read_settings
 from engine.operations.reporting import Silent
 from engine.operations.sweep import ask_for_due_purges, send_lost
+from engine.operations.token_keys import refresh_keys
 from engine.operations.watch import Look, watch
 from engine.operations.work import work
 from engine.service.logging import about, count, left_out, logger, note
@@ -122,6 +123,7 @@ class Worker:
 
         sweep   sends lost operations again, and purges data whose time has come; gives their ids
         drift   looks which projects are not as they were left at AWS; gives them, and how many were looked at
+        keys    hands on the keys of the REST API's tokens; gives their ids, or the code of what went wrong
         Raises  RequestError for a schedule of another name
         """
         with about():
@@ -130,8 +132,10 @@ class Worker:
                     return self._sweep()
                 case "drift":
                     return self._look_for_drift(_run(context).deadline or 0.0)
+                case "keys":
+                    return self._hand_on_keys()
         raise RequestError(
-            f"The worker knows no schedule {schedule!r}.", hint="There are two: sweep and drift."
+            f"The worker knows no schedule {schedule!r}.", hint="There are three: sweep, drift and keys."
         )
 
     def _sweep(self) -> dict[str, Any]:
@@ -165,6 +169,21 @@ class Worker:
             begun = time.monotonic()
         logger.info("looked for drift", looked=looked, drifted=len(drifted))
         return {"looked_at": looked, "drifted": sorted(drifted)}
+
+    def _hand_on_keys(self) -> dict[str, Any]:
+        if not self.engine.settings.has_rest_api:
+            logger.info("no keys to refresh", because="jwks_url is not set")
+            return {"keys": [], "changed": False}
+        begun = time.monotonic()
+        try:
+            keys = refresh_keys(self.engine)
+        except EngineError as error:
+            logger.error("the keys of tokens stay as they are", code=error.code, detail=error.message)
+            count("keys", "failed", seconds=time.monotonic() - begun)
+            return {"failed": error.code}
+        logger.info("refreshed the keys of tokens", keys=keys.ids, changed=keys.changed)
+        count("keys", "changed" if keys.changed else "unchanged", seconds=time.monotonic() - begun)
+        return {"keys": list(keys.ids), "changed": keys.changed}
 
     def _hold(self, record: Mapping[str, Any]) -> None:
         """Have a message that is given back handed out again in a while: by itself the queue would wait for

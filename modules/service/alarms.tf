@@ -25,6 +25,11 @@ locals {
       namespace   = local.outcomes.namespace, metric = "Count"
       dimensions  = { service = local.outcomes.service, function = "drift", outcome = "drifted" }
     }
+    "keys" = {
+      description = "The keys of Slurm's REST API could not be refreshed: once the identity provider signs with another key, every cluster answers its tokens with 401. The log group /aws/lambda/${local.functions.worker.name} says why (\"the keys of tokens stay as they are\"); when it is mended, `provisioner refresh-jwks` or the next time by the clock puts it right. Only the schedule keys looks for it."
+      namespace   = local.outcomes.namespace, metric = "Count"
+      dimensions  = { service = local.outcomes.service, function = "keys", outcome = "failed" }
+    }
   }
 
   # CloudWatch's own grid: 24 columns; a widget says where it stands and how large it is.
@@ -112,8 +117,8 @@ resource "aws_cloudwatch_metric_alarm" "this" {
   treat_missing_data = "notBreaching"
 
   alarm_actions = var.alarm_topic_arns
-  # The next five minutes without a look are no repair: drift says nothing when it goes back.
-  ok_actions = each.key == "drift" ? [] : var.alarm_topic_arns
+  # The next five minutes without a look are no repair: what the clock looks for says nothing when it goes back.
+  ok_actions = contains(["drift", "keys"], each.key) ? [] : var.alarm_topic_arns
 
   tags = merge(local.tags, {
     Name                  = "${var.name}-${each.key}"

@@ -231,14 +231,14 @@ variable "max_receives" {
 }
 
 variable "schedules" {
-  description = "What the worker does by the clock, by name: rate(...) or cron(...). sweep sends operations again whose message was lost, and purges data that is due; drift looks which projects are not as they were left. None by default."
+  description = "What the worker does by the clock, by name: rate(...) or cron(...). sweep sends operations again whose message was lost, and purges data that is due; drift looks which projects are not as they were left; keys hands on the keys that the identity provider signs with now. None by default."
   type        = map(string)
   default     = {}
   nullable    = false
 
   validation {
-    condition     = alltrue([for name, when in var.schedules : contains(["drift", "sweep"], name) && can(regex("^(rate|cron)\\(.+\\)$", when))])
-    error_message = "schedules may name drift and sweep, with an expression of EventBridge such as rate(1 hour) or cron(0 4 * * ? *)."
+    condition     = alltrue([for name, when in var.schedules : contains(["drift", "keys", "sweep"], name) && can(regex("^(rate|cron)\\(.+\\)$", when))])
+    error_message = "schedules may name drift, keys and sweep, with an expression of EventBridge such as rate(1 hour) or cron(0 4 * * ? *)."
   }
 }
 

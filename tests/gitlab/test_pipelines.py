@@ -121,7 +121,8 @@ def test_from_the_first_push_to_a_deleted_spec(
     # A schedule: nothing has drifted, then somebody switches versioning off.
     ran = repository.schedule()
     passed(ran)
-    ended(ran, **{"provisioner-drift": "PASS"})
+    ended(ran, **{"provisioner-drift": "PASS", "provisioner-keys": "PASS"})
+    assert "there are no keys to refresh" in ran.output
     bucket = names_for("lab-1", "b", account_id="123456789012").bucket
     backend.s3.put_bucket_versioning(Bucket=bucket, VersioningConfiguration={"Status": "Suspended"})
     ran = repository.schedule()

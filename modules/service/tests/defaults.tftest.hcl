@@ -324,7 +324,7 @@ run "with_all_that_can_be_asked_for" {
 
   variables {
     vpc_endpoint_ids     = ["vpce-0123456789abcdef0"]
-    schedules            = { drift = "cron(0 3 * * ? *)", sweep = "rate(1 hour)" }
+    schedules            = { drift = "cron(0 3 * * ? *)", keys = "rate(1 hour)", sweep = "rate(1 hour)" }
     permissions_boundary = "arn:aws:iam::210987654321:policy/boundary"
     kms_key_arn          = "arn:aws:kms:eu-central-1:210987654321:key/0a1b"
     event_bus_name       = "platform"
@@ -357,7 +357,8 @@ run "with_all_that_can_be_asked_for" {
       jsondecode(aws_cloudwatch_event_target.this["sweep"].input) == { schedule = "sweep" } &&
       aws_cloudwatch_event_target.this["sweep"].arn == aws_lambda_function.this["worker"].arn &&
       jsondecode(aws_cloudwatch_event_target.this["drift"].input) == { schedule = "drift" } &&
-      aws_lambda_function.this["worker"].reserved_concurrent_executions == 22
+      jsondecode(aws_cloudwatch_event_target.this["keys"].input) == { schedule = "keys" } &&
+      aws_lambda_function.this["worker"].reserved_concurrent_executions == 23
     )
     error_message = "The clock must start the worker, and say what for."
   }
@@ -408,14 +409,14 @@ run "with_all_that_can_be_asked_for" {
     condition = alltrue([
       for key, alarm in aws_cloudwatch_metric_alarm.this :
       alarm.alarm_actions == toset(var.alarm_topic_arns) &&
-      (key == "drift" ? try(length(alarm.ok_actions), 0) == 0 : alarm.ok_actions == toset(var.alarm_topic_arns)) &&
+      (contains(["drift", "keys"], key) ? try(length(alarm.ok_actions), 0) == 0 : alarm.ok_actions == toset(var.alarm_topic_arns)) &&
       length(alarm.alarm_description) > 60 && length(alarm.alarm_description) <= 1024
     ])
-    error_message = "Every alarm must reach the topics, going and coming (but drift, which nothing repairs by itself), and say what to do."
+    error_message = "Every alarm must reach the topics, going and coming (but what the clock finds, which nothing repairs by itself), and say what to do."
   }
 
   assert {
-    condition     = output.alarm_names == tolist(["provisioner-api-5xx", "provisioner-api-throttled", "provisioner-drift", "provisioner-operations-failed"])
+    condition     = output.alarm_names == tolist(["provisioner-api-5xx", "provisioner-api-throttled", "provisioner-drift", "provisioner-keys", "provisioner-operations-failed"])
     error_message = "What modules/observability does not watch must be watched here."
   }
 

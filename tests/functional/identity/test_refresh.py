@@ -6,7 +6,7 @@ import json
 import threading
 import time
 from collections.abc import Callable, Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 
 import pytest
@@ -21,48 +21,17 @@ from engine.operations.engine import open_engine
 from engine.operations.reporting import Silent
 from engine.operations.token_keys import ensure_keys
 from tests.functional.conftest import Ended
+from tests.functional.identity.identity_provider import Provider, Respond, identity_provider, status
 from tests.policies.permissions import COMMANDS, permitted
 from tests.unit.model.test_jwks import key
 
 BUCKET = "provisioner-nodes-123456789012-us-east-1"
-Respond = Callable[[BaseHTTPRequestHandler], None]
-
-
-class Provider:
-    """Answers with `text`, or as `respond` does."""
-
-    def __init__(self) -> None:
-        self.text = json.dumps({"keys": [key()]})
-        self.respond: Respond | None = None
-        provider = self
-
-        class Handler(BaseHTTPRequestHandler):
-            def do_GET(self) -> None:
-                (provider.respond or provider.publish)(self)
-
-            def log_message(self, format: str, *arguments: object) -> None:
-                pass
-
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.url = f"http://127.0.0.1:{self.server.server_port}/certs"
-
-    def publish(self, handler: BaseHTTPRequestHandler) -> None:
-        handler.send_response(200)
-        handler.end_headers()
-        handler.wfile.write(self.text.encode())
 
 
 @pytest.fixture
 def provider() -> Iterator[Provider]:
-    provider = Provider()
-    thread = threading.Thread(target=provider.server.serve_forever, kwargs={"poll_interval": 0.05})
-    thread.start()
-    try:
+    with identity_provider() as provider:
         yield provider
-    finally:
-        provider.server.shutdown()
-        provider.server.server_close()
-        thread.join()
 
 
 @pytest.fixture
@@ -71,7 +40,7 @@ def refresh(provisioner: Callable[..., Ended], provider: Provider, tmp_path: Pat
     settings.write_text(
         json.dumps({"jwks_url": provider.url, "jwt_issuer": "https://sso", "jwt_audience": "slurm"})
     )
-    return lambda: provisioner("--settings", settings, "refresh-jwks", "--json")
+    return lambda: provisioner("--settings", settings, "refresh-jwks", "--if-set", "--json")
 
 
 def test_keys_are_handed_on_when_they_change(
@@ -99,6 +68,9 @@ def test_keys_are_handed_on_when_they_change(
 
 def test_without_an_identity_provider_it_says_what_to_set(provisioner: Callable[..., Ended]) -> None:
     provisioner("refresh-jwks").refused(3, "jwks_url", "docs/slurm-rest.md")
+    # A schedule that runs it in every installation has nothing to do, and is green.
+    assert "no keys to refresh" in provisioner("refresh-jwks", "--if-set").ok().out
+    assert provisioner("refresh-jwks", "--if-set", "--json").ok().json == {"keys": [], "changed": False}
 
 
 class Notes(Silent):
@@ -118,22 +90,18 @@ def test_a_cluster_is_made_with_the_keys_that_are_there_when_no_others_can_be_ha
     )
     reporter = Notes()
     engine = open_engine(settings, base=tmp_path, environ={}, reporter=reporter)
-    provider.respond = _status(503)
+    provider.respond = status(503)
     # THEN no head node is made that could not start
     with pytest.raises(KeysUnavailable):
         ensure_keys(engine)
     # WHEN it has given one, and is ill again, THEN that one does
     provider.respond = None
     ensure_keys(engine)
-    provider.respond = _status(503)
+    provider.respond = status(503)
     ensure_keys(engine)
     assert [note.partition(":")[0] for note in reporter.notes] == [
         "The keys of the REST API's tokens stay as they are"
     ]
-
-
-def _status(code: int) -> Respond:
-    return lambda handler: handler.send_error(code)
 
 
 def _elsewhere(handler: BaseHTTPRequestHandler) -> None:
@@ -161,8 +129,8 @@ def _no_http(handler: BaseHTTPRequestHandler) -> None:
 @pytest.mark.parametrize(
     ("respond", "error", "said"),
     [
-        (_status(404), KeysRefused, "answers 404"),
-        (_status(503), KeysUnavailable, "answers 503"),
+        (status(404), KeysRefused, "answers 404"),
+        (status(503), KeysUnavailable, "answers 503"),
         (_elsewhere, KeysRefused, "answers 302"),
         (_large, KeysRefused, "more than 256 KiB"),
         (_binary, KeysRefused, "no text"),

@@ -13,10 +13,12 @@ from typing import Any
 
 import pytest
 
+from engine.aws import buckets
 from engine.aws.operation_store import OperationStore
 from engine.aws.queue import read_task
 from engine.aws.registry import Phase
 from engine.errors import LeaseLost, OperationInProgress, RequestError, UnknownOperation, Unreachable
+from engine.local.server import LocalCloud
 from engine.model.operation import (
     Event,
     Failure,
@@ -41,6 +43,9 @@ from engine.review.model import Action, Change
 from engine.service.worker import Worker
 from engine.terraform.processes import proof_of_death
 from tests.functional.conftest import make_table
+from tests.functional.identity.identity_provider import identity_provider, status
+from tests.policies.permissions import permitted
+from tests.unit.model.test_jwks import key
 
 NOW = datetime(2026, 11, 28, 12, 0, tzinfo=UTC)
 
@@ -381,6 +386,57 @@ def test_the_clock_looks_for_drift_while_there_is_time(
     late = Lambda()
     late.get_remaining_time_in_millis = lambda: 100_000  # type: ignore[method-assign]
     assert worker.by_the_clock("drift", late) == {"looked_at": 0, "drifted": []}
+
+
+def metrics_of(written: str, function: str) -> list[str]:
+    """The outcomes that were counted of a function, from what a test has printed."""
+    lines = [json.loads(line) for line in written.splitlines() if '"_aws"' in line]
+    return [line["outcome"] for line in lines if line["function"] == function]
+
+
+def test_the_clock_hands_on_the_keys_that_the_identity_provider_signs_with_now(
+    working: Callable[..., Worker],
+    cloud: LocalCloud,
+    log: io.StringIO,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    with identity_provider() as provider:
+        worker = working(
+            lambda *_, **__: succeeded(wished(), NOW),
+            jwks_url=provider.url,
+            jwt_issuer="https://sso.example.org",
+            jwt_audience="slurm",
+        )
+        nodes = worker.engine.settings.nodes_bucket
+        worker.engine.cloud.s3.create_bucket(Bucket=nodes)
+        # WHEN it rotates its key THEN the nodes bucket has the new one, and nobody applied anything
+        assert worker.by_the_clock("keys", Lambda()) == {"keys": ["key-1"], "changed": True}
+        provider.text = json.dumps({"keys": [key("key-2")]})
+        with permitted(cloud, "service-worker"):
+            assert worker.by_the_clock("keys", Lambda()) == {"keys": ["key-2"], "changed": True}
+        assert worker.by_the_clock("keys", Lambda()) == {"keys": ["key-2"], "changed": False}
+        assert metrics_of(capsys.readouterr().out, "keys") == ["changed", "changed", "unchanged"]
+        # WHEN it is ill THEN the keys stay, and the log and the alarm's metric tell it
+        provider.respond = status(503)
+        assert worker.by_the_clock("keys", Lambda()) == {"failed": "KEYS_UNAVAILABLE"}
+        assert metrics_of(capsys.readouterr().out, "keys") == ["failed"]
+        kept = buckets.find_object(worker.engine.cloud, nodes, "jwks.json")
+        assert kept is not None and "key-2" in kept.decode()
+    lines = [json.loads(line) for line in log.getvalue().splitlines()]
+    (told,) = [line for line in lines if line["level"] == "ERROR"]
+    assert told["message"] == "the keys of tokens stay as they are"
+    assert told["code"] == "KEYS_UNAVAILABLE" and "503" in told["detail"]
+
+
+def test_the_clock_has_no_keys_to_hand_on_without_an_identity_provider(
+    working: Callable[..., Worker], log: io.StringIO, capsys: pytest.CaptureFixture[str]
+) -> None:
+    worker = working(lambda *_, **__: succeeded(wished(), NOW))
+    assert worker.by_the_clock("keys", Lambda()) == {"keys": [], "changed": False}
+    (told,) = [json.loads(line) for line in log.getvalue().splitlines()]
+    assert (told["level"], told["message"]) == ("INFO", "no keys to refresh")
+    assert told["because"] == "jwks_url is not set"
+    assert metrics_of(capsys.readouterr().out, "keys") == []
 
 
 def test_behind_a_message_that_is_given_back_its_project_waits(working: Callable[..., Worker]) -> None:

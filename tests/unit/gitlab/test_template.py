@@ -11,6 +11,7 @@ import pytest
 import yaml
 
 from engine.model.settings import Settings
+from tests.policies.permissions import COMMANDS
 
 ROOT = Path(__file__).parents[3]
 HEADER: dict[str, Any]
@@ -56,6 +57,35 @@ def test_what_the_settings_name_beside_them_affects_all_projects(setting: str) -
     default = HEADER["spec"]["inputs"]["affects_all"]["default"].split()
     (usual,) = Settings.model_fields[setting].examples or ()
     assert {".gitlab-ci.yml", "provisioner.yaml", usual} <= set(default)
+
+
+@pytest.mark.parametrize(
+    ("only", "jobs"),
+    [
+        ("", {"provisioner-drift", "provisioner-keys"}),
+        ("keys", {"provisioner-keys"}),
+        ("drift", {"provisioner-drift"}),
+    ],
+)
+def test_a_schedule_looks_for_drift_and_refreshes_keys_or_does_the_one_it_names(
+    only: str, jobs: set[str]
+) -> None:
+    def holds(condition: str) -> bool:
+        terms = [term.split() for term in condition.split(" && ")]
+        known = {"$CI_PIPELINE_SOURCE": '"schedule"', "$ONLY": f'"{only}"'}
+        return all((known[left] == right) == (sign == "==") for left, sign, right in terms)
+
+    rules = {name: job["rules"] for name, job in TEMPLATE.items() if name.startswith("provisioner-")}
+    assert {name for name, (rule,) in rules.items() if holds(rule["if"])} == jobs
+
+
+def test_keys_are_refreshed_as_who_may_write_them_and_drift_is_looked_for_as_who_may_read() -> None:
+    keys, drift = TEMPLATE["provisioner-keys"], TEMPLATE["provisioner-drift"]
+    assert keys["variables"]["ROLE"] == f"$[[ inputs.{COMMANDS['refresh-jwks']}_role ]]"
+    assert drift["variables"]["ROLE"] == f"$[[ inputs.{COMMANDS['drift']}_role ]]"
+    assert keys["script"][-1] == "provisioner refresh-jwks --if-set", "most installations have no keys"
+    assert keys["script"][0] == drift["script"][0]
+    assert keys["needs"] == [], "what drift ends with is no matter of the keys"
 
 
 def test_the_state_before_has_all_files_of_a_folder_that_affects_all(tmp_path: Path) -> None:

@@ -32,7 +32,7 @@ module "service" {
   }
   settings = { pcluster_version = "3.16.1" }
 
-  schedules        = { sweep = "rate(1 hour)" }
+  schedules        = { sweep = "rate(1 hour)", keys = "rate(1 hour)" }
   event_bus_name   = "default"
   alarm_topic_arns = ["arn:aws:sns:us-east-1:123456789012:provisioner-alarms"]
 
