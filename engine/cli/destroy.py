@@ -85,7 +85,7 @@ def destroy(
         click.echo(
             f"{name} is parked. Its data goes at {done.purge_at:%Y-%m-%d %H:%M} UTC or later: "
             f"{', '.join(done.kept)}. Until then `provisioner keep {name}` keeps it. "
-            "The service's sweep deletes it then; without one, the same command does."
+            "The service deletes it then; without one, the same command does."
         )
     elif done.kept:
         click.echo(f"{name} is destroyed. Kept: {', '.join(done.kept)}; --purge-data deletes them.")

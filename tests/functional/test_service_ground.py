@@ -31,7 +31,11 @@ VARIABLES = {
     "region": REGION,
     "image_tag": "0.1.0",
     "caller_role_arns": [CALLER],
-    "schedules": {"sweep": "rate(1 hour)"},
+    "settings": {
+        "jwks_url": "https://sso.example.org/certs",
+        "jwt_issuer": "https://sso.example.org",
+        "jwt_audience": "slurm",
+    },
     "event_bus_name": "default",
     "s3_use_path_style": True,
 }
@@ -115,11 +119,47 @@ def test_the_service_comes_up_on_its_ground_and_goes_without_a_trace(empty: Loca
     assert loops["RecursiveLoop"] == "Allow", "an operation of many runs sends itself its next message"
     require_front(empty)
     require_roles(empty)
+    require_clock(empty, run)
 
     # WHEN it is taken down THEN the ground is as it was
     with permitted(empty, "service"):
         run("destroy", "-auto-approve", "-refresh=false")
     assert [item["name"] for item in empty.inventory() if item not in ground] == ["service/terraform.tfstate"]
+
+
+def require_clock(cloud: LocalCloud, run: ByHand) -> None:
+    """Without a word data goes in time and keys are refreshed; with one, that word counts."""
+    rules = cloud.client("events").list_rules()["Rules"]
+    assert {rule["Name"]: rule["ScheduleExpression"] for rule in rules} == {
+        "provisioner-keys": "rate(1 hour)",
+        "provisioner-sweep": "rate(1 hour)",
+    }
+    assert clock(run, schedules={"drift": "rate(1 day)"}) == {
+        "drift": "rate(1 day)",
+        "keys": "rate(1 hour)",
+        "sweep": "rate(1 hour)",
+    }
+    assert clock(run, settings={}) == {"sweep": "rate(1 hour)"}
+    assert clock(run, schedules={"sweep": None, "keys": "rate(5 minutes)"}) == {"keys": "rate(5 minutes)"}
+
+
+def clock(run: ByHand, **inputs: Any) -> dict[str, str]:
+    """What the worker would do by the clock with these inputs."""
+    given = [f"-var={name}={json.dumps(value)}" for name, value in inputs.items()]
+    run(
+        "plan",
+        "-refresh=false",
+        "-target=module.service.aws_cloudwatch_event_rule.this",
+        "-out=clock.tfplan",
+        *given,
+    )
+    shown = json.loads(run("show", "-json", "clock.tfplan"))
+    (service,) = shown["planned_values"]["root_module"]["child_modules"]
+    return {
+        one["index"]: one["values"]["schedule_expression"]
+        for one in service["resources"]
+        if one["type"] == "aws_cloudwatch_event_rule"
+    }
 
 
 def require_front(cloud: LocalCloud) -> None:

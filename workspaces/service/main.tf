@@ -40,6 +40,15 @@ data "aws_cloudwatch_log_group" "function" {
   }
 }
 
+# Data that is due goes, and keys are as new as the identity provider's, without anybody's having thought of it.
+locals {
+  default_schedules = merge(
+    { sweep = "rate(1 hour)" },
+    contains(keys(var.settings), "jwks_url") ? { keys = "rate(1 hour)" } : {},
+  )
+  schedules = { for name, when in merge(local.default_schedules, var.schedules) : name => when if when != null }
+}
+
 module "service" {
   source = "../../modules/service"
 
@@ -66,7 +75,7 @@ module "service" {
   worker_memory_mib      = var.worker.memory_mib
   worker_storage_mib     = var.worker.storage_mib
   reserve_concurrency    = var.reserve_concurrency
-  schedules              = var.schedules
+  schedules              = local.schedules
   event_bus_name         = var.event_bus_name
   manage_account_logging = var.manage_account_logging
   permissions_boundary   = var.permissions_boundary

@@ -129,7 +129,7 @@ variable "reserve_concurrency" {
 }
 
 variable "schedules" {
-  description = "What the worker does by the clock: drift and sweep, each with an expression of EventBridge, such as rate(1 hour)."
+  description = "What the worker does by the clock, each with an expression of EventBridge: drift, keys and sweep. Without a word here sweep is every hour, and keys too where settings have jwks_url; null switches one off."
   type        = map(string)
   default     = {}
   nullable    = false
