@@ -135,7 +135,7 @@ class PurgeCancelled(RequestError):
 
 
 class RuleBroken(RequestError):
-    """The plan breaks a rule of the installation, and no waiver covers it."""
+    """The plan, or what is asked for, breaks a rule of the installation, and no waiver covers it."""
 
     code = "RULE_BROKEN"
 

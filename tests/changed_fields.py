@@ -88,6 +88,7 @@ CHANGED_SETTINGS: dict[str, tuple[Any, ...]] = {
     "os": ("rhel9",),
     "head_node_instance_type": ("m7i.large",),
     "log_retention_days": (30,),
+    "project_tags": ({"cost-center": "4711"},),
 }
 # What a setting changes at AWS, or in the node configuration, and Terraform hands on.
 CHANGED_REFERENCES: dict[str, dict[str, str]] = {

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import click
 
 from engine.cli.arguments import json_option, pass_invocation
@@ -66,6 +68,8 @@ def settings(invocation: Invocation, as_json: bool) -> None:
 
 
 def _shown(value: object) -> str:
+    if isinstance(value, Mapping):
+        value = [f"{key}={one}" for key, one in value.items()]
     if isinstance(value, (list, tuple)):
         return ", ".join(str(one) for one in value) or "-"
     return "-" if value is None else str(value)

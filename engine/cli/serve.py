@@ -9,7 +9,7 @@ import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from types import FrameType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -18,7 +18,7 @@ from engine.cli.arguments import pass_invocation
 from engine.cli.console import note
 from engine.cli.invocation import Invocation
 from engine.errors import FieldProblem, InvalidSettings, NotBootstrapped
-from engine.model.setting_sources import DEFAULT
+from engine.model.setting_sources import DEFAULT, as_text
 
 if TYPE_CHECKING:
     from engine.aws.session import Credentials
@@ -221,15 +221,8 @@ def _workers_environment(invocation: Invocation, settings: Settings) -> dict[str
         name: value for name, value in settings.values().items() if sources.get(name, DEFAULT) != DEFAULT
     }
     told = {"cloud": "local", "endpoint_url": settings.endpoint_url, "account_id": settings.account_id}
-    named = {f"PROVISIONER_{name.upper()}": _text(value) for name, value in (given | told).items()}
+    named = {f"PROVISIONER_{name.upper()}": as_text(value) for name, value in (given | told).items()}
     return kept | named | {FOLDER_VARIABLE: str(base_folder()), FILE_VARIABLE: os.devnull}
-
-
-def _text(value: Any) -> str:
-    """A setting's value as the environment holds it."""
-    if isinstance(value, tuple):
-        return ",".join(map(str, value))
-    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 @contextmanager

@@ -19,7 +19,7 @@ ID_PATTERN = r"^[A-Za-z0-9]([A-Za-z0-9-]{0,62}[A-Za-z0-9])?$"
 ID_ALLOWED = "1 to 64 letters (a-z, A-Z), digits and '-', with a letter or digit at both ends"
 ACCOUNT_PATTERN = r"^[0-9]{12}$"
 
-_MAX_ID_LENGTH = 64
+MAX_ID_LENGTH = 64
 _MAX_SLUG_LENGTH = 11
 _HASH_LENGTH = 10
 
@@ -136,7 +136,7 @@ def id_problem(text: str) -> str | None:
     strange = re.search(r"[^A-Za-z0-9-]", text)
     if strange:
         return f"{text[:80]!r} contains {strange.group()!r}"
-    if len(text) > _MAX_ID_LENGTH:
+    if len(text) > MAX_ID_LENGTH:
         return f"has {len(text)} characters"
     if text.startswith("-") or text.endswith("-"):
         return f"{text!r} has a '-' at its beginning or end"

@@ -28,8 +28,8 @@ A setting is looked for in four places; the later one wins:
 1. its default;
 2. the settings file, `provisioner.yaml` (YAML or JSON, a mapping of the names below);
 3. the environment, `PROVISIONER_` and the name in capitals, for example `PROVISIONER_STATE_BUCKET`. Lists are
-   separated by commas, an empty variable counts as not set. The region is also taken from `AWS_REGION`, then
-   `AWS_DEFAULT_REGION`, where `PROVISIONER_REGION` is not set;
+   separated by commas, and so are the `KEY=VALUE` of a mapping; an empty variable counts as not set. The
+   region is also taken from `AWS_REGION`, then `AWS_DEFAULT_REGION`, where `PROVISIONER_REGION` is not set;
 4. flags of the command line.
 
 `provisioner settings` shows each value and where it came from. Unknown names are refused everywhere,

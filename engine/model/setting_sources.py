@@ -37,6 +37,7 @@ class SettingKind(Enum):
     WHOLE_NUMBER = "whole number"
     BOOLEAN = "true or false"
     LIST = "list"
+    MAPPING = "mapping"
 
 
 @dataclass(frozen=True)
@@ -99,7 +100,20 @@ def _from_text(kind: SettingKind, text: str) -> Any:
         return _BOOLEANS.get(text.strip().lower(), text)
     if kind is SettingKind.LIST:
         return tuple(part.strip() for part in text.split(",") if part.strip())
+    if kind is SettingKind.MAPPING:
+        pairs = [part.partition("=") for part in text.split(",") if part.strip()]
+        found = {key.strip(): value.strip() for key, sign, value in pairs if sign}
+        return found if len(found) == len(pairs) else text
     return text
+
+
+def as_text(value: Any) -> str:
+    """A setting's value as the environment holds it."""
+    if isinstance(value, Mapping):
+        return ",".join(f"{key}={one}" for key, one in value.items())
+    if isinstance(value, tuple | list):
+        return ",".join(map(str, value))
+    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def _unknown(path: str, source: str, guess: str | None, known: Iterable[str]) -> FieldProblem:

@@ -10,7 +10,9 @@ from typing import Annotated
 
 from pydantic import AfterValidator, BeforeValidator, Field, StrictStr
 
+from engine.model import tags
 from engine.model.fields import Allowed, refused
+from engine.model.names import MAX_ID_LENGTH
 from engine.model.wording import shown
 
 # ParallelCluster 3.16.1, Image/Os; there are no public images of the rocky ones.
@@ -138,6 +140,44 @@ def _word(text: str) -> str:
     return text
 
 
+def _tag_key(key: str) -> str:
+    tags.check_key(key)
+    if "=" in key:
+        # The environment, by which a service's functions get their settings, has KEY=VALUE.
+        raise refused(f"{shown(key)} contains '='", allowed="keys without '='")
+    return key
+
+
+def _tag_value(value: str) -> str:
+    """A value that makes a tag for whatever project."""
+    if not value:
+        raise refused("is empty: CloudFormation, which makes the clusters, takes no tag without a value")
+    if value != value.strip():
+        raise refused(f"{shown(value)} has white space at its beginning or end")
+    plain = tags.filled(value, vlab_id="", project_id="")
+    tags.check_characters(plain, of=value)
+    longest = len(tags.filled(value, vlab_id="v" * MAX_ID_LENGTH, project_id="p" * MAX_ID_LENGTH))
+    if longest > tags.VALUE_LENGTH:
+        raise refused(
+            f"has {longest} characters where the ids are as long as they may be",
+            allowed=f"at most {tags.VALUE_LENGTH} characters",
+        )
+    return value
+
+
+def _apart_in_any_case(given: dict[str, str]) -> dict[str, str]:
+    known: dict[str, str] = {}
+    for key in given:
+        first = known.setdefault(key.lower(), key)
+        if first != key:
+            raise refused(
+                f"{shown(key)} differs from {shown(first)} in upper and lower case alone: to IAM they are "
+                "one key",
+                allowed="one of the two",
+            )
+    return given
+
+
 def _one_image_each(pairs: tuple[str, ...]) -> tuple[str, ...]:
     releases = [pair.partition("=")[0] for pair in pairs]
     twice = next((one for one in releases if releases.count(one) > 1), None)
@@ -254,6 +294,15 @@ Words = Annotated[
     tuple[Annotated[StrictStr, AfterValidator(_word)], ...],
     Field(strict=False),
     Allowed("a list of texts without white space at their ends"),
+]
+ProjectTags = Annotated[
+    dict[
+        Annotated[StrictStr, AfterValidator(_tag_key)],
+        Annotated[StrictStr, AfterValidator(_tag_value)],
+    ],
+    Field(max_length=tags.MAX_TAGS),
+    AfterValidator(_apart_in_any_case),
+    Allowed(f"a mapping of texts: {tags.CHARACTERS}; in values {{vlab_id}} and {{project_id}}, too"),
 ]
 Parallel = Annotated[
     str,

@@ -253,10 +253,16 @@ class Settings(Strict):
         description="Most that all clusters of one virtual lab may cost, in USD per hour by the price table, "
         "with every node running; 0 is no limit.",
     )
+    project_tags: rules.ProjectTags = Field(
+        default={},
+        description="Tags on all that every project owns, beside the `tags` of its spec, which win where "
+        "both have a key. `{vlab_id}` and `{project_id}` in a value stand for the project's.",
+        examples=[{"cost-center": "4711", "acme:project": "{vlab_id}/{project_id}"}],
+    )
     required_tags: rules.Words = Field(
         default=(),
         description="Keys of tags that everything must have, beside the project's own; a spec gives them in "
-        "`tags`.",
+        "`tags`, `project_tags` to all projects.",
         examples=[["cost-center"]],
     )
     allowed_instance_types: rules.Words = Field(
@@ -563,8 +569,9 @@ def load_settings(
     """Merge defaults, file, environment and flags, the later ones winning, and check the result.
 
     file      what `parse_settings` gives, or any mapping; None when there is no file
-    environ   PROVISIONER_<NAME>; lists separated by commas; an empty variable counts as not set.
-              AWS_REGION, then AWS_DEFAULT_REGION, give the region where PROVISIONER_REGION does not
+    environ   PROVISIONER_<NAME>; lists, and KEY=VALUE of mappings, separated by commas; an empty variable
+              counts as not set. AWS_REGION, then AWS_DEFAULT_REGION, give the region where PROVISIONER_REGION
+              does not
     flags     setting -> value or text; None and () count as not given
     Raises    InvalidSettings with everything that is wrong at once, each with its source
     """
@@ -619,6 +626,8 @@ def _kind(field: FieldInfo) -> SettingKind:
         return SettingKind.BOOLEAN
     if annotation is int:
         return SettingKind.WHOLE_NUMBER
+    if get_origin(annotation) is dict:
+        return SettingKind.MAPPING
     return SettingKind.LIST if get_origin(annotation) is tuple else SettingKind.TEXT
 
 
@@ -633,7 +642,7 @@ def _default_text(field: FieldInfo) -> str:
     if derived:
         return derived
     default = field.default
-    if default is None or default == ():
+    if default is None or default in ((), {}):
         return "none"
     return f"`{', '.join(default) if isinstance(default, tuple) else default}`"
 

@@ -6,7 +6,6 @@ import difflib
 import hashlib
 import json
 import re
-import unicodedata
 from collections.abc import Collection, Iterator
 from dataclasses import replace
 from typing import Annotated, Any, Literal, Self
@@ -14,6 +13,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import AfterValidator, Field, ValidationError, model_validator
 
 from engine.errors import FieldProblem, InvalidSpec
+from engine.model import tags as tag_rules
 from engine.model.documents import Document, Unreadable, examine_document
 from engine.model.existing import Existing
 from engine.model.fields import (
@@ -41,13 +41,6 @@ from engine.model.wording import counted, shown
 SMALLEST = "{vlab_id: lab-1, project_id: proj-1}"
 
 THROUGHPUTS = (125, 250, 500, 1000)
-MAX_TAGS = 30
-
-# Of everything below U+0080, what a tag may not hold. Letters and digits of other scripts are fine;
-# JSON Schema's regular expressions can't name them portably, so the schema checks ASCII only.
-_TAG_ASCII_PATTERN = r"^[^\u0000-\u001f!-*,;<>?\[-^`{-\u009f]*$"
-_TAG_CHARACTERS = "letters, digits, spaces and + - = . _ : / @"
-_RESERVED_PREFIXES = ("aws:", "parallelcluster:", "provisioner:")
 TAILOR_MADE = "tailor-made"
 """The tier of a spec that gives queues of its own; no catalogue may have one of that name."""
 TIER_PATTERN = r"^[a-z][a-z0-9-]{0,24}$"
@@ -81,39 +74,15 @@ def _tier(name: str) -> str:
     return name
 
 
-def _tag_text(text: str, longest: int) -> None:
-    if len(text) > longest:
-        raise refused(f"has {len(text)} characters", allowed=f"at most {longest} characters")
-    if text != text.strip():
-        raise refused(f"{shown(text)} has white space at its beginning or end")
-    for character in text:
-        if character not in " +-=._:/@" and unicodedata.category(character)[0] not in "LN":
-            raise refused(f"{shown(text)} contains {character!r}", allowed=_TAG_CHARACTERS)
-
-
-def _tag_key(key: str) -> str:
-    if not key:
-        raise refused("has an empty key", allowed="keys of 1 to 128 characters")
-    _tag_text(key, 128)
-    if key.lower().startswith(_RESERVED_PREFIXES):
-        raise refused(
-            f"{shown(key)} has a reserved prefix",
-            allowed="keys that do not begin with " + ", ".join(_RESERVED_PREFIXES),
-        )
-    if key == "Name":
-        raise refused("'Name' is set by the provisioner", allowed="any other key")
-    return key
-
-
 def _tag_value(value: str) -> str:
-    _tag_text(value, 256)
+    tag_rules.check_text(value, tag_rules.VALUE_LENGTH)
     return value
 
 
 def _owner(text: str) -> str:
     if not text:
         raise refused("is empty: leave it out or fill it in")
-    _tag_text(text, 128)
+    tag_rules.check_text(text, tag_rules.KEY_LENGTH)
     return text
 
 
@@ -275,21 +244,21 @@ class ProjectSpec(Strict):
     )
     owner: Annotated[
         Annotated[str, AfterValidator(_owner)] | None,
-        Allowed(f"1 to 128 characters: {_TAG_CHARACTERS}"),
+        Allowed(f"1 to 128 characters: {tag_rules.CHARACTERS}"),
     ] = Field(
         default=None,
         title="Owner",
         description="Who answers for the project: a tag on all that it owns. The virtual lab where left out.",
         examples=["ada@example.org"],
-        json_schema_extra={"pattern": _TAG_ASCII_PATTERN, "minLength": 1, "maxLength": 128},
+        json_schema_extra={"pattern": tag_rules.ASCII_PATTERN, "minLength": 1, "maxLength": 128},
     )
     tags: Annotated[
         dict[
-            Annotated[str, AfterValidator(_tag_key)],
+            Annotated[str, AfterValidator(tag_rules.check_key)],
             Annotated[str, AfterValidator(_tag_value)],
         ],
-        Field(max_length=MAX_TAGS),
-        Allowed(f"text keys and values of {_TAG_CHARACTERS}"),
+        Field(max_length=tag_rules.MAX_TAGS),
+        Allowed(f"text keys and values of {tag_rules.CHARACTERS}"),
     ] = Field(
         default_factory=dict,
         title="Tags",
@@ -299,14 +268,14 @@ class ProjectSpec(Strict):
         json_schema_extra={
             "default": {},
             "propertyNames": {
-                "pattern": _TAG_ASCII_PATTERN,
+                "pattern": tag_rules.ASCII_PATTERN,
                 "minLength": 1,
                 "maxLength": 128,
                 "not": {"pattern": "^([Aa][Ww][Ss]|parallelcluster|provisioner):|^Name$"},
             },
             "additionalProperties": {
                 "type": "string",
-                "pattern": _TAG_ASCII_PATTERN,
+                "pattern": tag_rules.ASCII_PATTERN,
                 "minLength": 1,
                 "maxLength": 256,
             },

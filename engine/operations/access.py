@@ -23,7 +23,7 @@ def ensure_keys(place: Place, names: Names, spec: ProjectSpec) -> None:
     Raises   as `keys.ensure_key_pair`
     """
     in_use = clusters.describe_cluster(place.cloud, cluster_name=names.cluster, stack_name=names.stack).exists
-    marks = _marks(spec)
+    marks = tags.project_tags(spec, place.settings)
     keys.ensure_key_pair(
         place.cloud, key_name=names.key_pair, secret_name=names.key_secret, in_use=in_use, tags=marks
     )
@@ -54,7 +54,7 @@ def offer_keys(
     Any number of callers at once get the same answer.
     Raises   PassingFailure when what an interruption left is still to be mended, which the operation does
     """
-    marks = _marks(spec)
+    marks = tags.project_tags(spec, place.settings)
     wanted = {names.key_pair: names.key_secret, names.user_key_pair: names.user_key_secret}
     arns: dict[str, str] = {}
     for pause_s in (*_PAUSES_S, None):
@@ -71,15 +71,6 @@ def offer_keys(
         f"The ssh keys of {names.project} are not there yet: an interruption has left halves of them.",
         hint="The operation mends that. Ask again in a minute.",
     )
-
-
-def _marks(spec: ProjectSpec) -> dict[str, str]:
-    return {
-        tags.VLAB: spec.vlab_id,
-        tags.PROJECT: spec.project_id,
-        tags.OWNER: spec.owner_or_default,
-        tags.MANAGED_BY: tags.ENGINE,
-    }
 
 
 def hand_in_keys(place: Place, names: Names) -> None:

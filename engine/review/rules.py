@@ -222,7 +222,7 @@ def _required_tags(subject: Planned, context: Context) -> Iterator[Finding]:
             "required-tags",
             subject.change.address,
             f"It lacks what the installation demands: {', '.join(missing)}.",
-            "Give the project these tags: `tags` in its spec.",
+            "Give the project these tags: `tags` in its spec, or the setting `project_tags`.",
         )
 
 

@@ -13,9 +13,18 @@ import engine
 from engine.aws import clusters
 from engine.aws.clusters import ClusterStatus, ClusterSummary
 from engine.aws.registry import Phase, ProjectRecord
-from engine.errors import FieldProblem, InvalidRequest, OperationInProgress, PurgeCancelled, UnknownProject
+from engine.errors import (
+    FieldProblem,
+    InvalidRequest,
+    OperationInProgress,
+    PurgeCancelled,
+    RuleBroken,
+    UnknownProject,
+)
+from engine.model import tags
 from engine.model.names import names_for
 from engine.model.operation import Kind, Operation, State
+from engine.model.settings import Settings
 from engine.model.spec import EfsStorage, LustreStorage, ProjectSpec
 from engine.model.tiers import find_tier
 from engine.operations import access
@@ -186,12 +195,28 @@ def _stands(desk: Desk, spec: ProjectSpec) -> bool:
 
 
 def _ask(desk: Desk, spec: ProjectSpec, caller: str) -> None:
+    _require_tags(desk.place.settings, spec)
     try:
         note(operation_id=ask_for_project(desk, spec, requested_by=caller).operation.id)
     except OperationInProgress:
         # Somebody was faster with other parameters: then theirs is the cluster that comes.
         if not _stands(desk, spec):
             raise
+
+
+def _require_tags(settings: Settings, spec: ProjectSpec) -> None:
+    """Refuse now what the review would refuse later: these requests can neither give tags nor waive the rule.
+
+    Raises   RuleBroken
+    """
+    given = tags.project_tags(spec, settings)
+    missing = [key for key in settings.required_tags if not given.get(key)]
+    if missing:
+        raise RuleBroken(
+            f"{spec.project} would lack tags that the installation demands: {', '.join(missing)}.",
+            hint="Requests of this kind bring no tags: an administrator gives these to every project by the "
+            f"setting project_tags. Or PUT /v1/projects/{spec.project}, with `tags` in the spec.",
+        )
 
 
 def _everything(desk: Desk) -> Reply:

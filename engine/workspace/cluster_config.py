@@ -8,7 +8,6 @@ Source   AWS ParallelCluster 3.16.1: ClusterSchema, and the validators that need
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -74,7 +73,7 @@ def render_cluster_config(
         database_port=DATABASE_PORT,
         scaledown_idle_min=_scaledown_idle_min(spec, tier),
         slurm_settings=SLURM_SETTINGS,
-        project_tags=_project_tags(spec),
+        project_tags=tags.project_tags(spec, settings),
     )
 
 
@@ -89,14 +88,3 @@ def cluster_configuration(text: str) -> dict[str, Any]:
 def _scaledown_idle_min(spec: ProjectSpec, tier: Tier) -> int:
     chosen = (spec.compute.scaledown_idle_min, tier.scaledown_idle_min, SCALEDOWN_IDLE_MIN)
     return next(minutes for minutes in chosen if minutes is not None)
-
-
-def _project_tags(spec: ProjectSpec) -> Mapping[str, str]:
-    """The user's tags, and ours on top: the same set as the provider's default tags."""
-    return {
-        **dict(sorted(spec.tags.items())),
-        tags.VLAB: spec.vlab_id,
-        tags.PROJECT: spec.project_id,
-        tags.OWNER: spec.owner_or_default,
-        tags.MANAGED_BY: tags.ENGINE,
-    }

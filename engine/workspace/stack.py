@@ -148,25 +148,15 @@ def _backend_and_provider(stack: TerraformStack, spec: ProjectSpec, names: Names
     stack.add_override(
         "terraform.required_providers.aws", {"source": "hashicorp/aws", "version": PROVIDER_VERSIONS}
     )
+    own = tags.project_tags(spec, settings)
     provider: dict[str, Any] = {
         "region": settings.region,
         "allowed_account_ids": [settings.account_id],
-        "default_tags": [{"tags": project_tags(spec)}],
+        "default_tags": [{"tags": {terraform_literal(key): terraform_literal(own[key]) for key in own}}],
     }
     if settings.s3_use_path_style:
         provider["s3_use_path_style"] = True
     stack.add_override("provider.aws", [provider])
-
-
-def project_tags(spec: ProjectSpec) -> dict[str, str]:
-    """Tags on everything of the project: the user's own first, ours on top."""
-    return {
-        **{terraform_literal(key): terraform_literal(value) for key, value in sorted(spec.tags.items())},
-        tags.VLAB: terraform_literal(spec.vlab_id),
-        tags.PROJECT: terraform_literal(spec.project_id),
-        tags.OWNER: terraform_literal(spec.owner_or_default),
-        tags.MANAGED_BY: tags.ENGINE,
-    }
 
 
 def _variables(stack: TerraformStack) -> None:

@@ -52,7 +52,7 @@ variable "name" {
 }
 
 variable "settings" {
-  description = "Further settings of the engine by name (docs/settings.md), as text: lists with commas, true or false, files by their absolute paths in the image."
+  description = "Further settings of the engine by name (docs/settings.md), as text: lists and the KEY=VALUE of mappings with commas, true or false, files by their absolute paths in the image."
   type        = map(string)
   default     = {}
   nullable    = false

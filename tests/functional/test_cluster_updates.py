@@ -97,3 +97,35 @@ def test_the_head_node_hears_of_other_settings_at_once(provisioner, backend, spe
         assert (told[0], told[1]["rest"]["audience"]) == (step, "slurm-rest-2")
     # AND that is all
     assert provisioner("plan", spec("efs"), "--detailed-exitcode").code == 0
+
+
+def test_tags_of_the_installation_reach_a_running_cluster_and_replace_nothing(
+    cloud, provisioner, backend, spec, monkeypatch
+) -> None:
+    # GIVEN a project that runs, in an installation that demands a tag from now on
+    provisioner("apply", spec("efs"), "--yes").ok()
+    running, before = {_identity(item) for item in cloud.inventory()}, _configuration(backend)
+    monkeypatch.setenv("PROVISIONER_REQUIRED_TAGS", "acme:project")
+    provisioner("apply", spec("efs"), "--yes").refused(3, "RULE_BROKEN", "acme:project")
+
+    # WHEN it gives that tag to every project THEN that is no drift, and the same spec goes through
+    monkeypatch.setenv("PROVISIONER_PROJECT_TAGS", "acme:project={vlab_id}/{project_id}")
+    provisioner("drift", "lab-1/proj-1").ok()
+    provisioner("apply", spec("efs"), "--yes").ok()
+
+    # THEN AWS was told of one change, which it makes while jobs run, and everything is what it was
+    after = _configuration(backend)
+    changes = [one for one in cluster_changes(before, after) if not is_seeming(one, before, after)]
+    assert {str(one).split(".")[0].split("[")[0] for one in changes} == {"Tags"}
+    assert running <= {_identity(item) for item in cloud.inventory()}
+    # AND bucket and cluster have it, and nothing is left to do
+    tags = backend.s3.get_bucket_tagging(Bucket=NAMES.bucket)["TagSet"]
+    assert {"Key": "acme:project", "Value": "lab-1/proj-1"} in tags
+    (stack,) = backend.cloudformation.describe_stacks(StackName=NAMES.stack)["Stacks"]
+    assert {"Key": "acme:project", "Value": "lab-1/proj-1"} in stack["Tags"]
+    assert provisioner("plan", spec("efs"), "--detailed-exitcode").code == 0
+
+
+def _identity(item: dict[str, Any]) -> tuple[str, str]:
+    """What an entry of the inventory is, whatever its tags."""
+    return item["type"], item["id"]

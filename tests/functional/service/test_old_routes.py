@@ -18,6 +18,7 @@ from engine.model.operation import Failure, Kind, Owner, Wish, failed, requested
 from engine.operations.requests import Desk
 from engine.operations.status import ProjectStatus
 from engine.service import old_routes
+from engine.service.api import Service
 from engine.service.old_routes import old_status
 from tests.functional.service.gateway import Gateway, recorded
 
@@ -64,6 +65,50 @@ def test_up_answers_both_keys_and_nothing_that_looks_like_an_error(gateway: Gate
     message = desk.queue.receive()
     assert operation and message and read_task(message.body).operation_id == operation.id
     assert operation.requested_by.endswith("assumed-role/workflow-service/session")
+
+
+# What the previous generation put on all of a cluster's things, for bills.
+BILLED = {
+    "obp:costcenter:vlabid": "{vlab_id}",
+    "obp:costcenter:project": "{project_id}",
+    "SBO_Billing": "hpc:parallelcluster",
+}
+
+
+def of_settings(desk: Desk, **settings: Any) -> Gateway:
+    changed = desk.place.settings.model_copy(update=settings)
+    return Gateway(Service(replace(desk, place=replace(desk.place, settings=changed))))
+
+
+def test_the_installations_tags_are_on_the_keys_that_are_made_for_an_old_client(desk: Desk) -> None:
+    gateway = of_settings(desk, project_tags=BILLED, required_tags=tuple(BILLED))
+    assert gateway("POST", CLUSTER, query=PROJECT).status == 200
+    wanted = {
+        "obp:costcenter:vlabid": "lab",
+        "obp:costcenter:project": "proj",
+        "SBO_Billing": "hpc:parallelcluster",
+    }
+    made = [*desk.place.cloud.ec2.describe_key_pairs()["KeyPairs"]]
+    secrets = [*desk.place.cloud.secretsmanager.list_secrets()["SecretList"]]
+    assert (len(made), len(secrets)) == (2, 2)
+    for thing in [*made, *secrets]:
+        assert wanted.items() <= {tag["Key"]: tag["Value"] for tag in thing["Tags"]}.items()
+
+
+def test_what_would_lack_a_tag_that_is_demanded_is_refused_at_once(desk: Desk) -> None:
+    gateway = of_settings(desk, required_tags=("cost-center", "provisioner:vlab"))
+    refused = gateway("POST", CLUSTER, query=PROJECT)
+    assert refused.status == 400 and refused.body["message"] == "RULE_BROKEN"
+    assert "cost-center" in refused.body["detail"] and "provisioner:vlab" not in refused.body["detail"]
+    assert "project_tags" in refused.body["hint"]
+    # THEN nothing was begun
+    assert desk.store.active("lab/proj") is None and desk.queue.receive() is None
+    assert not desk.place.cloud.ec2.describe_key_pairs()["KeyPairs"]
+
+
+def test_a_cluster_that_is_being_made_is_answered_whatever_is_demanded_since(desk: Desk) -> None:
+    assert of_settings(desk)("POST", CLUSTER, query=PROJECT).status == 200
+    assert of_settings(desk, required_tags=("cost-center",))("POST", CLUSTER, query=PROJECT).status == 200
 
 
 def test_the_status_can_be_asked_for_right_after_up(gateway: Gateway) -> None:

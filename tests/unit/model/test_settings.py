@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from engine.errors import FieldProblem, InvalidSettings
+from engine.model.setting_sources import as_text
 from engine.model.settings import LOCAL_ACCOUNT, Settings, load_settings, setting_docs
 
 AWS = {"cloud": "aws", "account_id": "210987654321"}
@@ -69,6 +70,7 @@ def test_defaults_of_the_local_cloud() -> None:
         "lab_max_clusters": 0,
         "lab_max_vcpus": 0,
         "lab_max_usd_per_hour": 0,
+        "project_tags": {},
         "required_tags": (),
         "allowed_instance_types": (),
         "policies": None,
@@ -191,6 +193,7 @@ class TestAccount:
         ("permissions_boundary", "arn:aws:iam::210987654321:policy/org/boundary"),
         ("custom_ami", "ami-12345678"),
         ("custom_ami", "ami-0123456789abcdef0"),
+        ("project_tags", {"obp:costcenter:vlabid": "{vlab_id}", "SBO_Billing": "hpc:{project_id}", "x": "É"}),
         ("custom_amis", ("3.16.1=ami-12345678", "3.15.0=ami-0123456789abcdef0", "3.14.0=none")),
         ("os", "ubuntu2404"),
         ("head_node_instance_type", "m7i-flex.large"),
@@ -280,6 +283,51 @@ def test_bad_values_are_refused(name: str, value: Any) -> None:
     assert problem.problem.endswith(f"(from flag --{name.replace('_', '-')})")
     assert problem.allowed
     assert str(problem).isprintable()
+
+
+class TestProjectTags:
+    @pytest.mark.parametrize(
+        ("tags", "at", "said"),
+        [
+            ({"a": ""}, "project_tags.a", "is empty"),
+            ({"a": "{owner}"}, "project_tags.a", "contains '{'"),
+            ({"a": "${vlab_id}"}, "project_tags.a", "contains '$'"),
+            ({"a": " b"}, "project_tags.a", "white space"),
+            ({"a": "b" * 257}, "project_tags.a", "has 257 characters"),
+            ({"a": "b" * 190 + "{vlab_id}-"}, "project_tags.a", None),
+            ({"a": "b" * 193 + "{vlab_id}"}, "project_tags.a", "has 257 characters where the ids"),
+            ({"aws:a": "b"}, "project_tags['aws:a']", "reserved prefix"),
+            ({"Provisioner:a": "b"}, "project_tags['Provisioner:a']", "reserved prefix"),
+            ({"Name": "b"}, "project_tags.Name", "set by the provisioner"),
+            ({"a=b": "c"}, "project_tags['a=b']", "contains '='"),
+            ({"a,b": "c"}, "project_tags['a,b']", "contains ','"),
+            ({"Team": "a", "team": "b"}, "project_tags", "in upper and lower case alone"),
+            ({"a": 1}, "project_tags.a", "put it in quotes"),
+            ({f"key-{number}": "a" for number in range(31)}, "project_tags", "has 31 entries"),
+            ("a", "project_tags", "must be a mapping"),
+        ],
+    )
+    def test_they_keep_to_the_rules_of_a_specs_tags(self, tags: Any, at: str, said: str | None) -> None:
+        if said is None:
+            assert load(project_tags=tags).project_tags == tags
+            return
+        problem = refused(project_tags=tags)
+        assert problem.path == at and said in problem.problem
+        assert problem.allowed
+
+    def test_the_environment_has_them_as_pairs(self) -> None:
+        given = {"obp:costcenter:vlabid": "{vlab_id}", "b": "c=d"}
+        text = "obp:costcenter:vlabid={vlab_id}, b = c=d"
+        for sources in (
+            {"environ": {"PROVISIONER_PROJECT_TAGS": text}},
+            {"environ": {"PROVISIONER_PROJECT_TAGS": as_text(given)}},
+            {"flags": {"project_tags": text}},
+        ):
+            assert load_settings(**sources).settings.project_tags == given
+
+    @pytest.mark.parametrize("text", ["a", "a=b,c", "a=b,a=c"])
+    def test_what_is_no_pairs_is_refused(self, text: str) -> None:
+        assert refused(project_tags=text).path == "project_tags"
 
 
 class TestBlocks:
@@ -376,7 +424,7 @@ def test_settings_are_frozen_and_strict() -> None:
     with pytest.raises(ValidationError):
         Settings(regio="eu-west-1")  # type: ignore[call-arg]
     assert Settings(state_bucket="states").state_bucket == "states"
-    assert hash(Settings()) == hash(load())
+    assert Settings() == load()
 
 
 def test_every_setting_is_documented() -> None:

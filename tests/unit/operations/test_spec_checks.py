@@ -49,6 +49,23 @@ def test_the_image_of_the_clusters_release_decides(
         check_spec(place, p3)
 
 
+@pytest.mark.parametrize(("of_spec", "of_all", "fits"), [(30, 0, True), (27, 3, True), (27, 4, False)])
+def test_tags_of_spec_and_installation_fit_together(
+    engine: Engine, of_spec: int, of_all: int, fits: bool
+) -> None:
+    place = replace(
+        engine,
+        settings=Settings(account_id="123456789012", project_tags={f"all-{n}": "x" for n in range(of_all)}),
+    )
+    tags = {f"spec-{n}": "x" for n in range(of_spec)}
+    spec = ProjectSpec(vlab_id="lab-1", project_id="proj-1", tags=tags)
+    if fits:
+        check_spec(place, spec)
+        return
+    with pytest.raises(InvalidSpec, match="has 27 entries, and the setting project_tags adds 4"):
+        check_spec(place, spec)
+
+
 def test_nobody_is_asked_where_no_release_has_an_image_of_its_own(engine: Engine, p3: ProjectSpec) -> None:
     # The engine of these tests reaches nobody.
     with pytest.raises(InvalidSpec, match="no driver"):

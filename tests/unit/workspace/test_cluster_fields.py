@@ -148,7 +148,7 @@ def test_the_likeliest_field_comes_first() -> None:
     # AND a spec with queues of its own hears of no tier
     assert reached_by(most, own_queues=True)[0] == "queues.compute_resources.max_count"
     assert not {"compute.max_nodes", "tier", "setting tiers"} & set(reached_by(most, own_queues=True))
-    assert reached_by("Tags.Value", own_queues=False) == ("owner", "tags")
+    assert reached_by("Tags.Value", own_queues=False) == ("owner", "tags", "setting project_tags")
     assert "setting jwt_audience" in reached_by("HeadNode.CustomActions.OnNodeUpdated", own_queues=False)
     assert reached_by("HeadNode.CustomActions.OnNodeStart", own_queues=False) == ()
 
