@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -13,6 +13,7 @@ from engine.errors import RequestError
 from engine.operations.reporting import Silent
 
 if TYPE_CHECKING:
+    from engine.aws.state_lock import Held
     from engine.model.operation import Event, Operation
 
 _SHOWN = 20
@@ -100,8 +101,11 @@ def _print_one(operation: Operation, events: tuple[Event, ...]) -> None:
 @click.option(
     "--confirm", "confirmed", metavar="VLAB/PROJECT", help="The project's name, instead of typing it."
 )
+@json_option
 @pass_invocation
-def unlock(invocation: Invocation, project: str, lock_id: str | None, confirmed: str | None) -> None:
+def unlock(
+    invocation: Invocation, project: str, lock_id: str | None, confirmed: str | None, as_json: bool
+) -> None:
     """Show who holds the state lock of VLAB/PROJECT; with --id, take it away.
 
     The engine itself takes a lock only from a holder that it knows to be dead: a process of this machine
@@ -111,6 +115,7 @@ def unlock(invocation: Invocation, project: str, lock_id: str | None, confirmed:
     \b
     Examples:
       provisioner unlock lab-1/proj-1
+      provisioner unlock lab-1/proj-1 --json | jq -r .held.who
       provisioner unlock lab-1/proj-1 --id 5c9d2d5f-f0e9-4a02-0c8e-0b0e8f1a2b3c
     """
     from engine.operations.records import record_of
@@ -122,12 +127,18 @@ def unlock(invocation: Invocation, project: str, lock_id: str | None, confirmed:
     name = f"{vlab_id}/{project_id}"
     if held is None:
         record_of(engine, vlab_id, project_id)
-        click.echo(f"Nobody holds the state lock of {name}.")
+        if as_json:
+            print_json(_lock_json(None))
+        else:
+            click.echo(f"Nobody holds the state lock of {name}.")
         return
     if lock_id is None:
-        print_facts(
-            [("Held by", held.who), ("Since", held.created), ("For", held.operation), ("Id", held.id)]
-        )
+        if as_json:
+            print_json(_lock_json(held))
+        else:
+            print_facts(
+                [("Held by", held.who), ("Since", held.created), ("For", held.operation), ("Id", held.id)]
+            )
         return
     if held.id != lock_id:
         raise RequestError(
@@ -135,7 +146,18 @@ def unlock(invocation: Invocation, project: str, lock_id: str | None, confirmed:
             hint="Find out whether that one still works.",
         )
     confirm_by_name(name, f"Taking the state lock of {name} from {held.who}", given=confirmed)
-    if lock.remove(lock_id) is None:
+    removed = lock.remove(lock_id) is not None
+    if as_json:
+        print_json(_lock_json(held, removed=removed))
+    elif removed:
+        click.echo(f"The state lock of {name} is free; {held.who} held it.")
+    else:
         click.echo(f"The holder let go of the state lock of {name} itself.")
-        return
-    click.echo(f"The state lock of {name} is free; {held.who} held it.")
+
+
+def _lock_json(held: Held | None, *, removed: bool = False) -> dict[str, Any]:
+    """held: who held the lock when the command looked; removed: whether the command took it away."""
+    if held is None:
+        return {"held": None, "removed": removed}
+    holder = {"id": held.id, "who": held.who, "since": held.created, "operation": held.operation}
+    return {"held": holder, "removed": removed}

@@ -170,8 +170,11 @@ def outputs(invocation: Invocation, project: str, as_json: bool) -> None:
 )
 @click.option("--user", "of_user", is_flag=True, help="The workflow's user instead of the administrators.")
 @click.option("--force", is_flag=True, help="Overwrite the file.")
+@json_option
 @pass_invocation
-def ssh_key(invocation: Invocation, project: str, path: Path | None, of_user: bool, force: bool) -> None:
+def ssh_key(
+    invocation: Invocation, project: str, path: Path | None, of_user: bool, force: bool, as_json: bool
+) -> None:
     """Write the private key of VLAB/PROJECT to a file that only you can read.
 
     The administrators' key opens the image's own user, who may do everything; --user fetches the key of the
@@ -194,10 +197,16 @@ def ssh_key(invocation: Invocation, project: str, path: Path | None, of_user: bo
     names = engine.names(record.vlab_id, record.project_id)
     secret = names.user_key_secret if of_user else names.key_secret
     if path is None:
+        if as_json:
+            print_json({"secret": secret, "file": None})
+            return
         note(f"The key is in Secrets Manager; --out FILE writes it to a file. Secret of {record.project}:")
         click.echo(secret)
         return
     if path.exists() and not force:
         raise RequestError(f"{path} exists already.", hint="Name another file, or add --force.")
     write_private(path, read_private_key(engine.cloud, secret_name=secret).reveal())
+    if as_json:
+        print_json({"secret": secret, "file": str(path)})
+        return
     note(f"The key of {record.project} is in {path}.")

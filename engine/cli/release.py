@@ -9,13 +9,14 @@ import click
 
 from engine.cli.arguments import (
     ids_from,
+    json_option,
     pass_invocation,
     project_argument,
     reports_option,
     within_option,
     yes_option,
 )
-from engine.cli.console import confirm
+from engine.cli.console import confirm, print_json
 from engine.cli.invocation import Invocation
 from engine.cli.progress import Progress
 from engine.cli.reviews import approval, show_review, write_no_plan, write_reports
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
 )
 @click.option("--dry-run", is_flag=True, help="Show what it would change, and change nothing.")
 @reports_option
+@json_option
 @pass_invocation
 def release(
     invocation: Invocation,
@@ -45,6 +47,7 @@ def release(
     if_there: bool,
     dry_run: bool,
     folder: Path | None,
+    as_json: bool,
 ) -> None:
     """Remove all of VLAB/PROJECT that costs by the hour; its bucket and EFS home stay.
 
@@ -58,14 +61,20 @@ def release(
       provisioner release lab-1/proj-1
       provisioner release lab-1/proj-1 --yes
       provisioner release lab-1/proj-1 --dry-run
+      provisioner release lab-1/proj-1 --dry-run --json | jq .counts
     """
     if dry_run and (skip_export is not None or within_s is not None):
         raise click.UsageError("--dry-run changes nothing: --skip-export and --within go with a release.")
     if folder is not None and not dry_run:
         raise click.UsageError("--reports goes with --dry-run.")
+    if as_json and not dry_run:
+        raise click.UsageError(
+            "--json goes with --dry-run; `status` and `operations` tell how a release went."
+        )
 
     from engine.operations.release import NothingToRelease, plan_release
     from engine.operations.release import release as operation
+    from engine.review.document import review_json
 
     vlab_id, project_id = ids_from(project, invocation)
     with Progress(f"{vlab_id}/{project_id}") as progress:
@@ -74,7 +83,10 @@ def release(
             if dry_run:
                 planned = plan_release(engine, vlab_id, project_id)
                 with progress.paused():
-                    show_review(planned.review)
+                    if as_json:
+                        print_json(review_json(planned.review))
+                    else:
+                        show_review(planned.review)
                 if folder is not None:
                     write_reports(folder, planned)
                 return
@@ -98,7 +110,10 @@ def release(
             if dry_run and folder is not None:
                 write_no_plan(folder, said)
             with progress.paused():
-                click.echo(said)
+                if as_json:
+                    print_json({"nothing_to_do": True, "summary": said})
+                else:
+                    click.echo(said)
             return
     if done.export.task_id:
         click.echo(f"{done.export.files} files exported from Lustre (task {done.export.task_id}).")

@@ -70,6 +70,51 @@ def test_every_command_has_help_with_an_example(alone, words: tuple[str, ...]) -
     assert f"provisioner {' '.join(words)}" in examples, "the example shows another command"
 
 
+WITHOUT_JSON = {
+    **dict.fromkeys(
+        ["adopt", "apply", "destroy", "keep", "rotate-password", "state restore"],
+        "changes a project; `status --json` and `operations --json` tell how it went",
+    ),
+    "demo": "a show for people",
+    "serve": "runs until it is stopped",
+    "setup": "`--print` gives a script each path",
+    "local down": "leaves nothing to tell",
+    **dict.fromkeys(["package", "prices", "render"], "writes what --out names, or a file of a fixed name"),
+    **dict.fromkeys(["gitlab pipeline", "gitlab comment"], "a step of a pipeline: its result is GitLab's"),
+}
+"""Command -> why it has no --json."""
+
+
+def with_json() -> set[str]:
+    return {
+        " ".join(words)
+        for words in commands(cli)
+        if any("--json" in option.opts for option in find(words).params)
+    }
+
+
+def find(words: tuple[str, ...]) -> click.Command:
+    command: click.Command = cli
+    for word in words:
+        assert isinstance(command, click.Group)
+        found = command.get_command(click.Context(command), word)
+        assert found is not None
+        command = found
+    return command
+
+
+def test_every_command_has_json_or_a_reason_to_have_none() -> None:
+    every = {" ".join(words) for words in commands(cli) if not isinstance(find(words), click.Group)}
+    assert every - with_json() == set(WITHOUT_JSON)
+
+
+def test_the_page_names_every_command_that_has_json() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "cli.md").read_text("utf-8")
+    sentence = page.partition("`--json` on every reading command")[2].partition("prints one JSON document")[0]
+    named = set(re.findall(r"`([^`]+)`", sentence))
+    assert named == with_json() - {"release"} | {"release --dry-run"}
+
+
 def test_help_names_folders_as_nodes_have_them(alone) -> None:
     """docs/nodes.md, "Where data lies"."""
     _, out, _ = alone("release", "--help")
@@ -107,6 +152,7 @@ def test_the_first_help_names_every_command_and_the_first_steps(alone) -> None:
         (["status", "lab-1/proj_1"], "proj_1"),
         (["plan", "absent.yaml"], "absent.yaml"),
         (["release", "lab-1/proj-1", "--reports", "reports"], "--reports goes with --dry-run"),
+        (["release", "lab-1/proj-1", "--json"], "--json goes with --dry-run"),
         (["release", "lab-1/proj-1", "--dry-run", "--skip-export", "it is empty"], "--skip-export"),
         (["release", "lab-1/proj-1", "--dry-run", "--within", "60"], "--within"),
         (["orphans", "--delete", "--yes"], "--delete takes --confirm ACCOUNT"),

@@ -130,6 +130,9 @@ def test_a_spec_is_deleted_whose_project_was_never_made(
             assert said == f"There is no project {PROJECT}. There is nothing to release.\n"
     assert (reports / "plan.md").read_text() == said
 
+    nothing = {"nothing_to_do": True, "summary": said.removesuffix("\n")}
+    assert provisioner(*release, "--dry-run", "--json").ok().json == nothing
+
     # GIVEN one that was only planned
     provisioner("plan", spec("efs")).ok()
     with only_planned(cloud):
@@ -190,6 +193,8 @@ def test_a_cluster_that_does_not_come_up(cloud, provisioner, backend, spec) -> N
     # WHEN nobody confirms giving it back THEN nothing changes
     with only_planned(cloud):
         provisioner("release", PROJECT).refused(3, "NOT_CONFIRMED")
+        shown = provisioner("release", PROJECT, "--dry-run", "--json").ok().json
+    assert shown["project"] == PROJECT and shown["counts"]["destroy"] > 0
     assert provisioner("status", PROJECT, "--json").json["phase"] == "FAILED"
 
     # WHEN the cause is gone, the same command brings it up

@@ -122,6 +122,7 @@ def test_no_secret_is_anywhere_but_in_secrets_manager(
         run(*command, "--json").ok()
     run("ssh-key", PROJECT).ok()
     run("ssh-key", PROJECT, "--user").ok()
+    run("ssh-key", PROJECT, "--json").ok()
     run("plan", spec("efs", compute={"max_nodes": 4})).ok()
     run("plan", spec("efs", head_node={"instance_type": "no-such.size"}))
 
@@ -149,7 +150,8 @@ def test_no_secret_is_anywhere_but_in_secrets_manager(
     assert holders == {NAMES.key_secret, NAMES.user_key_secret, NAMES.accounting_secret, master["Name"]}
 
     # WHEN the key is fetched THEN the file that was asked for is the only one that has it
-    run("ssh-key", PROJECT, "--out", tmp_path / "id_lab_1").ok()
+    fetched = run("ssh-key", PROJECT, "--out", tmp_path / "id_lab_1", "--json").ok().json
+    assert fetched == {"secret": NAMES.key_secret, "file": str(tmp_path / "id_lab_1")}
     assert leaks(on_disk(tmp_path), canaries) == ["id_lab_1"]
     assert leaks(iter([("output", "\n".join(said).encode())]), canaries) == []
 

@@ -37,11 +37,15 @@ def test_who_may_keep_and_who_may_unlock(
     for command in (["operations", PROJECT], ["plans", PROJECT], ["state", "list", PROJECT]):
         provisioner(*command).ok()
 
+    assert provisioner("unlock", PROJECT, "--json").ok().json == {"held": None, "removed": False}
     # GIVEN a lock that a dead holder has left THEN it is shown to all, and taken away with the proof
     item = {"LockID": {"S": f"{STATES}/{NAMES.state_key}"}, "Info": {"S": '{"ID": "1-2", "Who": "ada"}'}}
     backend.dynamodb.put_item(TableName=engine.settings.lock_table, Item=item)
     assert "ada" in provisioner("unlock", PROJECT).ok().out
-    assert "free" in provisioner("unlock", PROJECT, "--id", "1-2", "--confirm", PROJECT).ok().out
+    held = {"id": "1-2", "who": "ada", "since": "an unknown time", "operation": "unknown"}
+    assert provisioner("unlock", PROJECT, "--json").ok().json == {"held": held, "removed": False}
+    taken = provisioner("unlock", PROJECT, "--id", "1-2", "--confirm", PROJECT, "--json").ok()
+    assert taken.json == {"held": held, "removed": True}
 
 
 def test_who_may_render_and_clear_up(
