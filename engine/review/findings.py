@@ -23,7 +23,7 @@ from engine.review.knowledge import Knowledge
 from engine.review.model import Action, Change, ClusterUpdate, Finding, Review, Risk
 from engine.review.notation import shown_value
 from engine.review.redaction import Redaction
-from engine.review.rules import policy_findings
+from engine.review.rules import FEW_TAGS, policy_findings
 from engine.review.values import UNKNOWN, shown
 
 NEW_CLUSTER_HINT = (
@@ -375,6 +375,7 @@ def _missing_tags(subject: _Subject) -> Iterator[Finding]:
     taggable = (
         isinstance(subject.after, Mapping)
         and "tags_all" in subject.after
+        and change.type != FEW_TAGS
         and (all_tags is None or isinstance(all_tags, Mapping))
     )
     if change.mode == "data" or change.action in (Action.NO_CHANGE, Action.READ) or not taggable:

@@ -438,6 +438,11 @@ def test_the_projects_tags(actions: list[str], before: Any, after: Any, expected
     assert rules(reviewed(entry("aws_subnet.this", *actions, before=before, after=after))) == expected
 
 
+def test_an_object_whose_project_has_more_tags_than_it_takes_is_no_finding() -> None:
+    own = {"tags_all": {"Name": "pc-x-node-config", "provisioner:address": "module.node_scripts.0"}}
+    assert rules(reviewed(entry("aws_s3_object.config", "create", before=None, after=own))) == {}
+
+
 def test_tags_that_are_not_known_yet_are_not_guessed() -> None:
     planned = entry("aws_subnet.this", "create", after={}, after_unknown={"tags_all": True})
     assert reviewed(planned).findings == ()

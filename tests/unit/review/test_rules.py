@@ -153,6 +153,8 @@ def test_required_tags() -> None:
     # AND one that is empty is none
     tagged["change"]["after"]["tags_all"]["cost-center"] = ""
     assert rules_of(review_of(tagged, policy=policy)) == ["required-tags"]
+    # AND an object that has no room for them: its bucket is in the bills, and has them
+    assert rules_of(review_of(created("aws_s3_object.config"), policy=policy)) == []
     # AND what can't have tags needs none
     plain = entry("aws_s3_bucket_policy.this", "create", before=None, after={"policy": "{}"})
     assert rules_of(review_of(plain, policy=policy)) == []
