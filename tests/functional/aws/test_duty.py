@@ -26,7 +26,8 @@ from tests.functional.conftest import make_table
 
 PROJECT = "lab-1/proj-1"
 ANNA, BERT = Owner("process", "anna@host", {}), Owner("process", "bert@host", {})
-TTL = timedelta(seconds=0.6)
+# A renewal that takes as long as this is too late, also on a busy machine.
+TTL = timedelta(seconds=2)
 
 
 def now() -> datetime:
@@ -68,17 +69,17 @@ def duty_of(store: OperationStore, interrupts: list[float]) -> Callable[..., Dut
 def test_the_lease_is_renewed_while_the_work_lasts(store: OperationStore, duty_of: Any) -> None:
     duty = duty_of()
     with duty.kept():
-        duty.pause(3 * TTL.total_seconds())
+        duty.pause(2 * TTL.total_seconds())
         assert store.standing(PROJECT).held(now())
-    time.sleep(2 * TTL.total_seconds())
+    time.sleep(1.5 * TTL.total_seconds())
     assert not store.standing(PROJECT).held(now())
 
 
 def test_at_the_deadline_terraform_is_stopped_once_and_nothing_is_begun(
     duty_of: Any, interrupts: list[float]
 ) -> None:
-    deadline = time.monotonic() + 1.5
-    duty = duty_of(deadline=deadline, margin_s=0.5)
+    deadline = time.monotonic() + 6
+    duty = duty_of(deadline=deadline, margin_s=3)
     with duty.kept():
         duty.check()
         with pytest.raises(OutOfTime, match=duty.operation.id):
@@ -87,7 +88,7 @@ def test_at_the_deadline_terraform_is_stopped_once_and_nothing_is_begun(
         with pytest.raises(OutOfTime):
             duty.check()
         time.sleep(0.3)
-    assert len(interrupts) == 1 and interrupts[0] >= deadline - 0.5
+    assert len(interrupts) == 1 and interrupts[0] >= deadline - 3
 
 
 def test_sigterm_puts_the_work_down(duty_of: Any, interrupts: list[float]) -> None:

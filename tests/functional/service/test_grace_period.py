@@ -622,7 +622,7 @@ def test_emptying_a_large_bucket_is_put_down_in_time(engine: Engine, monkeypatch
     plan_nothing(monkeypatch)
     monkeypatch.setattr(destroying.buckets, "empty_bucket", empty)
     with pytest.raises(OutOfTime):
-        destroy(engine, "lab", "proj", purge_data=True, purge_now=True, approve=lambda _: None, within_s=1.0)
+        destroy(engine, "lab", "proj", purge_data=True, purge_now=True, approve=lambda _: None, within_s=3.0)
     assert 1 <= len(batches) < 50
     left = engine.operations.active("lab/proj")
     assert left and left.state is State.CONTINUES and record(engine).phase is Phase.DESTROYING

@@ -66,11 +66,12 @@ def test_fifty_callers_of_one_second_get_one_answer(server: LocalServer, desk: D
     path = "/hpc-provisioner/pcluster?project_id=many&vlab_id=lab"
     request: Any = AWSRequest(method="POST", url=f"{server.url}{path}")
     SigV4Auth(SigningKeys(KEY, SECRET), "execute-api", "us-east-1").add_auth(request)
-    start = threading.Barrier(50)
+    # Answered when all are let in: after the first answer, who comes late would be a replay
+    let_in, answer = threading.Barrier(50, timeout=60), server.answer
+    server.answer = lambda event: (let_in.wait(), answer(event))[1]
 
     def call(_: int) -> tuple[int, str]:
-        connection = http.client.HTTPConnection("127.0.0.1", server.server_address[1], timeout=60)
-        start.wait()
+        connection = http.client.HTTPConnection("127.0.0.1", server.server_address[1], timeout=120)
         connection.request("POST", path, headers=dict(request.headers.items()))
         answer = connection.getresponse()
         return answer.status, answer.read().decode()

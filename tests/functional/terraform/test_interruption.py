@@ -57,10 +57,11 @@ except TerraformInterrupted as error:
     print("raised", error.code, error.details["exit_code"], flush=True)
     sys.exit(6)
 """
-# A lock on the state that takes its time, and says what it is at.
+# A lock on the state that takes its time, goes when a file is there, and says what it is at.
 LOCK = """
 import time
 from contextlib import contextmanager
+from pathlib import Path
 from engine.terraform.runner import Runner
 class Lock:
     @contextmanager
@@ -69,7 +70,10 @@ class Lock:
         time.sleep({locking_s})
         yield "run-1"
         print("releasing", flush=True)
-        time.sleep(1)
+        for _ in range(600):
+            if Path("{end}").exists():
+                break
+            time.sleep(0.1)
         print("released", flush=True)
 as_it_is = Runner.__init__
 Runner.__init__ = lambda self, folder, **given: as_it_is(self, folder, lock=Lock(), **given)
@@ -154,15 +158,18 @@ def test_interrupting_between_two_commands_stops_the_next_once(workplace: Workpl
 
 
 def test_a_command_that_ended_well_all_the_same_is_told_as_stopped(
-    workplace: Workplace, pretender: Callable[..., Path]
+    workplace: Workplace, pretender: Callable[..., Path], tmp_path: Path
 ) -> None:
-    # GIVEN a command that is done before it notices
-    runner = workplace.runner(binary=pretender("trap '' INT; echo started; sleep 0.5; exit 0"))
+    # GIVEN a command that does not notice
+    end = tmp_path / "end"
+    script = f"trap '' INT; echo started; while [ ! -e '{end}' ]; do sleep 0.05; done; exit 0"
+    runner = workplace.runner(binary=pretender(script))
     going = Going(runner.init)
     wait_until(lambda: Message("started", "raw") in workplace.events)
 
     # WHEN
     runner.interrupt()
+    end.touch()
 
     # THEN
     error = going.error()
@@ -248,10 +255,11 @@ def test_being_stopped_in_an_apply_keeps_the_state(
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_being_stopped_once_terraform_has_ended_lets_the_lock_go(
-    number: signal.Signals, workplace: Workplace, pretender: Callable[..., Path]
+    number: signal.Signals, workplace: Workplace, pretender: Callable[..., Path], tmp_path: Path
 ) -> None:
     # GIVEN an engine that releases the lock of an apply that is done
-    engine = start_engine(workplace, "apply", pretender("exit 0"), first=LOCK.format(locking_s=0))
+    end = tmp_path / "end"
+    engine = start_engine(workplace, "apply", pretender("exit 0"), first=LOCK.format(locking_s=0, end=end))
     lines = Lines(engine)
     lines.wait_for("releasing")
 
@@ -259,14 +267,16 @@ def test_being_stopped_once_terraform_has_ended_lets_the_lock_go(
     engine.send_signal(number)
     time.sleep(0.2)
     engine.send_signal(number)
+    end.touch()
     assert engine.wait(timeout=20) == 6
     lines.wait_for("released")
 
 
 def test_being_stopped_while_it_waits_for_the_lock_ends_it_at_once(
-    workplace: Workplace, pretender: Callable[..., Path]
+    workplace: Workplace, pretender: Callable[..., Path], tmp_path: Path
 ) -> None:
-    engine = start_engine(workplace, "apply", pretender("exit 0"), first=LOCK.format(locking_s=600))
+    lock = LOCK.format(locking_s=600, end=tmp_path / "end")
+    engine = start_engine(workplace, "apply", pretender("exit 0"), first=lock)
     lines = Lines(engine)
     lines.wait_for("locking")
     engine.send_signal(signal.SIGINT)
