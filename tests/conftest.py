@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import os
 import signal
 
 import hypothesis
@@ -15,7 +16,14 @@ for number, handler in ((signal.SIGINT, signal.default_int_handler), (signal.SIG
 
 # Machines are shared and noisy: how long one example took says nothing about the code.
 # Half of the usual examples: a run of all tests must stay short, and there are many runs.
-hypothesis.settings.register_profile("patient", deadline=None, max_examples=50)
+# CI must not gamble: what fails there is what a change has broken. Developers' runs draw anew.
+# (Hypothesis sees to that itself where CI or GITLAB_CI is set; .ci/run may be run without.)
+hypothesis.settings.register_profile(
+    "patient",
+    deadline=None,
+    max_examples=50,
+    derandomize=bool(os.environ.get("REQUIRE_SERVICES")) or hypothesis.settings.default.derandomize,
+)
 hypothesis.settings.load_profile("patient")
 
 
