@@ -5,7 +5,10 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import threading
+import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,6 +17,9 @@ import pytest
 
 from engine.aws.session import Cloud
 from engine.cli.main import run
+from engine.errors import TerraformInterrupted
+from engine.local.calls import Request
+from engine.local.clock import SteppedClock
 from engine.local.durations import Durations
 from engine.local.server import LocalCloud
 from engine.model.settings import load_settings
@@ -61,6 +67,56 @@ class Ended:
 
 
 Provisioner = Callable[..., Ended]
+
+
+class LeapingClock(SteppedClock):
+    """Real time, and what a test has added to it."""
+
+    def __init__(self) -> None:
+        super().__init__(0.0)
+
+    def now(self) -> float:
+        return time.time() + super().now()
+
+
+@contextmanager
+def answer_to(cloud: LocalCloud, operation: str) -> Iterator[threading.Event]:
+    """An event that is set once an AWS call of this operation ("CreateFileSystem") has its answer."""
+    answered = threading.Event()
+
+    def hear(request: Request) -> None:
+        if request.operation == operation:
+            answered.set()
+
+    with cloud.heard(hear, answered=True):
+        yield answered
+
+
+def wait_for_answer(cloud: LocalCloud, operation: str, *, within_s: float = 240.0) -> None:
+    """Until the provider waits for what it has asked for: it has the answer to this call.
+
+    One that is stopped before that does not know what it has made, and neither does the state.
+    """
+    with answer_to(cloud, operation) as answered:
+        assert answered.wait(within_s), f"no {operation} was answered"
+    time.sleep(3)  # it has been read, on a busy machine too
+
+
+@contextmanager
+def interrupted_after(cloud: LocalCloud, operation: str, interrupt: Callable[[], None]) -> Iterator[None]:
+    """What is done in here must end interrupted: it is while the provider waits for what this call began."""
+
+    def stop() -> None:
+        try:
+            wait_for_answer(cloud, operation)
+        finally:
+            interrupt()  # without that call, too, or Terraform would go on until the test's time is up
+
+    stopper = threading.Thread(target=stop, daemon=True)
+    stopper.start()
+    with pytest.raises(TerraformInterrupted):
+        yield
+    stopper.join()
 
 
 @pytest.fixture(scope="session")

@@ -9,7 +9,6 @@ import json
 import os
 import shutil
 import threading
-import time
 from pathlib import Path
 from typing import Any
 
@@ -17,13 +16,14 @@ import pytest
 
 from engine.aws.buckets import empty_bucket, find_object
 from engine.aws.session import Cloud
-from engine.errors import EngineError, NotConfirmed, TerraformInterrupted
+from engine.errors import EngineError, NotConfirmed
 from engine.local.server import LocalCloud
 from engine.model.settings import load_settings
 from engine.operations.bootstrap import bootstrap, plan_backend
 from engine.operations.engine import Engine, open_engine
 from engine.operations.reporting import Silent
 from engine.review.model import Review
+from tests.functional.conftest import interrupted_after
 from tests.functional.digests import refuse_digests
 
 pytestmark = [pytest.mark.terraform, pytest.mark.timeout(900)]
@@ -173,11 +173,8 @@ def test_an_older_backend_is_adopted_by_runs_that_are_killed(
 
     # WHEN a run is stopped while the key is being made
     engine = engine_in(cloud, tmp_path)
-    stopper = threading.Thread(target=stop_when, args=(cloud, engine, "kms:CreateKey"))
-    stopper.start()
-    with pytest.raises(TerraformInterrupted):
+    with interrupted_after(cloud, "CreateKey", engine.interrupt):
         bootstrap(engine, approve=lambda review: None)
-    stopper.join()
     # THEN its state is a file, and the bucket holds none
     [file] = [path for path in tmp_path.rglob("terraform.tfstate") if path.parent.name != ".terraform"]
     assert find_object(backend, BUCKET, STATE) is None
@@ -224,14 +221,6 @@ def put_lifecycle(aws: Cloud) -> None:
         },
     ]
     aws.s3.put_bucket_lifecycle_configuration(Bucket=BUCKET, LifecycleConfiguration={"Rules": rules})
-
-
-def stop_when(cloud: LocalCloud, engine: Engine, call: str) -> None:
-    deadline = time.monotonic() + 120
-    while call not in cloud.calls() and time.monotonic() < deadline:
-        time.sleep(0.1)
-    time.sleep(1)  # the call has returned to the provider, which now waits for what it made
-    engine.interrupt()
 
 
 def test_what_was_shown_is_what_is_applied(cloud, tmp_path: Path) -> None:

@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import json
 import os
-import threading
-import time
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from engine.aws.clusters import ClusterStatus, describe_cluster
-from engine.errors import ClusterError, TerraformInterrupted
-from engine.local.clock import SteppedClock
+from engine.errors import ClusterError
 from engine.local.server import LocalCloud
 from engine.model.names import names_for
 from engine.model.settings import load_settings
@@ -23,6 +20,7 @@ from engine.operations.engine import Engine, open_engine
 from engine.operations.provision import provision
 from engine.operations.release import release
 from engine.operations.reporting import Silent
+from tests.functional.conftest import LeapingClock, interrupted_after
 
 pytestmark = [pytest.mark.terraform, pytest.mark.timeout(800)]
 
@@ -35,16 +33,6 @@ def engine(cloud: LocalCloud, backend, terraform: str, tmp_path: Path) -> Engine
     flags = {"endpoint_url": cloud.endpoint, "terraform": terraform, "home": str(tmp_path / "home")}
     settings = load_settings(environ={}, flags=flags).settings
     return open_engine(settings, base=tmp_path, environ=os.environ, reporter=Silent())
-
-
-class LeapingClock(SteppedClock):
-    """Real time, and what a test has added to it."""
-
-    def __init__(self) -> None:
-        super().__init__(0.0)
-
-    def now(self) -> float:
-        return time.time() + super().now()
 
 
 class Passing(Silent):
@@ -93,18 +81,8 @@ def test_a_cluster_that_is_still_being_changed(cloud: LocalCloud, engine: Engine
     # GIVEN an apply that is stopped while CloudFormation changes the cluster, which takes ten minutes
     applied(engine)
     cloud.set_durations(cluster_update_s=600.0)
-
-    def stop() -> None:
-        while "cloudformation:UpdateStack" not in cloud.calls():
-            time.sleep(0.1)
-        time.sleep(1)  # the answer has reached the provider
-        engine.interrupt()
-
-    stopper = threading.Thread(target=stop)
-    stopper.start()
-    with pytest.raises(TerraformInterrupted):
+    with interrupted_after(cloud, "UpdateStack", engine.interrupt):
         applied(engine, compute={"max_nodes": 12})
-    stopper.join()
     assert cluster(engine).stack_status == "UPDATE_IN_PROGRESS"
 
     # WHEN the project is released THEN Lustre is exported and deleted after the cluster

@@ -4,19 +4,17 @@ from __future__ import annotations
 
 import json
 import os
-import threading
-import time
 from pathlib import Path
 
 import pytest
 
-from engine.errors import TerraformInterrupted
 from engine.local.server import LocalCloud
 from engine.model.settings import load_settings
 from engine.model.spec import load_spec
 from engine.operations.engine import Engine, open_engine
 from engine.operations.provision import provision
 from engine.operations.reporting import Silent
+from tests.functional.conftest import interrupted_after
 
 pytestmark = [pytest.mark.terraform, pytest.mark.timeout(800)]
 
@@ -30,22 +28,11 @@ def engine(cloud: LocalCloud, backend, terraform: str, tmp_path: Path) -> Engine
     return open_engine(settings, base=tmp_path, environ=os.environ, reporter=Silent())
 
 
-def stop_when_asked_for_lustre(cloud: LocalCloud, engine: Engine) -> None:
-    deadline = time.monotonic() + 120
-    while "fsx:CreateFileSystem" not in cloud.calls() and time.monotonic() < deadline:
-        time.sleep(0.1)
-    time.sleep(2)  # the call has returned to the provider, which now waits for the file system
-    engine.interrupt()
-
-
 def test_what_came_up_in_the_meantime_is_kept(cloud: LocalCloud, engine: Engine) -> None:
     # GIVEN an apply that is stopped while Lustre is in the making
     spec = load_spec(SPEC, source="test")
-    stopper = threading.Thread(target=stop_when_asked_for_lustre, args=(cloud, engine))
-    stopper.start()
-    with pytest.raises(TerraformInterrupted):
+    with interrupted_after(cloud, "CreateFileSystem", engine.interrupt):
         provision(engine, spec, approve=lambda review: None)
-    stopper.join()
     record = engine.registry.get("lab-1", "proj-1")
     assert record is not None
     assert str(record.phase) == "FAILED"

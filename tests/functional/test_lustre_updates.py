@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import json
 import os
-import threading
-import time
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from engine.errors import TerraformError, TerraformInterrupted
+from engine.errors import TerraformError
 from engine.local.server import LocalCloud
 from engine.model.settings import load_settings
 from engine.model.spec import ProjectSpec, load_spec
@@ -23,11 +21,10 @@ from engine.operations.release import release
 from engine.operations.reporting import Silent
 from engine.operations.saved_plans import plan_and_save
 from engine.terraform.failures import LustreBusy
-from tests.functional.test_cluster_stands import LeapingClock
+from tests.functional.conftest import LeapingClock, interrupted_after
 
 pytestmark = [pytest.mark.terraform, pytest.mark.timeout(1200)]
 
-UPDATE = "fsx:UpdateFileSystem"
 HOUR_S = 3600.0
 
 
@@ -73,19 +70,8 @@ def notes(engine: Engine) -> list[str]:
 
 def stopped_while_it_grows(cloud: LocalCloud, engine: Engine, capacity_gib: int) -> None:
     """Stop an apply when FSx has taken the change and the provider waits for it."""
-    asked = cloud.calls().get(UPDATE, 0)
-
-    def stop() -> None:
-        while cloud.calls().get(UPDATE, 0) == asked:
-            time.sleep(0.1)
-        time.sleep(1)  # the answer has reached the provider
-        engine.interrupt()
-
-    stopper = threading.Thread(target=stop, daemon=True)
-    stopper.start()
-    with pytest.raises(TerraformInterrupted):
+    with interrupted_after(cloud, "UpdateFileSystem", engine.interrupt):
         applied(engine, capacity_gib)
-    stopper.join()
 
 
 def systems(engine: Engine) -> list[tuple[Any, Any]]:
@@ -114,7 +100,7 @@ def test_a_change_of_lustre_that_outlives_its_run(cloud: LocalCloud, engine: Eng
     # WHEN it is applied again THEN that is waited for, and FSx is not asked twice
     applied(engine, 4800)
     assert systems(engine) == [("AVAILABLE", 4800)]
-    assert cloud.calls()[UPDATE] == 1
+    assert cloud.calls()["fsx:UpdateFileSystem"] == 1
 
     # WHEN it is to grow again while FSx optimizes THEN the error says when it can, and nothing is changed
     with pytest.raises(TerraformError, match="refuses this change of the Lustre file system") as refused:

@@ -23,7 +23,7 @@ from engine.operations.engine import Engine, open_engine
 from engine.operations.reporting import Silent
 from engine.operations.work import work
 from engine.terraform.processes import this_process
-from tests.functional.conftest import QUICK
+from tests.functional.conftest import QUICK, LeapingClock, answer_to
 
 pytestmark = [pytest.mark.terraform, pytest.mark.timeout(800)]
 
@@ -33,7 +33,7 @@ SPEC = load_spec(
 )
 LOCKS = "provisioner-terraform-locks"
 STATE = "provisioner-state-123456789012-us-east-1"
-SLOW_CLUSTER = {"durations": dataclasses.replace(QUICK, cluster_create_s=30.0)}
+SLOW_CLUSTER = {"clock": LeapingClock(), "durations": dataclasses.replace(QUICK, cluster_create_s=600.0)}
 ONCE = ("efs:CreateFileSystem", "cloudformation:CreateStack", "ec2:CreateSubnet", "ec2:CreateKeyPair")
 
 
@@ -52,7 +52,8 @@ def submitted(engine: Engine, wish: Wish) -> Operation:
 
 def sliced(cloud: LocalCloud, engine: Engine, operation: Operation) -> Operation:
     """Run after run, as a worker's queue would start them, until the operation is finished; each is stopped
-    soon after it has come to wait for the cluster, however fast this machine is."""
+    soon after it has come to wait for the cluster, which is there when one has done nothing but wait: all
+    that however fast this machine is."""
     for _ in range(30):
         operation = work(
             engine,
@@ -67,18 +68,18 @@ def sliced(cloud: LocalCloud, engine: Engine, operation: Operation) -> Operation
         # Nothing is held between two runs.
         assert not engine.operations.standing(PROJECT).held(engine.now())
         assert engine.state_lock(names()).holder() is None
+        if operation.phase == "WAITING":
+            cloud.advance(600)
     raise AssertionError(f"not done after 30 slices: {operation}")
 
 
 def stop_soon(cloud: LocalCloud, duty: Duty) -> None:
-    before = cloud.calls().get("cloudformation:CreateStack", 0)
-    while duty.operation.state is State.RUNNING:
-        made = cloud.calls().get("cloudformation:CreateStack", 0) > before
-        if made or duty.operation.phase == "WAITING":
-            time.sleep(3)
-            duty.stop()
-            return
-        time.sleep(0.2)
+    with answer_to(cloud, "CreateStack") as made:
+        while duty.operation.state is State.RUNNING:
+            if made.wait(0.2) or duty.operation.phase == "WAITING":
+                time.sleep(3)
+                duty.stop()
+                return
 
 
 @pytest.mark.parametrize("cloud", [SLOW_CLUSTER], indirect=True)

@@ -16,13 +16,12 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from engine.errors import TerraformInterrupted
-from engine.local.calls import Request
 from engine.local.durations import Durations
 from engine.local.server import LocalCloud
 from engine.terraform.packages import ADDRESS, package_digest
 from engine.terraform.provider import Reuse
 from engine.terraform.runner import Runner
+from tests.functional.conftest import interrupted_after, wait_for_answer
 
 if TYPE_CHECKING:
     from tests.functional.terraform.conftest import Workplace
@@ -236,11 +235,8 @@ def test_an_interrupted_apply_keeps_what_the_provider_was_making(
     runner = here.write(VERSIONS + LUSTRE).runner(reuse=Reuse(known))
     runner.init()
     runner.plan(here.plan)
-    stopper = threading.Thread(target=lambda: (wait_for_lustre(cloud), runner.interrupt()))
-    stopper.start()
-    with pytest.raises(TerraformInterrupted):
+    with interrupted_after(cloud, "CreateFileSystem", runner.interrupt):
         runner.apply(here.plan)
-    stopper.join()
     require_tainted(runner, cloud)
     # AND the provider goes on to serve
     (host,) = hosts()
@@ -276,7 +272,7 @@ def test_a_killed_engine_leaves_terraform_its_provider_until_the_state_is_saved(
         cwd=Path(__file__).parents[3],
         env=here.environment(),
     )
-    wait_for_lustre(cloud)
+    wait_for_answer(cloud, "CreateFileSystem")
     (host,) = hosts(parent=engine.pid)
     (provider,) = children(host)
     lock = here.folder / ".terraform.tfstate.lock.info"
@@ -290,22 +286,6 @@ def test_a_killed_engine_leaves_terraform_its_provider_until_the_state_is_saved(
     wait_until(lambda: not lock.exists())
     require_tainted(runner, cloud)
     wait_until(lambda: not alive(host) and not alive(provider))
-
-
-def wait_for_lustre(cloud: LocalCloud) -> None:
-    """Until the provider waits for a file system: it has the answer to its CreateFileSystem.
-
-    One that is stopped before that does not know what it has made, and neither does the state.
-    """
-    sent = threading.Event()
-
-    def hear(request: Request) -> None:
-        if request.operation == "CreateFileSystem":
-            sent.set()
-
-    with cloud.heard(hear, answered=True):
-        assert sent.wait(60), "no file system was asked for"
-    time.sleep(3)  # it has been read, on a busy machine too
 
 
 def require_tainted(runner: Runner, cloud: LocalCloud) -> None:
