@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -188,6 +189,14 @@ def backend(cloud: LocalCloud) -> Cloud:
     aws = Cloud(region=cloud.region, endpoint_url=cloud.endpoint, local=True)
     _make_backend(aws)
     return aws
+
+
+@pytest.fixture
+def closed_port() -> Iterator[int]:
+    """A port where nobody listens, for as long as the test runs."""
+    with socket.socket() as held:
+        held.bind(("127.0.0.1", 0))
+        yield held.getsockname()[1]
 
 
 @pytest.fixture

@@ -14,7 +14,6 @@ import ipaddress
 import os
 import secrets
 import shutil
-import socket
 import subprocess
 import tempfile
 import time
@@ -29,7 +28,8 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-HOST = "127.0.0.1"
+from tests.ports import HOST, free_ports
+
 READY_WITHIN_S = 90.0
 # Set where the server must be there (CI): then its absence is an error, not a reason to skip.
 REQUIRED = "REQUIRE_SERVICES"
@@ -49,7 +49,7 @@ class MariaDbServer:
     master = "provisioner"
 
     def __init__(self, folder: Path) -> None:
-        self.host, self.port = HOST, _free_port()
+        self.host, self.port = HOST, 0
         self.master_password = secrets.token_hex(16)
         self._folder = folder
         self._certificates = Certificates(folder)
@@ -89,6 +89,7 @@ class MariaDbServer:
             timeout=READY_WITHIN_S,
         )
         assert made.returncode == 0, made.stdout
+        (self.port,) = free_ports(1)
         with (self._folder / "log").open("wb") as log:
             self._process = subprocess.Popen(
                 [
@@ -231,12 +232,6 @@ def _program(name: str) -> str:
 def _with_its_parent() -> list[str]:
     """A server does not outlive a test process that was killed, where the system can see to that."""
     return ["setpriv", "--pdeathsig", "KILL"] if shutil.which("setpriv") else []
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind((HOST, 0))
-        return int(probe.getsockname()[1])
 
 
 @contextlib.contextmanager

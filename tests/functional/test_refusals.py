@@ -8,7 +8,6 @@ from __future__ import annotations
 import io
 import json
 import os
-import socket
 import stat
 import time
 from collections.abc import Iterator
@@ -86,14 +85,6 @@ def known(backend: Cloud, spec) -> Cloud:
         now=datetime.now(UTC),
     )
     return backend
-
-
-@pytest.fixture
-def closed_port() -> Iterator[int]:
-    """A port where nobody listens, for as long as the test runs."""
-    with socket.socket() as held:
-        held.bind(("127.0.0.1", 0))
-        yield held.getsockname()[1]
 
 
 BAD_SPECS: list[tuple[dict[str, Any], str, str]] = [

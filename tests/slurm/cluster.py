@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import json
 import os
-import random
 import shutil
 import socket
 import subprocess
@@ -27,9 +26,9 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from tests.functional.mariadb import MariaDbServer
+from tests.ports import HOST, free_ports
 
 T = TypeVar("T")
-HOST = "127.0.0.1"
 WITHIN_S = 120.0
 HERE = Path(__file__).parent
 ETC = "/opt/slurm/etc"
@@ -64,10 +63,6 @@ class Answer:
         return json.loads(self.body)
 
 
-# Linux gives out ports from 32768 on (net.ipv4.ip_local_port_range).
-_LISTENING = range(20_000, 32_000)
-
-
 @dataclass
 class Ports:
     slurmctld: int
@@ -77,24 +72,7 @@ class Ports:
 
     @classmethod
     def free(cls) -> Ports:
-        """Free ones below those that the kernel gives out by itself: of these one may be somebody's outgoing
-        connection by the time that a daemon of Slurm wants to listen there."""
-        probes: list[socket.socket] = []
-        try:
-            for port in random.sample(_LISTENING, len(_LISTENING)):
-                probe = socket.socket()
-                probes.append(probe)
-                try:
-                    probe.bind((HOST, port))
-                except OSError:
-                    probes.remove(probe)
-                    probe.close()
-                if len(probes) == 4:
-                    break
-            return cls(*(int(probe.getsockname()[1]) for probe in probes))
-        finally:
-            for probe in probes:
-                probe.close()
+        return cls(*free_ports(4))
 
 
 @dataclass

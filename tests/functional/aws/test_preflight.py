@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import socket
 from collections.abc import Callable
 from typing import Any
 
@@ -102,16 +101,14 @@ def test_a_table_being_deleted_does_not_count(backend: Cloud, monkeypatch: pytes
         check(backend)
 
 
-def nobody() -> Cloud:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    return Cloud(region="us-east-1", endpoint_url=f"http://127.0.0.1:{port}", local=True)
+@pytest.fixture
+def nobody(closed_port: int) -> Cloud:
+    return Cloud(region="us-east-1", endpoint_url=f"http://127.0.0.1:{closed_port}", local=True)
 
 
-def test_an_endpoint_without_anybody_is_unreachable() -> None:
+def test_an_endpoint_without_anybody_is_unreachable(nobody: Cloud) -> None:
     with pytest.raises(Unreachable):
-        check(nobody())
+        check(nobody)
 
 
 def test_no_credentials_are_access_denied(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -144,8 +141,8 @@ def test_doctor_gets_a_check_for_each_thing(backend: Cloud) -> None:
     }
 
 
-def test_doctor_stops_at_the_account_when_nobody_answers() -> None:
-    checks = examine_backend(nobody(), account_id=ACCOUNT, **NAMES)
+def test_doctor_stops_at_the_account_when_nobody_answers(nobody: Cloud) -> None:
+    checks = examine_backend(nobody, account_id=ACCOUNT, **NAMES)
 
     assert [(one.name, one.ok, one.error) for one in checks] == [("AWS account", False, "UNREACHABLE")]
     assert isinstance(checks[0], Check)

@@ -153,14 +153,11 @@ def test_errors_of_the_engine_and_of_programmers_pass() -> None:
         raise KeyError("bug")
 
 
-def test_nobody_listening_is_unreachable_and_quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    cloud = Cloud(region="us-east-1", endpoint_url=f"http://127.0.0.1:{port}", local=True)
+def test_nobody_listening_is_unreachable_and_quick(closed_port: int) -> None:
+    cloud = Cloud(region="us-east-1", endpoint_url=f"http://127.0.0.1:{closed_port}", local=True)
     started = time.monotonic()
 
-    with pytest.raises(Unreachable, match=f"127.0.0.1:{port}"), aws_errors("asking who we are"):
+    with pytest.raises(Unreachable, match=f"127.0.0.1:{closed_port}"), aws_errors("asking who we are"):
         cloud.impatient().sts.get_caller_identity()
 
     assert time.monotonic() - started < 10

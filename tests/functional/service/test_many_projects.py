@@ -61,7 +61,7 @@ def test_many_at_once_are_accepted_before_anybody_works(gateway: Gateway, desk: 
     engine = open_engine(desk.place.settings, base=tmp_path, environ={}, reporter=Silent())
     work = Work()
     shifts = [Shift(desk.queue, Worker(engine, carry_out=work)) for _ in range(WORKERS)]
-    threads = [threading.Thread(target=shift.run) for shift in shifts]
+    threads = [threading.Thread(target=shift.run, daemon=True) for shift in shifts]
     for thread in threads:
         thread.start()
     while desk.store.unfinished():

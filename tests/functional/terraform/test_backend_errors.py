@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import socket
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 from urllib.request import Request, urlopen
@@ -149,13 +148,8 @@ def test_a_workspace_that_was_never_initialised(here: Workplace) -> None:
             call()
 
 
-def test_nobody_answers(here: Workplace) -> None:
-    # GIVEN a port where nobody listens
-    with socket.socket() as unused:
-        unused.bind(("127.0.0.1", 0))
-        here.aws["AWS_ENDPOINT_URL"] = f"http://127.0.0.1:{unused.getsockname()[1]}"
-
-    # THEN
+def test_nobody_answers(here: Workplace, closed_port: int) -> None:
+    here.aws["AWS_ENDPOINT_URL"] = f"http://127.0.0.1:{closed_port}"
     with pytest.raises(Unreachable) as raised:
         here.runner().init()
     assert raised.value.retryable
