@@ -327,6 +327,7 @@ class SlurmCluster:
         self.path(f"/etc/systemd/system/{name}.service").write_text("[Service]\n" + "\n".join(lines) + "\n")
 
     def _slurm_conf(self) -> str:
+        # A minute for each answer: in Slurm's own 10 s a busy machine refuses what is asked (slurm.conf(5)).
         return f"""\
 ClusterName={self.name}
 SlurmctldHost=localhost({HOST})
@@ -352,6 +353,7 @@ AccountingStorageType=accounting_storage/slurmdbd
 AccountingStorageHost={HOST}
 AccountingStoragePort={self.ports.slurmdbd}
 MinJobAge=300
+MessageTimeout=60
 MailProg=/bin/true
 NodeName={NODES} NodeAddr={HOST} NodeHostname=localhost CPUs=16 RealMemory=16000 State=UNKNOWN
 PartitionName=main Nodes=ALL Default=YES MaxTime=INFINITE State=UP

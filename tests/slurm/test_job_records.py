@@ -112,8 +112,10 @@ def start_slurmctld(cluster: SlurmCluster) -> None:
 
     def up() -> bool:
         started = cluster.run("systemctl", "start", "slurmctld", check=False).returncode == 0
-        # Once these are sent, it will not end any more.
-        return started and "DBD Agent queue size: 0" in cluster.run("sdiag", check=False).stdout
+        # Once these are sent, it will not end any more. One that has ended sdiag would ask for a minute
+        # (slurm_open_controller_conn: once a second for MessageTimeout).
+        asked = cluster.run("timeout", "10", "sdiag", check=False)
+        return started and "DBD Agent queue size: 0" in asked.stdout
 
     await_value(up, "slurmctld", cluster.logs)
 
@@ -392,14 +394,16 @@ def test_a_thousand_jobs_with_the_shipper_killed_at_random(recording: Recording)
     with killing(recording, random.Random(4)) as kills:
         # GIVEN five arrays of 150 tasks and 250 jobs of their own
         arrays = [cluster.sbatch("exit $((SLURM_ARRAY_TASK_ID % 3))", "--array=1-150") for _ in range(5)]
-        loop = "for i in $(seq 250); do sbatch --parsable --output=/dev/null --wrap 'exit 0'; done"
-        alone = cluster.run("bash", "-c", f"cd /tmp && {loop}", user="sim").stdout.split()
-        await_value(
-            lambda: not cluster.run("squeue", "-h", "-u", "sim", "-n", "sbatch,wrap").stdout,
-            "them to end",
-            cluster.logs,
-            within_s=MANY_WITHIN_S,
-        )
+        one = "sbatch --parsable --output=/dev/null --wrap 'exit 0' || exit 1"
+        loop = f"cd /tmp && for i in $(seq 250); do {one}; done"
+        alone = cluster.run("bash", "-c", loop, user="sim", timeout_s=MANY_WITHIN_S).stdout.split()
+
+        def ended() -> bool:
+            """Asked again where slurmctld, which is busy, has not answered."""
+            left = cluster.run("squeue", "-h", "-u", "sim", "-n", "sbatch,wrap", check=False)
+            return left.returncode == 0 and not left.stdout
+
+        await_value(ended, "them to end", cluster.logs, within_s=MANY_WITHIN_S)
         # WHEN slurmctld, too, restarts in between
         cluster.run("systemctl", "stop", "slurmctld")
         start_slurmctld(cluster)
