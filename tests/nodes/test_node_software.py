@@ -123,7 +123,7 @@ def test_a_node_without_the_software_says_so(node: Node, render: Render, frame: 
 def test_a_process_that_a_script_leaves_behind_does_not_hold_the_step(
     node: Node, render: Render, frame: Files
 ) -> None:
-    leaving = '#!/bin/bash\nsleep 20 &\necho $! >"$PROVISIONER_ROOT/left"\n'
+    leaving = '#!/bin/bash\nsleep 100 &\necho $! >"$PROVISIONER_ROOT/left"\n'
     node.software = render({**frame, "head-start.d/10-daemon": leaving})
     try:
         assert node.run("head-start", node.configure({})).returncode == 0

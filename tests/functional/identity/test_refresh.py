@@ -159,7 +159,7 @@ def test_a_provider_that_never_ends_is_not_waited_for(provider: Provider) -> Non
     began = time.monotonic()
     try:
         with pytest.raises(KeysUnavailable, match="too slowly"):
-            fetch_keys(provider.url, answers_within_s=0.3)
+            fetch_keys(provider.url, answers_within_s=2)
     finally:
         ended.set()
     assert time.monotonic() - began < 30
