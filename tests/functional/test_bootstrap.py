@@ -26,7 +26,7 @@ from engine.review.model import Review
 from tests.functional.conftest import interrupted_after
 from tests.functional.digests import refuse_digests
 
-pytestmark = [pytest.mark.terraform, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.terraform, pytest.mark.timeout(600)]
 
 BUCKET = "provisioner-state-123456789012-us-east-1"
 LOCKS = "provisioner-terraform-locks"
@@ -55,6 +55,7 @@ def made(cloud: LocalCloud) -> list[tuple[str, str, str]]:
 
 
 @pytest.mark.long
+@pytest.mark.timeout(900)
 def test_from_nothing_to_nothing(cloud, provisioner, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     aws = Cloud(region="us-east-1", endpoint_url=cloud.endpoint, local=True)
     empty = cloud.inventory()

@@ -22,7 +22,7 @@ from engine.operations.release import release
 from engine.operations.reporting import Silent
 from tests.functional.conftest import LeapingClock, interrupted_after
 
-pytestmark = [pytest.mark.terraform, pytest.mark.timeout(800)]
+pytestmark = [pytest.mark.terraform, pytest.mark.timeout(600)]
 
 NAMES = names_for("lab-1", "proj-1", account_id="123456789012")
 SPEC = {"vlab_id": "lab-1", "project_id": "proj-1", "tier": "debug", "storage": {"kind": "lustre"}}

@@ -17,7 +17,7 @@ from engine.workspace.resources import BUCKET, HOME
 from tests.functional.conftest import Provisioner
 from tests.policies.permissions import permitted
 
-pytestmark = [pytest.mark.terraform, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.terraform, pytest.mark.timeout(600)]
 
 NAMES = names_for("lab-1", "proj-1", account_id="123456789012")
 STATES = "provisioner-state-123456789012-us-east-1"
@@ -100,6 +100,7 @@ def test_what_cannot_be_taken_over_is_refused_with_every_reason(
 
 
 @pytest.mark.long
+@pytest.mark.timeout(900)
 def test_a_bucket_and_a_home_are_taken_over_and_kept(
     provisioner: Provisioner, spec: Callable[..., Path], cloud: LocalCloud, backend: Cloud
 ) -> None:

@@ -20,7 +20,7 @@ from engine.operations import provision
 from engine.operations.engine import open_engine
 from engine.operations.reporting import Silent
 
-pytestmark = [pytest.mark.terraform, pytest.mark.timeout(800)]
+pytestmark = [pytest.mark.terraform, pytest.mark.timeout(600)]
 
 ACCOUNT = "123456789012"
 PROJECT = "lab-1/proj-1"

@@ -16,7 +16,7 @@ from engine.operations.provision import provision
 from engine.operations.reporting import Silent
 from tests.functional.conftest import interrupted_after
 
-pytestmark = [pytest.mark.terraform, pytest.mark.timeout(800)]
+pytestmark = [pytest.mark.terraform, pytest.mark.timeout(600)]
 
 SPEC = json.dumps({"vlab_id": "lab-1", "project_id": "proj-1", "storage": {"kind": "lustre"}})
 

@@ -17,7 +17,7 @@ from engine.model.names import names_for
 from engine.operations import folders
 from tests.policies.permissions import with_policies
 
-pytestmark = [pytest.mark.terraform, pytest.mark.timeout(1200)]
+pytestmark = [pytest.mark.terraform, pytest.mark.timeout(900)]
 
 NAMES = names_for("lab-1", "proj-1", account_id="123456789012")
 NODES_BUCKET = "provisioner-nodes-123456789012-us-east-1"

@@ -23,7 +23,7 @@ from engine.operations.saved_plans import plan_and_save
 from engine.terraform.failures import LustreBusy
 from tests.functional.conftest import LeapingClock, interrupted_after
 
-pytestmark = [pytest.mark.terraform, pytest.mark.timeout(1200)]
+pytestmark = [pytest.mark.terraform, pytest.mark.timeout(600)]
 
 HOUR_S = 3600.0
 

@@ -25,7 +25,7 @@ from engine.operations.work import work
 from engine.terraform.processes import this_process
 from tests.functional.conftest import QUICK, LeapingClock, answer_to
 
-pytestmark = [pytest.mark.terraform, pytest.mark.timeout(800)]
+pytestmark = [pytest.mark.terraform, pytest.mark.timeout(600)]
 
 PROJECT = "lab-1/proj-1"
 SPEC = load_spec(

@@ -21,7 +21,7 @@ from tests.functional.test_lifecycle import a_later_engine
 from tests.functional.test_second_cluster import offer_release
 from tests.policies.permissions import with_policies
 
-pytestmark = [pytest.mark.terraform, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.terraform, pytest.mark.timeout(600)]
 
 PROJECT = "lab-1/proj-1"
 NAMES = names_for("lab-1", "proj-1", account_id="123456789012")

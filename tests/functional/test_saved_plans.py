@@ -22,7 +22,7 @@ from engine.operations.saved_plans import approve_plan
 from tests.functional.conftest import Ended, Provisioner
 from tests.policies.permissions import permitted
 
-pytestmark = [pytest.mark.terraform, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.terraform, pytest.mark.timeout(600)]
 
 BUCKET = "provisioner-state-123456789012-us-east-1"
 TABLE = "provisioner-registry"

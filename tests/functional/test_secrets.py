@@ -87,7 +87,7 @@ def leaks(texts: Texts, canaries: list[str]) -> list[str]:
 
 
 @pytest.mark.terraform
-@pytest.mark.timeout(800)
+@pytest.mark.timeout(600)
 def test_no_secret_is_anywhere_but_in_secrets_manager(
     cloud, provisioner, backend, spec, tmp_path: Path, monkeypatch, caplog
 ) -> None:

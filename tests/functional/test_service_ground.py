@@ -17,7 +17,7 @@ from tests.functional.conftest import QUICK, make_table
 from tests.functional.iam_decisions import allowed, attached_statements
 from tests.policies.permissions import permitted
 
-pytestmark = [pytest.mark.terraform, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.terraform, pytest.mark.timeout(600)]
 
 ROOT = Path(__file__).parents[2]
 ACCOUNT, REGION = "123456789012", "us-east-1"

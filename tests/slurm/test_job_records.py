@@ -22,7 +22,7 @@ from tests.slurm.agent import FakeAgent
 from tests.slurm.cluster import SlurmCluster, await_value
 from tests.slurm.conftest import project_cluster
 
-pytestmark = [pytest.mark.slurm, pytest.mark.xdist_group("slurm-records"), pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.slurm, pytest.mark.xdist_group("slurm-records"), pytest.mark.timeout(600)]
 
 SPOOL = "/var/spool/provisioner/job-records"
 UNIT = "provisioner-job-records.service"
