@@ -23,7 +23,14 @@ from engine.operations.holding import holding_workspace
 from engine.operations.place import Place
 from engine.operations.planning import check_ground, make_plan
 from engine.operations.provision import Approve
-from engine.operations.release import WAIVED_NOTE, await_subnet_gone, give_back, is_half_parked, release
+from engine.operations.release import (
+    WAIVED_NOTE,
+    SkipExport,
+    await_subnet_gone,
+    give_back,
+    is_half_parked,
+    release,
+)
 from engine.operations.requests import SCHEDULE, goes_on
 from engine.operations.saved_plans import plan_store
 from engine.operations.states import claim_workspace, made_nothing, read_state, require_sound
@@ -112,7 +119,7 @@ def known_record(engine: Engine, vlab_id: str, project_id: str) -> ProjectRecord
 
 
 def _destroy(engine: Engine, record: ProjectRecord, wish: Wish, approve: Approve) -> Destroyed:
-    vlab_id, project_id, skip_export = record.vlab_id, record.project_id, wish.skip_export
+    vlab_id, project_id = record.vlab_id, record.project_id
     names = engine.names(vlab_id, project_id)
     # Somebody may have applied a planned workspace by hand: then there is more to do than to forget it.
     if record.phase is Phase.PLANNED and made_nothing(engine, names):
@@ -124,6 +131,7 @@ def _destroy(engine: Engine, record: ProjectRecord, wish: Wish, approve: Approve
     if wish.purge_data and may_go(engine, record, purge_now=wish.purge_now):
         return _purge(engine, record, approve, wish)
     # What may be wanted after all is exported, as in any other release.
+    skip_export = _unless_kept(engine, record, wish.skip_export)
     release(engine, vlab_id, project_id, approve=approve, skip_export=skip_export)
     purge_at = _mark(engine, vlab_id, project_id) if wish.purge_data else None
     return Destroyed(
@@ -167,6 +175,17 @@ def _refuse_called_off(engine: Engine, record: ProjectRecord) -> None:
     """
     if _called_off_ours(engine, record):
         raise _cancelled(record)
+
+
+def _unless_kept(engine: Engine, record: ProjectRecord, reason: str | None) -> SkipExport:
+    """Why Lustre goes without an export, if somebody has not kept the data meanwhile. Asked while the project
+    is being parked, when its data can't be kept by anybody any more."""
+
+    def asked() -> str | None:
+        now = records.record_of(engine, record.vlab_id, record.project_id)
+        return None if _called_off_ours(engine, now) else reason
+
+    return asked if reason else None
 
 
 def _called_off_ours(engine: Engine, record: ProjectRecord) -> bool:
@@ -234,12 +253,6 @@ def keep(engine: Engine, vlab_id: str, project_id: str) -> Kept:
 def _purge(engine: Engine, record: ProjectRecord, approve: Approve, wish: Wish) -> Destroyed:
     spec = records.spec_of(record)
     names = engine.names_of(spec)
-
-    def unless_kept() -> str | None:
-        """Asked while the project is being parked, when its data can't be kept by anybody any more."""
-        now = records.record_of(engine, spec.vlab_id, spec.project_id)
-        return None if _called_off_ours(engine, now) else "the data is purged"
-
     require_sound(engine, names)  # taking something in would write a state over a lost one
     recovery.take_in(engine, spec)
     planned = make_plan(engine, spec, Presence.REMOVED)
@@ -248,7 +261,7 @@ def _purge(engine: Engine, record: ProjectRecord, approve: Approve, wish: Wish) 
     if (half_parked or not parked) and record.phase is not Phase.DESTROYING:
         if not half_parked:
             _refuse_called_off(engine, records.record_of(engine, spec.vlab_id, spec.project_id))
-        skip_export = wish.skip_export or unless_kept
+        skip_export = _unless_kept(engine, record, wish.skip_export or "the data is purged")
         release(engine, spec.vlab_id, spec.project_id, approve=approve, skip_export=skip_export)
         planned = make_plan(engine, spec, Presence.REMOVED)
     # Where the deletion has begun, what is left of the data goes with it, whatever it lies in.

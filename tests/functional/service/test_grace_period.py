@@ -69,8 +69,16 @@ def record(engine: Engine) -> ProjectRecord:
     return records.record_of(engine, "lab", "proj")
 
 
-def purge(engine: Engine, *, now: bool = False) -> Destroyed:
-    return destroy(engine, "lab", "proj", purge_data=True, purge_now=now, approve=lambda _: None)
+def purge(engine: Engine, *, now: bool = False, skip_export: str | None = None) -> Destroyed:
+    return destroy(
+        engine,
+        "lab",
+        "proj",
+        purge_data=True,
+        purge_now=now,
+        approve=lambda _: None,
+        skip_export=skip_export,
+    )
 
 
 def make_due(engine: Engine) -> None:
@@ -244,10 +252,17 @@ def test_a_purge_at_once_that_was_called_off_leaves_a_running_project_as_it_is(
     assert (running, record(engine).phase) == ([], Phase.READY)
 
 
+@pytest.mark.parametrize(
+    ("now", "skip_export"), [(True, None), (True, "no longer needed"), (False, "no longer needed")]
+)
 def test_data_that_is_kept_while_a_purge_plans_to_park_is_exported(
-    engine: Engine, running: list[str | None], monkeypatch: pytest.MonkeyPatch
+    engine: Engine,
+    running: list[str | None],
+    monkeypatch: pytest.MonkeyPatch,
+    now: bool,
+    skip_export: str | None,
 ) -> None:
-    """As late as that nobody works under the record yet, and keep says "kept"."""
+    """As late as that nobody works under the record yet, and keep says "kept", whatever the purge brought."""
     park = destroying.release
 
     def release(*args: Any, **more: Any) -> Any:
@@ -256,8 +271,16 @@ def test_data_that_is_kept_while_a_purge_plans_to_park_is_exported(
 
     monkeypatch.setattr(destroying, "release", release)
     with pytest.raises(PurgeCancelled):
-        purge(engine, now=True)
+        purge(engine, now=now, skip_export=skip_export)
     assert (running, record(engine).phase) == ([None], Phase.PARKED)
+
+
+@pytest.mark.parametrize("wish", [{"purge_data": True}, {"purge_data": False}])
+def test_a_reason_for_no_export_is_heeded_where_nobody_keeps_the_data(
+    engine: Engine, running: list[str | None], wish: dict[str, bool]
+) -> None:
+    destroy(engine, "lab", "proj", **wish, approve=lambda _: None, skip_export="no longer needed")
+    assert (running, record(engine).phase) == (["no longer needed"], Phase.PARKED)
 
 
 def test_a_purge_at_once_exports_nothing(
