@@ -144,15 +144,19 @@ def old_status(
     """
     if latest is not None and not latest.state.finished:
         return _under_way(latest, cluster, made_at)
-    if latest is not None and latest.state is State.FAILED:
+    if latest is not None and latest.state is State.FAILED and not _left_nothing(latest, record):
         if latest.wish.kind in _REMOVALS:
-            # A deletion that somebody called off has left nothing to repair where the cluster is gone.
-            kept = latest.failure is not None and latest.failure.code == PurgeCancelled.code
-            return None if kept and record.phase is Phase.PARKED else DELETE_FAILED
+            return DELETE_FAILED
         return CREATED if cluster in _STANDING else CREATE_FAILED
     if cluster is None:
         return CREATE_FAILED if record.phase in (Phase.FAILED, Phase.READY) else None
     return _plain(cluster)
+
+
+def _left_nothing(removal: Operation, record: ProjectRecord) -> bool:
+    """Whether a deletion was called off before it touched the project, or once that was parked."""
+    called_off = removal.failure is not None and removal.failure.code == PurgeCancelled.code
+    return called_off and record.phase in (Phase.READY, Phase.PARKED)
 
 
 def _under_way(operation: Operation, cluster: str | None, made_at: datetime | None) -> str:

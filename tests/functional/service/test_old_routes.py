@@ -13,6 +13,7 @@ import pytest
 from engine.aws.clusters import HeadNode
 from engine.aws.queue import read_task
 from engine.aws.registry import Phase
+from engine.errors import PurgeCancelled
 from engine.local.server import LocalCloud
 from engine.model.operation import Failure, Kind, Owner, Wish, failed, requested, succeeded
 from engine.operations.requests import Desk
@@ -340,3 +341,22 @@ def test_no_status_is_one_that_old_clients_do_not_know(desk: Desk, gateway: Gate
     assert old_status(record, "CREATE_COMPLETE", times[2], waiting) == "CREATE_IN_PROGRESS"
     assert old_status(record, "CREATE_COMPLETE", times[1], waiting) == "CREATE_COMPLETE"
     assert old_status(record, "UPDATE_IN_PROGRESS", times[1], waiting) == "UPDATE_IN_PROGRESS"
+
+
+def test_a_deletion_that_was_called_off_is_no_failure_of_what_it_left_whole(
+    desk: Desk, gateway: Gateway
+) -> None:
+    """POST asks for nothing where a cluster stands, so whoever polls would wait for good."""
+    gateway("POST", CLUSTER, query=PROJECT)
+    end(desk, Phase.READY)
+    confirmed = "purge_data=true&purge_now=true&confirm=lab%2Fproj"
+    assert gateway("DELETE", "/v1/projects/lab/proj", query=confirmed).status == 202
+    end(desk, Phase.READY, failure=Failure(PurgeCancelled.code, "kept after all"))
+    record, purge = desk.place.registry.get("lab", "proj"), desk.store.latest("lab/proj")
+    assert record and purge
+    begun = datetime.now(UTC) - timedelta(days=1)
+    assert old_status(record, "CREATE_COMPLETE", begun, purge) == "CREATE_COMPLETE"
+    assert old_status(record, "UPDATE_IN_PROGRESS", begun, purge) == "UPDATE_IN_PROGRESS"
+    assert old_status(replace(record, phase=Phase.PARKED), None, None, purge) is None
+    # BUT one that was left half parked is to be removed, or made again
+    assert old_status(replace(record, phase=Phase.FAILED), None, None, purge) == "DELETE_FAILED"
