@@ -8,6 +8,7 @@ destroy --purge-data --now  deletes it at once
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -236,18 +237,32 @@ def keep(engine: Engine, vlab_id: str, project_id: str) -> Kept:
     # Only now: a run that was frozen for long goes by the record that it reads after it has noted this.
     purge = engine.operations.get(purge.project, purge.id) if purge is not None else None
     notes = purge.notes if purge is not None else {}
+    half_parked = is_half_parked(record, notes)
     at_work = active is not None and (held or goes_on(active, standing, now))
     if purge is not None and not purge.state.finished and not at_work:
         # Nobody would end it, and it would bar all others. Who takes it up at this moment ends it as well.
         failure = Failure(**_cancelled(record).to_dict())
         at_work = not engine.operations.give_up(standing, purge, failure, now=now, dead=is_dead)
+        if half_parked and not at_work:
+            record = _say_half_parked(engine, record)
     return Kept(
         was_to_go,
         record.phase,
-        half_parked=is_half_parked(record, notes),
+        half_parked=half_parked,
         at_work=at_work,
         lustre=notes.get(WAIVED_NOTE, ""),
     )
+
+
+def _say_half_parked(engine: Engine, record: ProjectRecord) -> ProjectRecord:
+    """What the run that was left has written there says to run the purge again, or that it goes on."""
+    message = (
+        f"{PurgeCancelled.code}: its deletion was called off while it was being parked. "
+        f"`provisioner release {record.project}` parks it to the end, an apply brings it up."
+    )
+    with suppress(OperationInProgress):  # somebody has begun something since, and says how that ends
+        return engine.registry.replace(record, now=engine.now(), phase=Phase.FAILED, message=message)
+    return record
 
 
 def _purge(engine: Engine, record: ProjectRecord, approve: Approve, wish: Wish) -> Destroyed:

@@ -406,6 +406,9 @@ def test_keep_says_that_lustre_was_being_given_up_without_an_export(
     # THEN
     assert "is kept" in told and f"{FILE_SYSTEM} was being given up without an export" in told
     assert "half parked: `provisioner release lab/proj`" in told
+    # AND so do those who look later: nothing goes on with it
+    assert record(engine).phase is Phase.FAILED
+    assert "`provisioner release lab/proj`" in provisioner("status", "lab/proj").ok().out
     # AND what the next run finds of it is exported
     monkeypatch.setattr(releasing.lustre, "give_up", give_up)
     release(engine, "lab", "proj", approve=lambda _: None)
@@ -487,6 +490,9 @@ def test_one_that_was_left_half_parked_bars_nobody_and_keep_says_who_parks_it(
     kept = keep(engine, "lab", "proj")
     assert kept == Kept(was_to_go=True, phase=Phase.FAILED, half_parked=True)
     assert is_called_off(engine, left.id)
+    # AND the record no longer says to run that purge again
+    told = record(engine).message
+    assert "PURGE_CANCELLED" in told and "`provisioner release lab/proj`" in told and "again" not in told
     assert gateway("PUT", PROJECT, body=EFS).status == 202
 
 
