@@ -225,10 +225,11 @@ def keep(engine: Engine, vlab_id: str, project_id: str) -> Kept:
     was_to_go = under_way or record.purge_at is not None
     # Who works under a record must be able to write down how that ended.
     if was_to_go and active is not None and record.phase in records.AT_WORK and held:
+        deletes = purge is not None and may_go(engine, record, purge_now=purge.wish.purge_now)
         raise OperationInProgress(
             f"{active.id} ({active.wish.kind}) of {record.project} is at work at this moment; nothing was "
             "called off yet.",
-            hint=f"Ask again once the project is parked (`provisioner status {record.project}`).",
+            hint=_when_to_ask_again(active, deletes=deletes),
             details={"operation": active.to_dict()},
         )
     if was_to_go:
@@ -251,6 +252,17 @@ def keep(engine: Engine, vlab_id: str, project_id: str) -> Kept:
         half_parked=half_parked,
         at_work=at_work,
         lustre=notes.get(WAIVED_NOTE, ""),
+    )
+
+
+def _when_to_ask_again(active: Operation, *, deletes: bool) -> str:
+    """deletes: right after it has parked the project"""
+    if not deletes:
+        return f"Ask again once the project is parked (`provisioner status {active.project}`)."
+    return (
+        f"The data is deleted right after that. {active.requested_by} asked for it: where that is a command "
+        "that runs, stop it (Ctrl-C), and ask again. Else ask every few seconds: between two runs of a "
+        "worker, and while the deletion is planned, it can still be called off."
     )
 
 

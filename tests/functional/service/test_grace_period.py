@@ -189,25 +189,6 @@ def test_keeping_calls_off_a_purge_that_has_not_marked_the_data_yet(
     assert (record(engine).phase, record(engine).purge_at) == (Phase.PARKED, None)
 
 
-def test_while_a_project_is_being_parked_keep_says_by_what(
-    engine: Engine, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Else the operation could not write down that it has parked the project."""
-
-    def release(at_work: Engine, *_: Any, **__: Any) -> None:
-        assert at_work.duty is not None
-        spec = records.spec_of(record(engine))
-        with (
-            records.working(at_work, spec, Phase.PARKING, done=Phase.PARKED),
-            pytest.raises(OperationInProgress, match=at_work.duty.operation.id),
-        ):
-            keep(engine, "lab", "proj")
-
-    monkeypatch.setattr(destroying, "release", release)
-    assert purge(engine).purge_at is not None
-    assert keep(engine, "lab", "proj").was_to_go
-
-
 @pytest.fixture
 def running(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> list[str | None]:
     """A project with a cluster and Lustre, and releases without Terraform; gives why each that parked it left
@@ -322,6 +303,44 @@ class Weather(BackendError):
     """What passes by itself."""
 
     retryable = True
+
+
+@pytest.mark.parametrize(
+    ("how", "then"),
+    [
+        ("marks", "Ask again once the project is parked"),
+        ("at once", "deleted right after that"),
+        ("due", "deleted right after that"),
+    ],
+)
+def test_while_a_project_is_being_parked_keep_says_by_what_and_what_follows(
+    engine: Engine, running: list[str | None], monkeypatch: pytest.MonkeyPatch, how: str, then: str
+) -> None:
+    """Else the operation could not write down that it has parked the project. Who waits for that where the
+    deletion follows comes too late."""
+    told: list[str | None] = []
+
+    def remove(at_work: Engine, *_: Any, **__: Any) -> None:
+        assert at_work.duty is not None
+        with pytest.raises(OperationInProgress, match=at_work.duty.operation.id) as refused:
+            keep(engine, "lab", "proj")
+        told.append(refused.value.hint)
+
+    def too_late(*_: Any, **__: Any) -> Any:
+        raise Weather("The deletion has begun.")
+
+    monkeypatch.setattr(releasing, "_remove_cluster", remove)
+    monkeypatch.setattr(destroying.buckets, "empty_bucket", too_late)
+    if how == "due":
+        make_due(engine)
+    if how == "marks":
+        assert purge(engine).purge_at is not None
+        assert keep(engine, "lab", "proj").was_to_go
+    else:
+        with pytest.raises(Weather, match="has begun"):
+            purge(engine, now=how == "at once")
+    (hint,) = told
+    assert hint is not None and then in hint
 
 
 @pytest.mark.parametrize("trouble", ["in its middle", "at its end"])
