@@ -11,8 +11,17 @@ from engine.aws.failures import aws_errors, error_code
 from engine.aws.stacks import find_stack
 from engine.model.aws_commands import aws
 
-# An update that was rolled back left the stack as it was before: the next apply updates it again.
-_STANDING = frozenset({"CREATE_COMPLETE", "UPDATE_COMPLETE", "UPDATE_ROLLBACK_COMPLETE"})
+# An update that was rolled back left the stack as it was before: the next apply updates it again. In one that
+# got stuck the cluster goes on, with its jobs: the next update is refused, and says what mends it.
+_STANDING = frozenset(
+    {
+        "CREATE_COMPLETE",
+        "UPDATE_COMPLETE",
+        "UPDATE_FAILED",
+        "UPDATE_ROLLBACK_COMPLETE",
+        "UPDATE_ROLLBACK_FAILED",
+    }
+)
 
 
 def find_bucket(search: Search, wanted: Wanted) -> Found | None:

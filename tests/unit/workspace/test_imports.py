@@ -68,7 +68,8 @@ def test_an_import_block_per_address_in_their_order() -> None:
         ("ROLLBACK_COMPLETE", Life.FAILED),
         ("CREATE_FAILED", Life.FAILED),
         ("DELETE_FAILED", Life.FAILED),
-        ("UPDATE_ROLLBACK_FAILED", Life.FAILED),
+        ("UPDATE_ROLLBACK_FAILED", Life.READY),
+        ("UPDATE_FAILED", Life.READY),
     ],
 )
 def test_how_far_a_stack_is(status: str, life: Life) -> None:
