@@ -81,8 +81,8 @@ def test_a_schedule_looks_for_drift_and_refreshes_keys_or_does_the_one_it_names(
 
 def test_keys_are_refreshed_as_who_may_write_them_and_drift_is_looked_for_as_who_may_read() -> None:
     keys, drift = TEMPLATE["provisioner-keys"], TEMPLATE["provisioner-drift"]
-    assert keys["variables"]["ROLE"] == f"$[[ inputs.{COMMANDS['refresh-jwks']}_role ]]"
-    assert drift["variables"]["ROLE"] == f"$[[ inputs.{COMMANDS['drift']}_role ]]"
+    assert keys["variables"]["SIGN_IN_ROLE"] == f"$[[ inputs.{COMMANDS['refresh-jwks']}_role ]]"
+    assert drift["variables"]["SIGN_IN_ROLE"] == f"$[[ inputs.{COMMANDS['drift']}_role ]]"
     assert keys["script"][-1] == "provisioner refresh-jwks --if-set", "most installations have no keys"
     assert keys["script"][0] == drift["script"][0]
     assert keys["needs"] == [], "what drift ends with is no matter of the keys"
