@@ -319,7 +319,19 @@ def _reason_to_keep(orphan: Orphan, *, purge_data: bool) -> str:
     if orphan.under_way:
         return "an operation is at work on its project, or died at it: run that again first"
     if orphan.taken_over:
-        return "it stood there before its project took it over: take its tags away, or delete it by hand"
+        return f"it stood there before its project took it over: {_way_out_of_taken_over(orphan)}"
     if orphan.thing.holds_data and not purge_data:
         return "it holds data; --purge-data deletes it"
     return ""
+
+
+def _way_out_of_taken_over(orphan: Orphan) -> str:
+    if orphan.why is Why.NO_STATE:
+        return "its project has it still; `--adopt`, or an apply of its project's spec, takes it in"
+    way = "take its tags away, or delete it by hand"
+    if orphan.thing.kind != "aws_efs_file_system":
+        return way
+    # They carry no tags, and EC2 deletes neither while their network interfaces are there.
+    return (
+        f"{way}; its mount targets keep the project's subnet and security group from going: delete them first"
+    )

@@ -218,9 +218,15 @@ def test_what_stood_there_before_its_project_is_shown_and_stays(
     # AND stay, whatever is confirmed
     ended = provisioner("orphans", "--delete", "--purge-data", "--confirm", ACCOUNT)
     assert ended.code == 2, ended.err
-    assert ended.err.count("it stood there before its project took it over") == 2
+    assert ended.err.count("it stood there before its project took it over: take its tags away") == 2
+    assert ended.err.count("mount targets keep the project's subnet") == 1
     assert backend.s3.get_object(Bucket="genomics-2019", Key="genome")["Body"].read() == b"ACGT"
     assert backend.efs.describe_file_systems(FileSystemId=home["FileSystemId"])["FileSystems"]
+    # BUT of a project that is registered they are what it lives from
+    register(backend, names, Phase.READY)
+    ended = provisioner("orphans", "--delete", "--purge-data", "--confirm", ACCOUNT)
+    assert ended.err.count("its project has it still; `--adopt`, or an apply") == 2
+    assert "tags away" not in ended.err
 
 
 @pytest.mark.parametrize("phase", [Phase.READY, Phase.PARKED])
