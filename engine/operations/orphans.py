@@ -240,6 +240,7 @@ def _block_given_back(engine: Engine, names: Names, *, parked: bool) -> Iterator
         yield
     finally:
         if parked and not claimed and not addresses.standing_subnets(engine.cloud, project=names.project):
+            engine.check_owned()  # who has taken the project over meanwhile may go on with the block
             addresses.release_project(engine.cloud, table, project=names.project)
 
 

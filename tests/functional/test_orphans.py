@@ -16,6 +16,7 @@ from engine.aws import addresses, buckets
 from engine.aws.existing.search import OrphanConflict
 from engine.aws.registry import Phase, Registry
 from engine.aws.session import Cloud
+from engine.errors import LeaseLost
 from engine.local.server import LocalCloud
 from engine.model import tags
 from engine.model.names import Names, names_for
@@ -313,6 +314,22 @@ def test_a_parked_project_has_no_address_block_after_it_either(
     orphans.adopt_project(engine, "lab-1", "proj-1")
     held = addresses.get_claim(engine.cloud, engine.settings.registry_table, project=names.project)
     assert (held is not None) is kept
+
+
+def test_a_run_that_has_lost_its_lease_gives_no_block_back(
+    engine: Engine, backend: Cloud, names: Names, mocker: MockerFixture
+) -> None:
+    register(backend, names, Phase.PARKED)
+
+    def lose_the_lease(*_: object, **__: object) -> None:
+        # An apply that has taken the project over meanwhile plans with the block that it finds.
+        planning.reserve_block(engine.cloud, engine.settings, names.project, now=engine.now())
+        mocker.patch.object(Engine, "check_owned", side_effect=LeaseLost("taken over"))
+
+    mocker.patch("engine.operations.recovery.take_in", side_effect=lose_the_lease)
+    with pytest.raises(LeaseLost):
+        orphans.adopt_project(engine, "lab-1", "proj-1")
+    assert addresses.get_claim(engine.cloud, engine.settings.registry_table, project=names.project)
 
 
 def test_what_another_operation_is_under_way_for_is_passed_over(
