@@ -300,9 +300,12 @@ ProjectTags = Annotated[
         Annotated[StrictStr, AfterValidator(_tag_key)],
         Annotated[StrictStr, AfterValidator(_tag_value)],
     ],
-    Field(max_length=tags.MAX_TAGS),
+    Field(max_length=tags.MAX_PROJECT_TAGS),
     AfterValidator(_apart_in_any_case),
-    Allowed(f"a mapping of texts: {tags.CHARACTERS}; in values {{vlab_id}} and {{project_id}}, too"),
+    Allowed(
+        f"a mapping of at most {tags.MAX_PROJECT_TAGS} texts: {tags.CHARACTERS}; in values {{vlab_id}} and "
+        "{project_id}, too"
+    ),
 ]
 Parallel = Annotated[
     str,

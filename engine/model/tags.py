@@ -37,6 +37,9 @@ SHARED_WORKFLOW_ACCESS = "workflow-access"
 
 MAX_TAGS = 30
 """Of people's own on one project: AWS takes 50 on most things, with ours and ParallelCluster's among them."""
+MAX_PROJECT_TAGS = 14
+"""Of an installation on every project: with 30 of a spec and 6 of ours AWS's 50 are full. A release does not
+check the spec, and must not meet that limit half-way."""
 KEY_LENGTH, VALUE_LENGTH = 128, 256
 
 # Of everything below U+0080, what a tag may not hold. Letters and digits of other scripts are fine;
